@@ -1,0 +1,1 @@
+"""What every service stands on: event schemas, messaging, storage, web, observability, business calendars. Owns no business rule."""

@@ -1,0 +1,69 @@
+"""Typed ids, and deterministic ones: the same cause always yields the same id, so that a repeat is recognised."""
+
+from __future__ import annotations
+
+from typing import NewType
+from uuid import UUID, uuid5
+
+CommunicationId = NewType("CommunicationId", UUID)
+ConversationId = NewType("ConversationId", UUID)
+ContactId = NewType("ContactId", UUID)
+AccountId = NewType("AccountId", UUID)
+CaseId = NewType("CaseId", UUID)
+TaskId = NewType("TaskId", UUID)
+ClockId = NewType("ClockId", UUID)
+DeliveryId = NewType("DeliveryId", UUID)
+EventId = NewType("EventId", UUID)
+UserId = NewType("UserId", str)
+"""A member of staff: the short name they log in with, such as `amira.hassan`."""
+
+NAMESPACE = UUID("6f0e9a3c-3f0b-5c59-9d59-0d4c1f6b7a11")
+"""The namespace of every derived id; changing it would make every repeat look new."""
+
+
+def derive(*parts: object) -> UUID:
+    """The UUIDv5 of `parts` in order. Parts are joined by a unit separator, so ("ab", "c") and ("a", "bc") differ."""
+    return uuid5(NAMESPACE, "\x1f".join([str(part) for part in parts]))
+
+
+def event_id(cause: UUID | str, aggregate: UUID | str, event_type: str, ordinal: int = 0) -> EventId:
+    """The id of the event of `event_type` that `cause` (an event or command) makes on `aggregate`.
+
+    `ordinal` tells several events of one type, on one aggregate, by one cause apart.
+    """
+    return EventId(derive("event", cause, aggregate, event_type, ordinal))
+
+
+def communication_id(message_id: str, content_digest: str) -> CommunicationId:
+    """The id of a mail: the same message in two mailboxes is one communication, a reused Message-ID with other content is two."""
+    return CommunicationId(derive("communication", message_id, content_digest))
+
+
+def conversation_id(root_message_id: str) -> ConversationId:
+    """The conversation that began with this Message-ID."""
+    return ConversationId(derive("conversation", root_message_id))
+
+
+def contact_id(handle_kind: str, handle: str) -> ContactId:
+    """The contact first known by this handle: two replicas that meet it at once agree."""
+    return ContactId(derive("contact", handle_kind, handle))
+
+
+def case_id(communication: UUID, subject: str) -> CaseId:
+    """The case that `communication` opens under the subject with this code."""
+    return CaseId(derive("case", communication, subject))
+
+
+def task_id(case: UUID, definition: str) -> TaskId:
+    """The task of the definition with this code within `case`; a definition occurs once in a case."""
+    return TaskId(derive("task", case, definition))
+
+
+def clock_id(item: UUID, kind: str) -> ClockId:
+    """The clock of this kind (`due`, `response`, `resolution`, `expiry`, `lag`, ...) on an item."""
+    return ClockId(derive("clock", item, kind))
+
+
+def delivery_id(cause: UUID, definition: str, recipient: str) -> DeliveryId:
+    """The message that `cause` (an event) sends to `recipient` by this communication definition."""
+    return DeliveryId(derive("delivery", cause, definition, recipient))

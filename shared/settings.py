@@ -19,7 +19,10 @@ class ProcessSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that the process listens on.")
     port: int = Field(description="Port for the API (where the role has one), health and metrics.")
     instance: str = Field(default="0", description="Replica ordinal, stable over restarts (a StatefulSet's); static group membership.")
-    topic_prefix: str = Field(default="", description="Put before every topic, group and transactional id: several installations on one cluster.")
+    topic_prefix: str = Field(
+        default="",
+        description="Put before every topic, group and transactional id: several installations on one cluster.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     jwks_url: str = Field(default="", description="Where the public keys of access tokens are; needed by every role with an API.")
     issuer: str = Field(default="casestream", description="The `iss` that access tokens must carry.")

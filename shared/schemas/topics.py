@@ -30,7 +30,11 @@ class Topic:
         """Kafka's topic configuration."""
         common = {"max.message.bytes": str(self.max_message_bytes)}
         if self.retention is None:
-            return common | {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": str(24 * 3600 * 1000)}
+            return common | {
+                "cleanup.policy": "compact",
+                "min.cleanable.dirty.ratio": "0.1",
+                "segment.ms": str(24 * 3600 * 1000),
+            }
         return common | {"cleanup.policy": "delete", "retention.ms": str(int(self.retention.total_seconds() * 1000))}
 
 
@@ -47,14 +51,38 @@ DIRECTORY = "casestream.directory"
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic(CONTACT_EVENTS, "upstream systems", "sender or conversation", "Contacts that other systems publish; ingest turns them into communications."),
+        Topic(
+            CONTACT_EVENTS,
+            "upstream systems",
+            "sender or conversation",
+            "Contacts that other systems publish; ingest turns them into communications.",
+        ),
         Topic(COMMUNICATIONS, "ingest", "conversation id", "Each contact with a customer, once."),
-        Topic(CASES, "case", "case id (a communication without a case: its own id)", "Cases and communications as they change."),
+        Topic(
+            CASES,
+            "case",
+            "case id (a communication without a case: its own id)",
+            "Cases and communications as they change.",
+        ),
         Topic(TASKS, "task", "case id", "Plans and tasks as they change."),
         Topic(SLA, "sla", "case id", "Alerts: due soon, overdue, expired, lag over, withdrawn, closed."),
-        Topic(SLA_TIMERS, "sla", "clock item id", "Changelog of sla's clocks; written to the partition number of the input.", retention=None),
+        Topic(
+            SLA_TIMERS,
+            "sla",
+            "clock item id",
+            "Changelog of sla's clocks; written to the partition number of the input.",
+            retention=None,
+        ),
         Topic(NOTIFICATIONS, "notify", "case id", "What became of each message."),
-        Topic(CONFIGURATION, "desk", "version", "Every version of the organisation's configuration.", partitions=1, retention=None, max_message_bytes=8_388_608),
+        Topic(
+            CONFIGURATION,
+            "desk",
+            "version",
+            "Every version of the organisation's configuration.",
+            partitions=1,
+            retention=None,
+            max_message_bytes=8_388_608,
+        ),
         Topic(DIRECTORY, "desk", "user or unit", "Staff and business units.", partitions=1, retention=None),
     )
 }

@@ -1,0 +1,240 @@
+"""Taking in one batch: decode, recognise repeats, let the handlers decide and save, move the offsets, all in one transaction."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from shared.messaging.handler import Handlers, NotYet, Refused
+from shared.messaging.metrics import ConsumerMetrics
+from shared.messaging.publisher import EventPublisher
+from shared.messaging.reference import ReferenceData
+from shared.observability import get_logger
+from shared.schemas.envelope import Event, Payload, Undecodable, decode
+from shared.schemas.events import PAYLOADS
+from shared.storage import Transaction, dead_letters, inbox, offsets
+from shared.storage.dead_letters import DeadLetter, Kind
+from shared.storage.offsets import TopicPartition
+
+log = get_logger(__name__)
+
+BAD_IN_A_ROW = 100
+"""So many messages in a row that a bad release may be the cause of stop the process instead of becoming dead letters."""
+BAD_WINDOW = 1000
+BAD_SHARE = 0.5
+"""And so does this share of the last `BAD_WINDOW` messages."""
+
+
+class BadRelease(Exception):
+    """Too many messages fail: more likely this program's fault than theirs. The process stops and sets nothing more aside."""
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A Kafka message as bytes; `topic` without prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: list[tuple[str, bytes]]
+    value: bytes | None
+
+    @property
+    def where(self) -> TopicPartition:
+        """Its topic and partition."""
+        return (self.topic, self.partition)
+
+    def letter(self, kind: Kind, error: str, attempts: int = 1) -> DeadLetter:
+        """This message as a dead letter."""
+        return DeadLetter(self.topic, self.partition, self.offset, self.key, tuple(self.headers), self.value, kind, error, attempts)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of a batch."""
+
+    moves: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
+    """Partition -> (offset before, next offset now)."""
+    waiting: dict[TopicPartition, int] = field(default_factory=dict)
+    """Partition -> the offset it waits at."""
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
+def decode_message(message: Incoming, handlers: Handlers) -> Event | DeadLetter | None:
+    """The event that a handler wants, a dead letter, or None for what no handler here asks for."""
+    headers = dict(message.headers)
+    name = headers.get("ce_type")
+    if name is None:
+        return message.letter("garbage", "header missing: ce_type")
+    payload: type[Payload] | None = PAYLOADS.get(name.decode("utf-8", "replace"))
+    if payload is None:
+        return message.letter("garbage", f"unknown type {name[:200]!r}")
+    if payload.topic != message.topic:
+        return message.letter("garbage", f"{payload.event_type} does not belong on {message.topic}")
+    handler = handlers.get(message.topic)
+    if handler is None or payload not in handler.apply:
+        return None
+    try:
+        return decode(message.key, headers, message.value, payload)
+    except Undecodable as error:
+        return message.letter("invalid" if is_json(message.value) else "garbage", str(error))
+
+
+def is_json(value: bytes | None) -> bool:
+    """Whether the bytes are JSON at all: if not, no release could read them."""
+    try:
+        orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+class BatchProcessor:
+    """Takes batches in. One per consuming process; not for several threads."""
+
+    def __init__(
+        self, service: str, handlers: Handlers, publisher: EventPublisher, reference: ReferenceData, bad_in_a_row: int = BAD_IN_A_ROW
+    ) -> None:
+        self._handlers = handlers
+        self._publisher = publisher
+        self._reference = reference
+        self._metrics = ConsumerMetrics.of(service)
+        self._bad_in_a_row = bad_in_a_row
+        self._recent: deque[bool] = deque(maxlen=BAD_WINDOW)
+
+    def take(self, batch: Sequence[Incoming], positions: dict[TopicPartition, int]) -> Taken:
+        """Take `batch` in; `positions` are the next offsets as this process knows them, and are moved on success.
+
+        Raises `Fenced`, what the database raises while it is away, `BadRelease`, or whatever a handler breaks with; then nothing happened.
+        """
+        taken = Taken()
+        pairs = self._decode(batch, taken)
+        with self._publisher.transaction() as tx:
+            done = self._decide(tx, self._without_repeats(tx, pairs), taken)
+            self._check_letters(tx, taken.letters)
+            dead_letters.store(tx, taken.letters)
+            inbox.remember(tx, done)
+            for message in batch:
+                limit = taken.waiting.get(message.where)
+                if limit is None or message.offset < limit:
+                    taken.moves[message.where] = (positions[message.where], message.offset + 1)
+            if taken.moves:
+                offsets.advance(tx, taken.moves)
+        for where, (_, after) in taken.moves.items():
+            positions[where] = after
+        self._count(batch, taken)
+        return taken
+
+    def set_aside(self, message: Incoming, letter: DeadLetter, positions: dict[TopicPartition, int]) -> Taken:
+        """Make one message a dead letter without asking any handler."""
+        taken = Taken(letters=[letter], moves={message.where: (positions[message.where], message.offset + 1)})
+        with self._publisher.transaction() as tx:
+            self._check_letters(tx, taken.letters)
+            dead_letters.store(tx, taken.letters)
+            offsets.advance(tx, taken.moves)
+        positions[message.where] = message.offset + 1
+        self._count([message], taken)
+        return taken
+
+    def replay_one(self, tx: Transaction, letter: DeadLetter) -> str | None:
+        """Take a dead letter in again within `tx`; None, or why it is refused again."""
+        message = Incoming(letter.topic, letter.partition, letter.offset, letter.key, list(letter.headers), letter.value)
+        found = decode_message(message, self._handlers)
+        if isinstance(found, DeadLetter):
+            return found.error
+        if found is None:
+            return None
+        if found.config_version > self._reference.version:
+            return f"configuration version {found.config_version} is not known yet"
+        taken = Taken()
+        done = self._decide(tx, self._without_repeats(tx, [(message, found)]), taken)
+        if taken.letters:
+            return taken.letters[0].error
+        if taken.waiting:
+            return "what it depends on is not known yet"
+        inbox.remember(tx, done)
+        return None
+
+    def _decode(self, batch: Sequence[Incoming], taken: Taken) -> list[tuple[Incoming, Event]]:
+        pairs = []
+        newest = self._reference.version
+        for message in batch:
+            if message.where in taken.waiting:
+                continue
+            found = decode_message(message, self._handlers)
+            if isinstance(found, DeadLetter):
+                taken.letters.append(found)
+            elif found is not None:
+                if found.config_version > newest:
+                    taken.waiting[message.where] = message.offset
+                else:
+                    pairs.append((message, found))
+        return pairs
+
+    def _without_repeats(self, tx: Transaction, pairs: list[tuple[Incoming, Event]]) -> list[tuple[Incoming, Event]]:
+        if not pairs:
+            return pairs
+        known = inbox.seen(tx, [event for _, event in pairs])
+        fresh = []
+        for message, event in pairs:
+            if event.id in known:
+                self._metrics.repeats.labels(message.topic).inc()
+            else:
+                known.add(event.id)
+                fresh.append((message, event))
+        return fresh
+
+    def _decide(self, tx: Transaction, pairs: list[tuple[Incoming, Event]], taken: Taken) -> list[Event]:
+        done: list[Event] = []
+        by_topic: dict[str, list[tuple[Incoming, Event]]] = {}
+        for pair in pairs:
+            by_topic.setdefault(pair[0].topic, []).append(pair)
+        for topic, wanted in by_topic.items():
+            handler = self._handlers[topic]
+            state = handler.load(tx, [event for _, event in wanted])
+            for message, event in wanted:
+                if message.where in taken.waiting:
+                    continue
+                try:
+                    handler.apply[type(event.data)](state, event)
+                except Refused as refusal:
+                    taken.letters.append(message.letter("refused", str(refusal)))
+                except NotYet as reason:
+                    log.info("partition waits", topic=topic, partition=message.partition, offset=message.offset, reason=str(reason))
+                    taken.waiting[message.where] = message.offset
+                else:
+                    done.append(event)
+            handler.save(tx, state)
+        # What came after a message that now waits was decided by nobody; letters among it come again with it.
+        taken.letters = [d for d in taken.letters if d.offset < taken.waiting.get((d.topic, d.partition), d.offset + 1)]
+        return done
+
+    def _check_letters(self, tx: Transaction, letters: Sequence[DeadLetter]) -> None:
+        limit = self._bad_in_a_row
+        bad: dict[TopicPartition, list[int]] = {}
+        for letter in letters:
+            if letter.kind in ("invalid", "failed"):
+                bad.setdefault((letter.topic, letter.partition), []).append(letter.offset)
+        for (topic, partition), at in bad.items():
+            for index, offset in enumerate(at):
+                in_batch = sum(1 for earlier in at[:index] if earlier >= offset - limit)
+                before = dead_letters.run_before(tx, topic, partition, at[0], limit - (offset - at[0])) if offset - at[0] < limit else 0
+                if in_batch + before >= limit:
+                    raise BadRelease(f"{limit} messages in a row failed on {topic} partition {partition}, up to offset {offset}")
+        share = sum(self._recent) + sum(map(len, bad.values()))
+        if bad and len(self._recent) == BAD_WINDOW and share > BAD_SHARE * BAD_WINDOW:
+            raise BadRelease(f"more than {BAD_SHARE:.0%} of the last {BAD_WINDOW} messages failed")
+
+    def _count(self, batch: Sequence[Incoming], taken: Taken) -> None:
+        bad = 0
+        for letter in taken.letters:
+            self._metrics.dead_letters.labels(letter.topic, letter.kind).inc()
+            bad += letter.kind in ("invalid", "failed")
+            log.error("dead letter", topic=letter.topic, partition=letter.partition, offset=letter.offset, kind=letter.kind)
+        self._recent.extend([True] * bad + [False] * (len(batch) - bad))
+        for topic in {message.topic for message in batch}:
+            self._metrics.messages.labels(topic).inc(sum(1 for message in batch if message.topic == topic))

@@ -1,0 +1,72 @@
+"""How this product talks to Kafka: the settings of its producers and consumers, in one place."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+__all__ = [
+    "Consumer",
+    "KafkaException",
+    "Message",
+    "Producer",
+    "TopicPartition",
+    "consumer_settings",
+    "headers_of",
+    "producer_settings",
+    "quiet",
+]
+
+SESSION_SECONDS = 10
+"""A crashed replica's partitions move after this long, unless it is back before: static membership resumes at once."""
+
+
+def quiet(_error: object) -> None:
+    """Connection errors that librdkafka reports while it reconnects by itself; what matters reaches the caller as an exception."""
+
+
+def producer_settings(kafka: str) -> dict[str, Any]:
+    """Idempotent, acknowledged by all in-sync replicas, partitioned as Java clients do (so that other languages agree on a key's place)."""
+    return {
+        "bootstrap.servers": kafka,
+        "enable.idempotence": True,
+        "acks": "all",
+        "compression.type": "zstd",
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+        "batch.size": 262_144,
+        "queue.buffering.max.messages": 500_000,
+        "message.timeout.ms": 30_000,
+        "socket.nagle.disable": True,
+        "error_cb": quiet,
+    }
+
+
+def consumer_settings(kafka: str, group: str, instance: str | None) -> dict[str, Any]:
+    """Positions are the database's; Kafka's committed offsets only tell lag to whoever watches. `instance` None: no static membership."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": kafka,
+        "group.id": group,
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "range",
+        "session.timeout.ms": SESSION_SECONDS * 1000,
+        "heartbeat.interval.ms": 2000,
+        "fetch.wait.max.ms": 100,
+        "fetch.error.backoff.ms": 50,
+        "queued.max.messages.kbytes": 65_536,
+        "socket.nagle.disable": True,
+        "error_cb": quiet,
+    }
+    if instance is not None:
+        settings["group.instance.id"] = instance
+    return settings
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes]]:
+    """The headers of a consumed message; a header without a value is empty bytes."""
+    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    return [(name, value or b"") for name, value in pairs]

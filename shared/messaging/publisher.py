@@ -1,0 +1,135 @@
+"""Publishing what a transaction emitted: after its commit, in the order of each aggregate, and surely.
+
+Inline first: the moment the transaction has committed, its events go to Kafka, unless an older event of the same aggregate still waits.
+What was not sent inline (Kafka away, a crash in between, an older event waiting) the sweeper of the service sends, in order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+from shared.clock import Clock, utc_now
+from shared.messaging.kafka import Producer, producer_settings
+from shared.messaging.metrics import PublisherMetrics
+from shared.observability import get_logger
+from shared.schemas.envelope import Event
+from shared.storage import Database, Transaction, outbox
+from shared.storage.database import CONNECTION_LOST
+
+log = get_logger(__name__)
+
+SWEEP_EVERY_SECONDS = 0.5
+SWEEP_AFTER = timedelta(seconds=1)
+"""Younger events are left to the process that committed them."""
+FLUSH_SECONDS = 10.0
+
+
+class EventPublisher:
+    """Commits transactions and publishes their events. One per process; safe to use from several threads."""
+
+    def __init__(self, database: Database, kafka: str, prefix: str, service: str, clock: Clock = utc_now) -> None:
+        self.database = database
+        self._prefix = prefix
+        self._service = service
+        self._clock = clock
+        self._producer = Producer(producer_settings(kafka))
+        self._metrics = PublisherMetrics.of(service)
+        self._kafka_away = threading.Event()
+        self._stop = threading.Event()
+        self._sweeper: threading.Thread | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction whose emitted events are published once it has committed.
+
+        It commits also while Kafka is away; the events then wait in the outbox.
+        """
+        with self.database.transaction() as tx:
+            yield tx
+            held = outbox.store(tx)
+        events = [event for _, event in tx.emitted if event.subject not in held]
+        if events and not self._kafka_away.is_set():
+            self._publish_inline(events)
+
+    def _publish_inline(self, events: Sequence[Event]) -> None:
+        sent: list[UUID] = []
+        for event in events:
+            self._produce(event.id, event.data.topic, event.key, event.value(), event.headers(), sent)
+        self._finish(sent, len(events))
+
+    def _produce(self, event_id: UUID, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], sent: list[UUID]) -> None:
+        def delivered(error: object, _message: object) -> None:
+            if error is None:
+                sent.append(event_id)
+
+        self._producer.produce(
+            self._prefix + topic,
+            value=value,
+            key=key.encode(),
+            headers=cast("list[tuple[str, str | bytes | None]]", headers),
+            on_delivery=delivered,
+        )
+
+    def _finish(self, sent: list[UUID], expected: int) -> bool:
+        """Wait for Kafka's word, and forget what it has. True: it has all."""
+        self._producer.flush(FLUSH_SECONDS)
+        complete = len(sent) == expected
+        if complete:
+            self._kafka_away.clear()
+        else:
+            self._kafka_away.set()
+            self._producer.purge(in_flight=False)
+            log.warning("kafka did not acknowledge; events wait in the outbox", waiting=expected - len(sent))
+        self._metrics.published.inc(len(sent))
+        if sent:
+            with self.database.transaction() as tx:
+                outbox.delete(tx, sent)
+        return complete
+
+    def start_sweeper(self) -> None:
+        """Start the thread that sends what was left behind. Of all processes of the service, one at a time does it."""
+        self._sweeper = threading.Thread(target=self._sweep_until_stopped, name="outbox-sweeper", daemon=True)
+        self._sweeper.start()
+
+    def _sweep_until_stopped(self) -> None:
+        while not self._stop.wait(SWEEP_EVERY_SECONDS):
+            try:
+                while self.sweep():
+                    pass
+            except CONNECTION_LOST as error:
+                log.warning("outbox sweeper: database away", error=type(error).__name__)
+
+    def sweep(self) -> bool:
+        """Send the oldest waiting events in order. True: there may be more."""
+        with self.database.transaction() as tx:
+            row = tx.row("select pg_try_advisory_xact_lock(hashtext(current_schema() || ' outbox'))")
+            if row is None or not row[0]:
+                return False
+            self._metrics.outbox_age.set(outbox.age_seconds(tx))
+            waiting = outbox.unsent(tx, self._clock() - SWEEP_AFTER)
+            if not waiting:
+                return False
+            sent: list[UUID] = []
+            for event in waiting:
+                self._produce(event.id, event.topic, event.key, event.value, event.headers, sent)
+            # The lock is held while Kafka answers: that is its purpose, no row of anybody's is locked by it.
+            self._producer.flush(FLUSH_SECONDS)
+            outbox.delete(tx, sent)
+        self._metrics.swept.inc(len(sent))
+        if len(sent) == len(waiting):
+            self._kafka_away.clear()
+            return True
+        self._producer.purge(in_flight=False)
+        return False
+
+    def close(self) -> None:
+        """Stop the sweeper and send what is still in memory."""
+        self._stop.set()
+        if self._sweeper is not None:
+            self._sweeper.join(FLUSH_SECONDS + 5)
+        self._producer.flush(FLUSH_SECONDS)

@@ -1,0 +1,26 @@
+"""Choosing a process's role from its command line: `python -m services.<name> ROLE`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+
+def run_role(service: str, roles: Mapping[str, Callable[[], None]]) -> None:
+    """Run the role that the first argument names; anything else says which there are and exits with code 2."""
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    role = roles.get(name)
+    if role is None:
+        sys.stderr.write(f"usage: python -m services.{service} {'|'.join(roles)}\n")
+        sys.exit(2)
+    role()
+
+
+def database_url() -> str:
+    """`CASESTREAM_DATABASE`, for roles that need nothing else; exits with code 2 when it is missing."""
+    url = os.environ.get("CASESTREAM_DATABASE", "")
+    if not url:
+        sys.stderr.write("setting CASESTREAM_DATABASE: Field required\n")
+        sys.exit(2)
+    return url

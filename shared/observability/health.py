@@ -13,15 +13,21 @@ from shared.observability.metrics import exposition
 Ready = Callable[[], list[str]]
 """Why this process cannot do its work just now, one reason each; empty: it is ready. Quick, and safe in any thread."""
 
+Facts = Callable[[], dict[str, object]]
+"""What else an operator wants to know of this process, such as `config_version`; quick, and safe in any thread."""
+
+
+def no_facts() -> dict[str, object]:
+    """Nothing else to tell."""
+    return {}
+
 
 class HealthServer:
     """A running server; `port` is the one it got (useful when 0 was asked for)."""
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self._server = server
-        self._thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="health", daemon=True
-        )
+        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="health", daemon=True)
         self._thread.start()
 
     @property
@@ -36,7 +42,7 @@ class HealthServer:
         self._thread.join()
 
 
-def serve_health(host: str, port: int, ready: Ready) -> HealthServer:
+def serve_health(host: str, port: int, ready: Ready, facts: Facts = no_facts) -> HealthServer:
     """Serve `/health/live`, `/health/ready` (503 with the reasons while there are any) and `/metrics` until closed."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -47,8 +53,8 @@ def serve_health(host: str, port: int, ready: Ready) -> HealthServer:
             if path == "/health/live":
                 self._answer(200, b'{"live":true}')
             elif path == "/health/ready":
-                reasons = reasons_of(ready)
-                self._answer(503 if reasons else 200, orjson.dumps({"ready": not reasons, "reasons": reasons}))
+                status, content = readiness(ready, facts)
+                self._answer(status, orjson.dumps(content, default=str))
             elif path == "/metrics":
                 body, content_type = exposition()
                 self._answer(200, body, content_type)
@@ -75,9 +81,12 @@ def serve_health(host: str, port: int, ready: Ready) -> HealthServer:
     return HealthServer(Server((host, port), Handler))
 
 
-def reasons_of(ready: Ready) -> list[str]:
-    """What `ready` says; a check that breaks is itself a reason, named by its error's type only."""
+def readiness(ready: Ready, facts: Facts = no_facts) -> tuple[int, dict[str, object]]:
+    """Status and content of `/health/ready`. A check that breaks is itself a reason, named by its error's type only."""
+    more: dict[str, object] = {}
     try:
-        return ready()
+        reasons = ready()
+        more = facts()
     except Exception as error:  # noqa: BLE001 - it is not swallowed: it becomes the answer
-        return [f"the readiness check failed: {type(error).__name__}"]
+        reasons = [f"the readiness check failed: {type(error).__name__}"]
+    return (503 if reasons else 200), {"ready": not reasons, "reasons": reasons} | more

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import cast
 
 import orjson
@@ -17,10 +18,13 @@ from shared.observability.tracing import current_trace_id
 # Their lines repeat what ours say, or hold addresses and URLs with query strings.
 _QUIET = ("httpx", "httpcore", "alembic.runtime.migration", "uvicorn.access", "mail.log", "python_multipart")
 
+_MOST_CAUSES = 5
+_MOST_FRAMES = 15
+
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger whose lines carry `logger: name`. Call it at module level; it reads the configuration when it is used."""
-    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(logger=name))
+    """A logger whose lines carry `component: name`. Call it at module level; it reads the configuration on use."""
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(component=name))
 
 
 def configure_logging(service: str, role: str, level: str = "INFO") -> None:
@@ -43,7 +47,7 @@ def configure_logging(service: str, role: str, level: str = "INFO") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_origin,
-        structlog.processors.dict_tracebacks,
+        _readable_exception,
     ]
     render = structlog.processors.JSONRenderer(serializer=_to_json)
     structlog.configure(
@@ -55,7 +59,7 @@ def configure_logging(service: str, role: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared, _add_component],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
@@ -64,6 +68,34 @@ def configure_logging(service: str, role: str, level: str = "INFO") -> None:
     root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def _readable_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """An exception as types, first lines and places. No local variables and no further lines: they hold tokens and
+    data of people.
+    """
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if not isinstance(error, BaseException):
+        return event
+    chain: list[dict[str, object]] = []
+    while error is not None and len(chain) < _MOST_CAUSES:
+        frames = traceback.extract_tb(error.__traceback__)[-_MOST_FRAMES:]
+        chain.append(
+            {
+                "type": type(error).__name__,
+                "message": str(error).partition("\n")[0][:200],
+                "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+            }
+        )
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    event["exception"] = chain
+    return event
+
+
+def _add_component(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["component"] = event["_record"].name
+    return event
 
 
 def _to_json(event: EventDict, **_options: object) -> str:

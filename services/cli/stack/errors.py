@@ -23,3 +23,7 @@ class RefusedError(StackError):
     """A service answered a request with a refusal."""
 
     exit_code = 6
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status

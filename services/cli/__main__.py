@@ -1,0 +1,55 @@
+"""The `casestream` command. Problems are one line on stderr and an exit code, never a traceback."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import typer
+
+from services.cli.commands import configuration, dead_letters, delegated, mail, running
+from services.cli.stack.errors import StackError
+
+app = typer.Typer(
+    help="Turns every customer contact into cases, tasks, watched deadlines and the right message.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+running.register(app)
+app.add_typer(mail.app, name="mail")
+app.add_typer(configuration.app, name="config")
+app.add_typer(dead_letters.app, name="dead-letters")
+delegated.register(app)
+
+UNEXPECTED = 70
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app(prog_name="casestream")
+    except StackError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has left, as `head` does; Python would complain once more at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except Exception as error:  # noqa: BLE001 - the last edge: kept whole in a file, shown as one line
+        log = Path.cwd() / ".casestream-error.log"
+        log.write_text(traceback.format_exc())
+        _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} (details: {log})", UNEXPECTED)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"casestream: {' '.join(message.split())}\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

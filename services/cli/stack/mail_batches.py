@@ -1,0 +1,33 @@
+"""Raw mails as ingest's API takes them: one as it is, several as the parts of one digest (RFC 2046, 5.1.5)."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+
+MOST_MAILS = 100
+MOST_BYTES = 8 * 1024 * 1024
+
+
+def batches(mails: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Mails in batches that are neither too many nor too large; a single large one is a batch of its own."""
+    batch: list[bytes] = []
+    size = 0
+    for mail in mails:
+        if batch and (len(batch) == MOST_MAILS or size + len(mail) > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(mail)
+        size += len(mail)
+    if batch:
+        yield batch
+
+
+def as_request(mails: Sequence[bytes]) -> tuple[dict[str, str], bytes]:
+    """Headers and body of one request. The mails' bytes stay exactly as they are."""
+    if len(mails) == 1:
+        return {"Content-Type": "message/rfc822"}, mails[0]
+    boundary = secrets.token_hex(24).encode()
+    body = bytearray()
+    for mail in mails:
+        body += b"--" + boundary + b"\r\nContent-Type: message/rfc822\r\n\r\n" + mail + b"\r\n"
+    body += b"--" + boundary + b"--\r\n"
+    return {"Content-Type": f'multipart/digest; boundary="{boundary.decode()}"'}, bytes(body)

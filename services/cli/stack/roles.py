@@ -1,0 +1,117 @@
+"""Every process of the product, declared once: the service, its role, whether it serves an API or takes a share of topics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.cli.stack.ports import LOOPBACK
+
+MAIL_DOMAIN = "housing.example"
+MAIL_SINK = "mail-sink"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One role of one service. A `shared` one takes its share of a topic's partitions: `--replicas` runs more of it."""
+
+    service: str
+    name: str
+    shared: bool = False
+
+    @property
+    def is_api(self) -> bool:
+        """Whether other programs may call it."""
+        return self.name == "api"
+
+
+ROLES: tuple[Role, ...] = (
+    Role("desk", "api"),
+    Role("ingest", "api"),
+    Role("ingest", "consume", shared=True),
+    Role("case", "consume", shared=True),
+    Role("case", "api"),
+    Role("task", "consume", shared=True),
+    Role("task", "api"),
+    Role("sla", "stream", shared=True),
+    Role("sla", "api"),
+    Role("notify", "consume", shared=True),
+    Role("notify", "send"),
+    Role("notify", "api"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One process: a role and its ordinal among the replicas."""
+
+    role: Role
+    ordinal: int
+
+    @property
+    def name(self) -> str:
+        """The name in logs, ports and status, like `case-consume-0`."""
+        return f"{self.role.service}-{self.role.name}-{self.ordinal}"
+
+
+def instances(replicas: int) -> list[Instance]:
+    """Every process of the services with this many replicas of the shared roles."""
+    return [Instance(role, ordinal) for role in ROLES for ordinal in range(replicas if role.shared else 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the processes of one platform have in common."""
+
+    folder: Path
+    kafka: str
+    databases: Mapping[str, str]
+    prefix: str
+    ports: Mapping[str, int]
+    signing_key: Path
+
+    def url(self, name: str) -> str:
+        """Where the process of that name listens."""
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+
+def environment(instance: Instance, around: Surroundings, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of one process.
+
+    The caller's own CASESTREAM_* variables do not reach it, except those that only say how loud to log and where real
+    mail goes.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.startswith("CASESTREAM_")}
+    desk = around.url("desk-api-0")
+    variables = {
+        **kept,
+        "PYTHONUNBUFFERED": "1",
+        "CASESTREAM_KAFKA": around.kafka,
+        "CASESTREAM_DATABASE": around.databases[instance.role.service],
+        "CASESTREAM_OBJECTS": (around.folder / "objects").resolve().as_uri(),
+        "CASESTREAM_HOST": LOOPBACK,
+        "CASESTREAM_PORT": str(around.ports[instance.name]),
+        "CASESTREAM_INSTANCE": str(instance.ordinal),
+        "CASESTREAM_TOPIC_PREFIX": around.prefix,
+        "CASESTREAM_JWKS_URL": f"{desk}/.well-known/jwks.json",
+        "CASESTREAM_ISSUER": "casestream",
+        "CASESTREAM_LOG_LEVEL": inherited.get("CASESTREAM_LOG_LEVEL", "INFO"),
+    }
+    if instance.role.service == "notify":
+        variables |= {
+            "CASESTREAM_SMTP_HOST": LOOPBACK,
+            "CASESTREAM_SMTP_PORT": str(around.ports[MAIL_SINK]),
+            "CASESTREAM_MAIL_FROM": f"contact@{MAIL_DOMAIN}",
+            "CASESTREAM_MAIL_DOMAIN": MAIL_DOMAIN,
+        }
+        mail = ("CASESTREAM_SMTP_HOST", "CASESTREAM_SMTP_PORT", "CASESTREAM_MAIL_FROM", "CASESTREAM_MAIL_DOMAIN")
+        variables |= {name: inherited[name] for name in mail if name in inherited}
+    if instance.role.service == "desk":
+        variables |= {
+            "CASESTREAM_SIGNING_KEY": str(around.signing_key.resolve()),
+            "CASESTREAM_DESK_URL": desk,
+            **{
+                f"CASESTREAM_{service.upper()}_URL": around.url(f"{service}-api-0")
+                for service in ("ingest", "case", "task", "sla", "notify")
+            },
+        }
+    return variables

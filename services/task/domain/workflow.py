@@ -1,0 +1,210 @@
+"""The workflow of a subject: which tasks a case has, and which waits for which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from shared.calendars import Duration
+
+
+class DependencyKind(StrEnum):
+    """What of the predecessor the successor waits for, and what of the successor waits.
+
+    One so far. Start-to-start and finish-to-finish would be further members; planning and forecasting read the kind.
+    """
+
+    FINISH_TO_START = "finish_to_start"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A task of the workflow, by the code of its definition. `calendar` None: the workflow's."""
+
+    code: str
+    within: Duration
+    """To be completed within this, from its start."""
+    calendar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """`task` starts after `after` has ended, at least `lag` later and, as a deadline, at most `max_lag` later.
+
+    Lags run on the calendar of `task`.
+    """
+
+    task: str
+    after: str
+    lag: Duration | None = None
+    max_lag: Duration | None = None
+    kind: DependencyKind = DependencyKind.FINISH_TO_START
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The tasks of a subject's cases and what depends on what. Only one that passed `check_workflow` may be planned."""
+
+    nodes: tuple[Node, ...]
+    dependencies: tuple[Dependency, ...] = ()
+    calendar: str = ""
+    """The calendar of tasks that name none."""
+    by_code: Mapping[str, Node] = field(init=False, repr=False, compare=False)
+    incoming: Mapping[str, tuple[Dependency, ...]] = field(init=False, repr=False, compare=False)
+    """What each task waits for; tasks that wait for nothing are absent."""
+    outgoing: Mapping[str, tuple[Dependency, ...]] = field(init=False, repr=False, compare=False)
+    """What waits for each task."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_code", MappingProxyType({node.code: node for node in self.nodes}))
+        object.__setattr__(self, "incoming", _grouped(self.dependencies, lambda dependency: dependency.task))
+        object.__setattr__(self, "outgoing", _grouped(self.dependencies, lambda dependency: dependency.after))
+
+    def calendar_of(self, code: str) -> str:
+        """The code of the calendar that this task's time runs on."""
+        return self.by_code[code].calendar or self.calendar
+
+
+def _grouped(dependencies: Iterable[Dependency], key: Callable[[Dependency], str]) -> Mapping[str, tuple[Dependency, ...]]:
+    groups: dict[str, list[Dependency]] = {}
+    for dependency in dependencies:
+        groups.setdefault(key(dependency), []).append(dependency)
+    return MappingProxyType({code: tuple(group) for code, group in groups.items()})
+
+
+class ProblemKind(StrEnum):
+    """What can be wrong with a workflow."""
+
+    UNKNOWN_DEFINITION = "unknown_definition"
+    UNKNOWN_CALENDAR = "unknown_calendar"
+    DUPLICATE_TASK = "duplicate_task"
+    UNKNOWN_TASK = "unknown_task"
+    SELF_LINK = "self_link"
+    DUPLICATE_DEPENDENCY = "duplicate_dependency"
+    LAG_ORDER = "lag_order"
+    CYCLE = "cycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a workflow, in words, and where."""
+
+    kind: ProblemKind
+    message: str
+    codes: tuple[str, ...]
+    """The tasks concerned; of a cycle its path, ending where it began."""
+    node: int | None = None
+    """Position in `nodes`, where that is the place to look."""
+    dependency: int | None = None
+    """Position in `dependencies`, where that is the place to look."""
+
+
+class WorkflowRefused(ValueError):
+    """The workflow cannot be used; `problems` says all that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+
+def require_sound(workflow: Workflow, definitions: Collection[str] | None = None, calendars: Collection[str] | None = None) -> None:
+    """Raise `WorkflowRefused` where `check_workflow` finds anything."""
+    if problems := check_workflow(workflow, definitions, calendars):
+        raise WorkflowRefused(problems)
+
+
+def check_workflow(
+    workflow: Workflow, definitions: Collection[str] | None = None, calendars: Collection[str] | None = None
+) -> tuple[Problem, ...]:
+    """All that is wrong with the workflow; nothing when it can be planned.
+
+    `definitions` and `calendars` are the codes that exist; None leaves references to them unchecked.
+    """
+    problems = [*_check_nodes(workflow, definitions, calendars), *_check_dependencies(workflow)]
+    if path := find_cycle(workflow):
+        problems.append(Problem(ProblemKind.CYCLE, f"tasks wait for each other in a circle: {' -> '.join(path)}", path))
+    return tuple(problems)
+
+
+def _check_nodes(workflow: Workflow, definitions: Collection[str] | None, calendars: Collection[str] | None) -> Iterable[Problem]:
+    seen: set[str] = set()
+    for position, node in enumerate(workflow.nodes):
+        if node.code in seen:
+            yield Problem(
+                ProblemKind.DUPLICATE_TASK,
+                f"task {node.code} is in the workflow twice; clone its definition to repeat it",
+                (node.code,),
+                node=position,
+            )
+        seen.add(node.code)
+        if definitions is not None and node.code not in definitions:
+            message = f"there is no task definition {node.code}"
+            yield Problem(ProblemKind.UNKNOWN_DEFINITION, message, (node.code,), node=position)
+        calendar = node.calendar or workflow.calendar
+        if calendars is not None and calendar not in calendars:
+            message = f"task {node.code}: there is no calendar {calendar or '(none given)'}"
+            yield Problem(ProblemKind.UNKNOWN_CALENDAR, message, (node.code,), node=position)
+
+
+def _check_dependencies(workflow: Workflow) -> Iterable[Problem]:
+    seen: set[tuple[str, str]] = set()
+    for position, link in enumerate(workflow.dependencies):
+        pair = (link.after, link.task)
+        for code in dict.fromkeys(pair):
+            if code not in workflow.by_code:
+                message = f"a dependency names task {code}, which is not in the workflow"
+                yield Problem(ProblemKind.UNKNOWN_TASK, message, (code,), dependency=position)
+        if link.task == link.after:
+            message = f"task {link.task} waits for itself"
+            yield Problem(ProblemKind.SELF_LINK, message, (link.task,), dependency=position)
+        if pair in seen:
+            message = f"task {link.task} waits for {link.after} twice"
+            yield Problem(ProblemKind.DUPLICATE_DEPENDENCY, message, pair, dependency=position)
+        seen.add(pair)
+        if link.lag and link.max_lag and link.lag.is_surely_longer_than(link.max_lag):
+            message = f"task {link.task} may start {link.lag} after {link.after} but must start within {link.max_lag}"
+            yield Problem(ProblemKind.LAG_ORDER, message, pair, dependency=position)
+
+
+def in_order(workflow: Workflow) -> list[str]:
+    """The tasks, each after all that it waits for; fewer than all when there is a cycle. Linear."""
+    waiting_for = dict.fromkeys(workflow.by_code, 0)
+    for link in _links(workflow):
+        waiting_for[link.task] += 1
+    order = [code for code, count in waiting_for.items() if count == 0]
+    for code in order:  # grows while it is read
+        for link in workflow.outgoing.get(code, ()):
+            if link.task in waiting_for and link.task != code:
+                waiting_for[link.task] -= 1
+                if waiting_for[link.task] == 0:
+                    order.append(link.task)
+    return order
+
+
+def find_cycle(workflow: Workflow) -> tuple[str, ...]:
+    """The path of a cycle, in the order in which the tasks would run, ending where it began; empty when there is none.
+
+    Links of a task to itself are told apart from cycles, and left out here.
+    """
+    stuck = set(workflow.by_code) - set(in_order(workflow))
+    if not stuck:
+        return ()
+    # Each stuck task has a stuck predecessor, so walking backwards must come round to where it has been.
+    before = {link.task: link.after for link in _links(workflow) if link.task in stuck and link.after in stuck}
+    at = next(node.code for node in workflow.nodes if node.code in stuck)
+    position: dict[str, int] = {}
+    path: list[str] = []
+    while at not in position:
+        position[at] = len(path)
+        path.append(at)
+        at = before[at]
+    cycle = [*path[position[at] :], at]
+    cycle.reverse()
+    return tuple(cycle)
+
+
+def _links(workflow: Workflow) -> Iterable[Dependency]:
+    known = workflow.by_code
+    return (k for k in workflow.dependencies if k.task in known and k.after in known and k.task != k.after)

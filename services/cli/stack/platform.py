@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from services.cli.stack.kafka import CLONE, Kafka
 from services.cli.stack.mail_batches import as_request, batches
 from services.cli.stack.ports import LOOPBACK, Ports
 from services.cli.stack.postgres import SERVICES, Postgres, with_database, without_password
+from services.cli.stack.preparation import migrations_fingerprint, plain_environment, read_json, run_module
 from services.cli.stack.processes import PidFile, last_lines, spawn, started_at, stop_process, wait_until
 from services.cli.stack.roles import MAIL_SINK, Surroundings, environment, instances
 from services.cli.stack.secret_file import write_private
@@ -150,17 +150,17 @@ class Stack:
         bootstrap = self.kafka.start()
         self._progress("creating topics")
         variables = {"CASESTREAM_KAFKA": bootstrap, "CASESTREAM_TOPIC_PREFIX": self.prefix}
-        _run_module(["shared.messaging", "topics"], {**variables, "CASESTREAM_REPLICATION": "1"})
+        run_module(["shared.messaging", "topics"], {**variables, "CASESTREAM_REPLICATION": "1"})
 
     def _prepare_database(self, pool: ThreadPoolExecutor) -> Mapping[str, str]:
         self.postgres.start()
         databases = self.postgres.provision()
         marker = self.folder / "migrated.json"
-        fingerprint = {"database": self.postgres.url.rpartition("@")[2], "migrations": _migrations_fingerprint()}
-        if _read_json(marker) != fingerprint:
+        fingerprint = {"database": self.postgres.url.rpartition("@")[2], "migrations": migrations_fingerprint()}
+        if read_json(marker) != fingerprint:
             self._progress("migrating the services' schemas")
             started = [
-                pool.submit(_run_module, [f"services.{name}", "migrate"], {"CASESTREAM_DATABASE": databases[name]}) for name in SERVICES
+                pool.submit(run_module, [f"services.{name}", "migrate"], {"CASESTREAM_DATABASE": databases[name]}) for name in SERVICES
             ]
             for migration in started:
                 migration.result()
@@ -175,7 +175,7 @@ class Stack:
         return {instance.name for instance in instances(self.replicas)} | {MAIL_SINK}
 
     def _planned_names(self) -> set[str]:
-        return {str(entry["name"]) for entry in _read_json(self._plan_file) or []}
+        return {str(entry["name"]) for entry in read_json(self._plan_file) or []}
 
     def _planned_replicas(self) -> int:
         return 1 + max((int(name.rpartition("-")[2]) for name in self._planned_names() - {MAIL_SINK}), default=0)
@@ -201,7 +201,7 @@ class Stack:
                 "name": MAIL_SINK,
                 "url": f"http://{LOOPBACK}:{ports[f'{MAIL_SINK}-health']}",
                 "command": [sys.executable, "-m", "services.cli.stack.mail_sink", *map(str, sink)],
-                "environment": _plain_environment(),
+                "environment": plain_environment(),
                 "folder": str(CLONE),
             }
         ]
@@ -231,7 +231,7 @@ class Stack:
     # -- after the start
 
     def _wait_for(self, names: Sequence[str]) -> None:
-        urls = {str(entry["name"]): str(entry["url"]) for entry in _read_json(self._plan_file) or []}
+        urls = {str(entry["name"]): str(entry["url"]) for entry in read_json(self._plan_file) or []}
         missing = list(names)
 
         def all_ready() -> bool:
@@ -258,7 +258,7 @@ class Stack:
         marker = self.folder / "configuration.json"
         applied = {"sha256": sha256(content).hexdigest()}
         url, token = f"{self.url('desk')}/configuration", self.machine_token()
-        if _read_json(marker) == applied:
+        if read_json(marker) == applied:
             with contextlib.suppress(RefusedError):
                 client.request("GET", url, token=token)
                 return
@@ -331,7 +331,7 @@ class Stack:
         """Every process of the plan as it is now."""
         state = self._state()
         found = []
-        for entry in _read_json(self._plan_file) or []:
+        for entry in read_json(self._plan_file) or []:
             record = state.get(entry["name"]) or {"state": "stopped", "pid": None, "restarts": 0, "started": None}
             alive = record["pid"] is not None and started_at(record["pid"]) == record["started"]
             shown = record["state"] if alive or record["state"] != "running" else "waiting"
@@ -381,42 +381,12 @@ class Stack:
         os.kill(pid, signal.SIGHUP)
 
     def _plan(self) -> list[dict[str, Any]]:
-        return list(_read_json(self._plan_file) or [])
+        return list(read_json(self._plan_file) or [])
 
     def _state(self) -> dict[str, dict[str, Any]]:
-        return dict((_read_json(self.folder / "state.json") or {}).get("processes", {}))
+        return dict((read_json(self.folder / "state.json") or {}).get("processes", {}))
 
     def destroy(self) -> None:
         """Stop everything and remove the state folder: for tests."""
         self.down()
         shutil.rmtree(self.folder)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-
-
-def _plain_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("CASESTREAM_")}
-
-
-def _run_module(arguments: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Run `python -m ...` to its end. Raises StackError with the last line it said when it fails."""
-    command = [sys.executable, "-m", *arguments]
-    surroundings = {**_plain_environment(), **variables}
-    done = subprocess.run(command, capture_output=True, text=True, env=surroundings, cwd=CLONE, check=False)
-    if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no message"]
-        raise StackError(f"{' '.join(arguments)} failed: {said[-1].strip()[:400]}")
-
-
-def _migrations_fingerprint() -> str:
-    digest = sha256()
-    for folder in (CLONE / "services", CLONE / "shared" / "storage"):
-        for file in sorted(folder.rglob("*.py")):
-            if "storage" in file.parts:
-                digest.update(file.relative_to(CLONE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()

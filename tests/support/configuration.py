@@ -16,18 +16,22 @@ USERS = [
     {"user": "rita", "name": "Rita Repairs", "email": "rita@housing.example", "unit": "repairs", "roles": ["agent"]},
     {"user": "paul", "name": "Paul Plumber", "email": "paul@housing.example", "unit": "repairs", "roles": ["plumber"]},
     {"user": "lena", "name": "Lena Leader", "email": "lena@housing.example", "unit": "repairs", "roles": ["leader"]},
-    {"user": "nils", "name": "Nils Nearby", "email": "nils@housing.example", "unit": "neighbourhood", "roles":
-    ["agent"]},
-    {"user": "noor", "name": "Noor Noise", "email": "noor@housing.example", "unit": "neighbourhood", "roles":
-    ["leader"]},
-    {"user": "cora", "name": "Cora Contact", "email": "cora@housing.example", "unit": "contact-centre", "roles":
-    ["leader"]},
-    {"user": "max", "name": "Max Manager", "email": "max@housing.example", "unit": "contact-centre", "roles":
-    ["manager"]},
+    {"user": "nils", "name": "Nils Nearby", "email": "nils@housing.example", "unit": "neighbourhood", "roles": ["agent"]},
+    {"user": "noor", "name": "Noor Noise", "email": "noor@housing.example", "unit": "neighbourhood", "roles": ["leader"]},
+    {"user": "cora", "name": "Cora Contact", "email": "cora@housing.example", "unit": "contact-centre", "roles": ["leader"]},
+    {"user": "max", "name": "Max Manager", "email": "max@housing.example", "unit": "contact-centre", "roles": ["manager"]},
 ]
-WORK = ["case:read", "case:progress", "communication:read", "clock:read", "delivery:read"] + [
-    "task:read", "task:progress", "task:create", "staff:read",
-]  # fmt: skip
+WORK = [
+    "case:read",
+    "case:progress",
+    "communication:read",
+    "clock:read",
+    "delivery:read",
+    "task:read",
+    "task:progress",
+    "task:create",
+    "staff:read",
+]
 LEAD = [*WORK, "case:assign", "task:assign", "status:read"]
 ROLES = [
     {"code": "agent", "name": "Agent", "permissions": WORK, "scope": "unit"},
@@ -47,9 +51,8 @@ CALENDARS = [
 ]
 METHODS = [
     {"code": "email", "name": "Email", "directions": ["inbound", "outbound"]},
-    {"code": "telephone", "name": "Telephone", "directions": ["inbound"], "targets": [{"clock": "response", "within": "1
-    working hour"}]},
-]  # fmt: skip
+    {"code": "telephone", "name": "Telephone", "directions": ["inbound"], "targets": [{"clock": "response", "within": "1 working hour"}]},
+]
 TASK_DEFINITIONS = [
     {
         "code": "inspect-leak",
@@ -63,11 +66,9 @@ TASK_DEFINITIONS = [
     },
     {"code": "fix-leak", "name": "Fix the leak", "complete_within": "2 working days", "owner": {"role": "plumber"}},
     {"code": "call-back", "name": "Call the customer back", "complete_within": "1 working day"},
-    {"code": "warn-neighbour", "name": "Warn the neighbour", "complete_within": "3 working days", "owner": {"user":
-    "nils"}},
+    {"code": "warn-neighbour", "name": "Warn the neighbour", "complete_within": "3 working days", "owner": {"user": "nils"}},
     {"code": "log-diary", "name": "Send the diary sheets", "complete_within": "1 day", "priority": "low"},
-    {"code": "answer", "name": "Answer the customer", "complete_within": "5 working days", "owner": {"unit": "contact-
-    centre"}},
+    {"code": "answer", "name": "Answer the customer", "complete_within": "5 working days", "owner": {"unit": "contact-centre"}},
 ]
 SUBJECTS = [
     {
@@ -120,23 +121,27 @@ DEFAULT_STATUSES = {
     "cancelled": "cancelled",
 }
 TEMPLATES = [
-    {"code": "new-task", "name": "New task", "subject_line": "#case_number: #task_subject_line", "text": "A task for
-    you: #task_subject_line, due #due_at."},
-    {"code": "alert", "name": "Alert", "subject_line": "#case_number needs attention", "text": "#title is due
-    #due_at."},
-    {"code": "acknowledge", "name": "Acknowledgement", "subject_line": "We got your message, #case_number", "text":
-    "Dear #first_name,\n\nthank you."},
-]  # fmt: skip
+    {
+        "code": "new-task",
+        "name": "New task",
+        "subject_line": "#case_number: #task_subject_line",
+        "text": "A task for you: #task_subject_line, due #due_at.",
+    },
+    {"code": "alert", "name": "Alert", "subject_line": "#case_number needs attention", "text": "#title is due #due_at."},
+    {
+        "code": "acknowledge",
+        "name": "Acknowledgement",
+        "subject_line": "We got your message, #case_number",
+        "text": "Dear #first_name,\n\nthank you.",
+    },
+]
 COMMUNICATIONS = [
-    {"code": "task-triggered", "name": "New task", "on": "task.triggered", "to": ["assignee", "owner"], "template":
-    "new-task"},
+    {"code": "task-triggered", "name": "New task", "on": "task.triggered", "to": ["assignee", "owner"], "template": "new-task"},
     {"code": "task-assigned", "name": "Task given", "on": "task.assigned", "to": ["assignee"], "template": "new-task"},
-    {"code": "due-soon", "name": "Due soon", "on": "clock.due-soon", "items": ["task"], "to": ["assignee"], "template":
-    "alert"},
-    {"code": "overdue", "name": "Overdue", "on": "clock.overdue", "items": ["task"], "to": ["assignee", "leader"],
-    "template": "alert"},
+    {"code": "due-soon", "name": "Due soon", "on": "clock.due-soon", "items": ["task"], "to": ["assignee"], "template": "alert"},
+    {"code": "overdue", "name": "Overdue", "on": "clock.overdue", "items": ["task"], "to": ["assignee", "leader"], "template": "alert"},
     {"code": "opened", "name": "Acknowledgement", "on": "case.opened", "to": ["customer"], "template": "acknowledge"},
-]  # fmt: skip
+]
 DOCUMENT: dict[str, Any] = {
     "organisation": {
         "name": "Test Homes",

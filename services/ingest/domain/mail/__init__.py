@@ -1,0 +1,13 @@
+"""Reading raw mail (RFC 5322, MIME): `parse_mail` takes any bytes and never raises.
+
+Owns what a mail says: addresses, subject, ids, date, readable text, files, whether a machine sent it, and the digest
+by which two deliveries of it are recognised. Does not own where a mail came from, where its files are stored, to whom
+it belongs or what it leads to. No input, output, clock or log: what is read holds personal data.
+"""
+
+from services.ingest.domain.mail.charsets import clean_text
+from services.ingest.domain.mail.identity import content_digest
+from services.ingest.domain.mail.model import Attachment, ParsedMail, Robot
+from services.ingest.domain.mail.parse import parse_mail, to_json
+
+__all__ = ["Attachment", "ParsedMail", "Robot", "clean_text", "content_digest", "parse_mail", "to_json"]

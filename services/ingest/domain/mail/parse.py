@@ -1,0 +1,241 @@
+"""From raw bytes to a parsed mail, and to what `casestream mail parse` prints."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from services.ingest.domain.mail.addresses import (
+    Mailbox,
+    addresses_only,
+    message_ids,
+    parse_addresses,
+    parse_date,
+)
+from services.ingest.domain.mail.charsets import clean_text
+from services.ingest.domain.mail.fields import Fields, decode_words, first, unfold
+from services.ingest.domain.mail.model import Attachment, ParsedMail
+from services.ingest.domain.mail.robots import detect_robot
+from services.ingest.domain.mail.structure import Part, read_root
+from services.ingest.domain.mail.text import decode_html, decode_plain, html_to_text
+from services.ingest.domain.mail.tnef import read_tnef
+
+MAX_TEXT = 10_000_000
+MAX_FILENAME = 200
+_ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "x-delivered-to", "x-envelope-to", "envelope-to")
+_PLAIN_TYPES = {"text/plain", "text/markdown", "text/x-markdown", "text/enriched"}
+_TNEF_TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
+_EXTENSIONS = {
+    "application/pdf": ".pdf",
+    "image/gif": ".gif",
+    "image/jpeg": ".jpg",
+    "image/jpg": ".jpg",
+    "image/png": ".png",
+    "image/svg+xml": ".svg",
+    "image/webp": ".webp",
+    "message/delivery-status": ".txt",
+    "message/rfc822": ".eml",
+    "text/calendar": ".ics",
+    "text/html": ".html",
+    "text/plain": ".txt",
+    "text/rfc822-headers": ".txt",
+    "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf",
+}
+
+
+@dataclass(slots=True)
+class _Body:
+    """One stretch of the mail's text, as plain text, HTML or both."""
+
+    text: str = ""
+    html: str = ""
+
+
+@dataclass(slots=True)
+class _Reading:
+    raw: bytes
+    charset: str = ""
+    """Of the first text part that names one: what unencoded 8-bit header fields are most probably in, too."""
+    files: list[Attachment] = field(default_factory=list)
+
+
+def parse_mail(raw: bytes) -> ParsedMail:
+    """Read a mail as far as it goes. Never raises, whatever the bytes; takes time linear in their number."""
+    raw, start = _prepared(raw)
+    if not raw[start:].strip():
+        return ParsedMail(error="empty: there is nothing to read")
+    root = read_root(raw, start)
+    reading = _Reading(raw)
+    bodies = _collect(root, reading)
+    text, html, from_html = _compose(bodies)
+    fields, charset = root.fields, reading.charset
+    subject = _one_line(decode_words(first(fields, "subject"), charset))
+    senders = _mailboxes(fields, "from", charset) or _mailboxes(fields, "sender", charset)
+    name, sender = senders[0] if senders else ("", "")
+    replied = message_ids(first(fields, "in-reply-to")) if "in-reply-to" in fields else []
+    ids = message_ids(first(fields, "message-id")) if "message-id" in fields else []
+    return ParsedMail(
+        from_address=sender,
+        from_name=name,
+        to=addresses_only(_mailboxes(fields, "to", charset)),
+        cc=addresses_only(_mailboxes(fields, "cc", charset)),
+        subject=subject,
+        message_id=ids[0] if ids else "",
+        in_reply_to=replied[0] if replied else "",
+        references=tuple(message_ids(" ".join(fields["references"]))) if "references" in fields else (),
+        date=parse_date(first(fields, "date")),
+        text=text,
+        html=html,
+        text_from_html=from_html,
+        attachments=tuple(reading.files),
+        robot=detect_robot(fields, root.content_type, root.parameters, sender, subject),
+        delivered_to=_envelope(fields),
+        reply_to=addresses_only(_mailboxes(fields, "reply-to", charset)),
+        error=_unreadable(raw, start, fields),
+    )
+
+
+def to_json(mail: ParsedMail) -> dict[str, object]:
+    """The object that `casestream mail parse` prints; its keys are a contract. Absent values are null."""
+    out: dict[str, object] = {
+        "from": mail.from_address or None,
+        "from_name": mail.from_name,
+        "to": list(mail.to),
+        "cc": list(mail.cc),
+        "subject": mail.subject,
+        "message_id": mail.message_id or None,
+        "in_reply_to": mail.in_reply_to or None,
+        "references": list(mail.references),
+        "date": mail.date.isoformat() if mail.date else None,
+        "text": mail.text,
+        "attachments": [
+            {
+                "filename": file.filename,
+                "content_type": file.content_type,
+                "size": len(file.content),
+                "sha256": file.sha256,
+            }
+            for file in mail.attachments
+        ],
+        "auto_submitted": mail.auto_submitted,
+    }
+    if mail.error is not None:
+        out["error"] = mail.error
+    return out
+
+
+def _prepared(raw: bytes) -> tuple[bytes, int]:
+    """Undo what a mail's storage did to it: byte order marks, CR line ends, mbox's first line, leading blank lines."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raw = raw.decode("utf-16", "replace").encode("utf-8", "replace")
+    if b"\n" not in raw and b"\r" in raw:
+        raw = raw.replace(b"\r", b"\n")
+    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
+    while raw[start : start + 1] in (b"\r", b"\n"):
+        start += 1
+    if raw.startswith((b"From ", b">From "), start):
+        line_end = raw.find(b"\n", start)
+        start = line_end + 1 if line_end >= 0 else start
+    return raw, start
+
+
+def _unreadable(raw: bytes, start: int, fields: Fields) -> str | None:
+    if fields:
+        return None
+    sample = raw[start : start + 65_536]
+    odd = len(sample) - len(sample.translate(None, bytes([*range(9), 11, *range(14, 27), *range(28, 32), 127])))
+    try:
+        sample[: len(sample) - 4].decode("utf-8")
+        odd_enough = odd > 0
+    except UnicodeDecodeError:
+        odd_enough = odd * 50 > len(sample)
+    return "not a mail: no header field, and its bytes are no text" if odd_enough else None
+
+
+def _mailboxes(fields: Fields, name: str, charset: str) -> list[Mailbox]:
+    values = fields.get(name)
+    if not values:
+        return []
+    if len(values) == 1:
+        return parse_addresses(unfold(values[0]), charset)
+    # More than one such field is against RFC 5322 and happens: nobody is left out.
+    return parse_addresses(unfold(", ".join(values[:100])), charset)
+
+
+def _envelope(fields: Fields) -> tuple[str, ...]:
+    values = [value for name in _ENVELOPE_FIELDS for value in fields.get(name, ())]
+    return addresses_only(one for value in values[:50] for one in parse_addresses(unfold(value))) if values else ()
+
+
+def _one_line(text: str) -> str:
+    return text.strip() if text.isprintable() else " ".join(text.split())
+
+
+def _collect(part: Part, reading: _Reading) -> list[_Body]:
+    if part.children:
+        found = [body for child in part.children for body in _collect(child, reading)]
+        if part.content_type == "multipart/alternative":
+            return [_alternative(found)]
+        return found
+    kind = part.content_type
+    if part.disposition != "attachment" and kind.startswith("text/"):
+        unnamed = not part.filename or part.parent in ("", "multipart/alternative")
+        if unnamed and (kind == "text/html" or kind in _PLAIN_TYPES):
+            return [_read_text(part, reading)]
+    data = part.content(reading.raw)
+    if kind in _TNEF_TYPES or part.filename.lower() == "winmail.dat":
+        opened = read_tnef(data)
+        if opened is not None:
+            for file in opened.files:
+                kept = _attachment(file.filename, file.content_type or "application/octet-stream", file.content)
+                reading.files.append(kept)
+            return [_Body(opened.text, opened.html)]
+    content_id = first(part.fields, "content-id").strip("<>")
+    inline = part.disposition == "inline" or (part.disposition != "attachment" and bool(content_id))
+    reading.files.append(_attachment(part.filename, kind, data, inline, clean_text(content_id)))
+    return []
+
+
+def _read_text(part: Part, reading: _Reading) -> _Body:
+    charset = part.parameters.get("charset", "")
+    reading.charset = reading.charset or charset
+    data = part.content(reading.raw)
+    if part.content_type == "text/html":
+        return _Body(html=decode_html(data, charset))
+    flowed = part.parameters.get("format", "").lower() == "flowed"
+    delsp = part.parameters.get("delsp", "").lower() == "yes"
+    return _Body(text=decode_plain(data, charset, flowed=flowed, delsp=delsp))
+
+
+def _alternative(bodies: list[_Body]) -> _Body:
+    """Ways of saying one thing: the plain ones for reading, the last HTML (the richest, RFC 2046) for showing."""
+    text = "\n\n".join(dict.fromkeys(body.text.strip("\n") for body in bodies if body.text.strip()))
+    return _Body(text, next((body.html for body in reversed(bodies) if body.html), ""))
+
+
+def _compose(bodies: list[_Body]) -> tuple[str, str | None, bool]:
+    """The whole text, the HTML as it came, and whether the text is rendered from HTML alone."""
+    html = "\n".join(body.html for body in bodies if body.html) or None
+    plain = [body.text.strip("\n") for body in bodies if body.text.strip()]
+    if all(body.text.strip() or not body.html for body in bodies):
+        return "\n\n".join(plain)[:MAX_TEXT], html, False
+    texts: list[str] = []
+    # Some mailers put the two ways of saying one thing side by side; what the plain one has is not said again.
+    said = {" ".join(text.split()) for text in plain}
+    for body in bodies:
+        text = body.text.strip("\n") if body.text.strip() else html_to_text(body.html) if body.html else ""
+        if text.strip() and (body.text.strip() or " ".join(text.split()) not in said):
+            texts.append(text)
+    return "\n\n".join(texts)[:MAX_TEXT], html, not plain
+
+
+def _attachment(filename: str, kind: str, data: bytes, inline: bool = False, content_id: str = "") -> Attachment:
+    name = " ".join(clean_text(filename).split())
+    name = "".join(letter for letter in name if letter.isprintable()).replace("\\", "/").rpartition("/")[2].strip()
+    if not name.strip("."):
+        name = "attachment" + _EXTENSIONS.get(kind, ".bin")
+    if len(name) > MAX_FILENAME:
+        stem, dot, ending = name.rpartition(".")
+        name = stem[: MAX_FILENAME - len(ending) - 1] + dot + ending if dot and len(ending) < 20 else name[:MAX_FILENAME]
+    return Attachment(name, kind, data, hashlib.sha256(data).hexdigest(), inline, content_id)

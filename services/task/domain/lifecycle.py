@@ -65,7 +65,7 @@ class Statuses:
 
     def state_of(self, status: str) -> TaskState | None:
         """The state that a status means. A state's own name is a status where it is not a label of its own."""
-        return self.states.get(status) or TaskState.__members__.get(status.upper())
+        return self.states.get(status) or next((state for state in TaskState if state == status), None)
 
 
 @dataclass(frozen=True, slots=True)

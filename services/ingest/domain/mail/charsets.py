@@ -66,8 +66,13 @@ _DETECTION_BYTES = 4096
 
 def clean_text(text: str) -> str:
     """Drop NULs and lone surrogates: PostgreSQL takes no NUL, UTF-8 no surrogate."""
-    if "\x00" not in text and (text.isascii() or not _UNWANTED.search(text)):
-        return text
+    if "\x00" not in text:
+        try:
+            text.encode()  # the fastest search for a surrogate
+        except UnicodeEncodeError:
+            pass
+        else:
+            return text
     return _UNWANTED.sub("", text)
 
 

@@ -18,6 +18,7 @@ MAX_PARAMETERS = 200
 
 _END = re.compile(rb"\n\r*+\n")
 _FIELD = re.compile(r"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+_FIELDS = re.compile("^" + _FIELD.pattern, re.MULTILINE)
 _TELLTALE = re.compile(
     r"^(?:content-[a-z-]{1,60}|subject|from|to|cc|date|message-id|received|return-path|mime-version|reply-to)[ \t]*+:",
     re.IGNORECASE | re.MULTILINE,
@@ -46,6 +47,11 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
     body = found.end() if found else end
     text = raw[start : min(block_end, start + MAX_BLOCK_BYTES)].decode("ascii", "surrogateescape")
     fields: Fields = {}
+    found_fields = _FIELDS.findall(text)
+    if found and len(found_fields) <= MAX_FIELDS and len(found_fields) == _count_lines(text):
+        for name, value in found_fields:
+            fields.setdefault(name.lower(), []).append(value)
+        return fields, body
     position, size, count = 0, len(text), 0
     last_telltale: int | None = None
     while position < size and count < MAX_FIELDS:
@@ -61,14 +67,16 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
         fields.setdefault(match[1].lower(), []).append(match[2])
         position = match.end() + 1
         count += 1
-    if not root and not _is_head(fields, found is not None):
-        return {}, start
+    if found is None and not root and not any(name.startswith("content-") for name in fields):
+        return {}, start  # a part's prose that happens to have a colon
     return fields, body
 
 
-def _is_head(fields: Fields, ended: bool) -> bool:
-    """Whether what looks like fields at a part's start is its head; prose with a colon is not."""
-    return any(name.startswith("content-") for name in fields) or ended
+def _count_lines(text: str) -> int:
+    """How many unfolded lines a whole block has; -1 for one that does not end with its line."""
+    if text[-1:] != "\n" or text[0] in " \t":
+        return -1
+    return text.count("\n") - text.count("\n ") - text.count("\n\t")
 
 
 def unfold(value: str) -> str:

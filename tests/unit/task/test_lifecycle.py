@@ -103,7 +103,7 @@ def test_moves_that_the_life_cycle_does_not_know_are_refused(state: TaskState, m
     assert refusal(lambda: move(a_task(state), AMIRA, NOW, PLAIN)) is why
 
 
-@pytest.mark.requirement("TASK-6", "CASE-8")
+@pytest.mark.requirement("TASK-6")
 @pytest.mark.parametrize("state", [TaskState.COMPLETED, TaskState.CANCELLED])
 def test_a_completed_or_cancelled_task_cannot_be_changed_by_anybody(state: TaskState) -> None:
     task = a_task(state)
@@ -197,7 +197,6 @@ OWN = Statuses(
 )
 
 
-@pytest.mark.requirement("TASK-4")
 def test_setting_one_of_the_organisations_statuses_moves_the_state_it_means() -> None:
     task = trigger(a_task(TaskState.PLANNED), OWN)
     assert task.status == "new"
@@ -212,7 +211,6 @@ def test_setting_one_of_the_organisations_statuses_moves_the_state_it_means() ->
     assert (void.state, void.status) == (TaskState.CANCELLED, "void")
 
 
-@pytest.mark.requirement("TASK-4")
 def test_a_status_that_does_not_exist_or_means_another_state_is_refused() -> None:
     assert refusal(lambda: set_status(a_task(), "lost", AMIRA, NOW, OWN)) is Refusal.UNKNOWN_STATUS
     assert refusal(lambda: begin(a_task(), AMIRA, NOW, OWN, status="fixed")) is Refusal.UNKNOWN_STATUS
@@ -221,7 +219,6 @@ def test_a_status_that_does_not_exist_or_means_another_state_is_refused() -> Non
     assert caught.value.what == "set status lost"
 
 
-@pytest.mark.requirement("TASK-4")
 def test_transition_rules_say_who_may_set_which_status() -> None:
     ruled = replace(
         OWN,

@@ -152,7 +152,6 @@ def test_a_waiting_task_that_is_cancelled_starts_no_more_and_lets_its_dependants
     assert after.started == ()
 
 
-@pytest.mark.requirement("EDGE-3")
 def test_an_end_told_twice_changes_nothing_the_second_time() -> None:
     first = on_task_completed(a_plan("ab", a_link("a", "b")), "a", FRIDAY, CALENDARS)
     second = on_task_completed(first.plan, "a", FRIDAY + DAY, CALENDARS)
@@ -164,7 +163,6 @@ def test_the_end_of_a_task_added_by_hand_does_not_touch_the_plan() -> None:
     assert on_task_completed(plan, "by-hand", FRIDAY, CALENDARS).plan == plan
 
 
-@pytest.mark.requirement("CASE-8")
 def test_a_plan_is_finished_once_every_task_is_completed_or_cancelled() -> None:
     plan = a_plan("ab", a_link("a", "b"))
     plan = on_task_completed(plan, "a", FRIDAY, CALENDARS).plan

@@ -58,7 +58,6 @@ def test_links_of_a_task_to_itself_and_duplicates_are_refused() -> None:
     ]
 
 
-@pytest.mark.requirement("TASK-1")
 def test_one_definition_occurs_only_once_in_a_workflow() -> None:
     (problem,) = check_workflow(a_workflow("aba"))
     assert (problem.kind, problem.codes, problem.node) == (ProblemKind.DUPLICATE_TASK, ("a",), 2)

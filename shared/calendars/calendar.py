@@ -36,8 +36,7 @@ class Window:
     def __post_init__(self) -> None:
         if not 0 <= self.opens < self.closes <= MINUTES_PER_DAY:
             raise CalendarError(
-                f"window {self}: it must open before it closes, between 00:00 and 24:00; "
-                "write hours past midnight as two windows"
+                f"window {self}: it must open before it closes, between 00:00 and 24:00; write hours past midnight as two windows"
             )
 
     def __str__(self) -> str:
@@ -71,9 +70,7 @@ def weekly(hours: Mapping[str, Iterable[Window | str]]) -> Week:
     """The week with these windows: `weekly({"mon": ["09:00-12:30", "13:30-17:00"]})`. Days left out are closed."""
     if unknown := sorted(set(hours) - set(WEEKDAYS)):
         raise CalendarError(f"weekday {unknown[0]!r}: expected one of {', '.join(WEEKDAYS)}")
-    return tuple(
-        tuple(sorted(w if isinstance(w, Window) else Window.parse(w) for w in hours.get(day, ()))) for day in WEEKDAYS
-    )
+    return tuple(tuple(sorted(w if isinstance(w, Window) else Window.parse(w) for w in hours.get(day, ()))) for day in WEEKDAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +107,7 @@ class Calendar:
         for name, windows in zip(WEEKDAYS, self.week, strict=True):
             for earlier, later in pairwise(windows):
                 if later.opens < earlier.closes:
-                    raise CalendarError(
-                        f"calendar {self.code}: windows {earlier} and {later} of {name} overlap or are out of order"
-                    )
+                    raise CalendarError(f"calendar {self.code}: windows {earlier} and {later} of {name} overlap or are out of order")
         if self.subdivision is not None and self.country is None:
             raise CalendarError(f"calendar {self.code}: a region needs a country")
         if self.country is not None:
@@ -157,9 +152,7 @@ def _require_region(code: str, country: str, subdivision: str | None) -> None:
 @lru_cache(maxsize=1024)
 def _holidays_of(country: str, subdivision: str | None, year: int) -> frozenset[date]:
     """The dates off work in `year`, days in lieu included. Shared by all calendars of a region."""
-    return frozenset(
-        day for day in holidays.country_holidays(country, subdiv=subdivision, years=year) if day.year == year
-    )
+    return frozenset(day for day in holidays.country_holidays(country, subdiv=subdivision, years=year) if day.year == year)
 
 
 ROUND_THE_CLOCK: Final = Calendar(code="round-the-clock", zone="UTC", round_the_clock=True)

@@ -31,9 +31,7 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
-_TEXT: Final = re.compile(
-    r"\s*([0-9]+)\s+(working\s+)?(minute|hour|day|week|month|year)s?\s*", re.ASCII | re.IGNORECASE
-)
+_TEXT: Final = re.compile(r"\s*([0-9]+)\s+(working\s+)?(minute|hour|day|week|month|year)s?\s*", re.ASCII | re.IGNORECASE)
 _FIXED: Final = {Unit.MINUTE: timedelta(minutes=1), Unit.HOUR: timedelta(hours=1)}
 _WORKING: Final = frozenset({Unit.MINUTE, Unit.HOUR, Unit.DAY})
 

@@ -95,9 +95,7 @@ def _build(calendar: Calendar, number: int) -> Stretch:
     begin = number * STRETCH
     end = begin + STRETCH
     if begin < _FIRST or end > _LAST:
-        raise OutOfReach(
-            f"calendar {calendar.code}: {EPOCH.year + begin // (365 * DAY)} is further than it is computed for"
-        )
+        raise OutOfReach(f"calendar {calendar.code}: {EPOCH.year + begin // (365 * DAY)} is further than it is computed for")
     starts: list[int] = []
     ends: list[int] = []
     for since, until, offset in _offsets(calendar.tz, begin, end):

@@ -28,9 +28,7 @@ from shared.calendars import (
 
 pytestmark = pytest.mark.requirement("SLA-1")
 
-OFFICE_HOURS = weekly(
-    {day: ["09:00-12:30", "13:30-17:00"] for day in ("mon", "tue", "wed", "thu")} | {"fri": ["09:00-12:30"]}
-)
+OFFICE_HOURS = weekly({day: ["09:00-12:30", "13:30-17:00"] for day in ("mon", "tue", "wed", "thu")} | {"fri": ["09:00-12:30"]})
 LONDON = Calendar("office", "Europe/London", OFFICE_HOURS, country="GB", subdivision="ENG")
 PLAIN_LONDON = Calendar("plain", "Europe/London", OFFICE_HOURS)
 

@@ -138,9 +138,7 @@ def test_later_starts_and_longer_durations_end_no_earlier(
 
 
 @given(calendars, instants, instants, instants)
-def test_working_time_adds_up_over_neighbouring_spans(
-    calendar: Calendar, a: datetime, b: datetime, c: datetime
-) -> None:
+def test_working_time_adds_up_over_neighbouring_spans(calendar: Calendar, a: datetime, b: datetime, c: datetime) -> None:
     assert between(calendar, a, b) + between(calendar, b, c) == between(calendar, a, c)
     assert between(calendar, a, b) == -between(calendar, b, a)
 

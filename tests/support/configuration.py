@@ -57,7 +57,7 @@ TASK_DEFINITIONS = [
     {
         "code": "inspect-leak",
         "name": "Inspect the leak",
-        "subject_line": "Inspect: #case_title",
+        "subject_line": "Inspect the leak at once",
         "messages": {"pending": "Call the customer before you go."},
         "complete_within": "4 hours",
         "calendar": "always",
@@ -124,10 +124,10 @@ TEMPLATES = [
     {
         "code": "new-task",
         "name": "New task",
-        "subject_line": "#case_number: #task_subject_line",
-        "text": "A task for you: #task_subject_line, due #due_at.",
+        "subject_line": "#case_number: #task",
+        "text": "A task for you: #task, due #due.",
     },
-    {"code": "alert", "name": "Alert", "subject_line": "#case_number needs attention", "text": "#title is due #due_at."},
+    {"code": "alert", "name": "Alert", "subject_line": "#case_number needs attention", "text": "#case_title is due #due."},
     {
         "code": "acknowledge",
         "name": "Acknowledgement",

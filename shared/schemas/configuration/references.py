@@ -1,0 +1,179 @@
+"""What has a code, and what refers to it: the two tables that a configuration's references are checked by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from shared.schemas.configuration.document import Document, Path, path_text
+
+KINDS: dict[str, tuple[str, str]] = {
+    "calendar": ("calendars[].code", "calendars"),
+    "unit": ("units[].code", "units"),
+    "role": ("roles[].code", "roles"),
+    "user": ("users[].user", "users"),
+    "method": ("methods[].code", "methods"),
+    "mail account": ("mail_accounts[].address", "mail_accounts"),
+    "classification": ("classifications[].code", "classifications"),
+    "category": ("categories[].code", "categories"),
+    "urgency": ("prioritisation.urgencies[].code", "prioritisation.urgencies"),
+    "impact": ("prioritisation.impacts[].code", "prioritisation.impacts"),
+    "priority": ("prioritisation.priorities[].code", "prioritisation.priorities"),
+    "status": ("statuses[].code", "statuses"),
+    "task status": ("task_statuses[].code", "task_statuses"),
+    "cancellation reason": ("cancellation_reasons[].code", "cancellation_reasons"),
+    "task definition": ("task_definitions[].code", "task_definitions"),
+    "subject": ("subjects[].code", "subjects"),
+    "template": ("templates[].code", "templates"),
+    "communication": ("communications[].code", "communications"),
+}
+"""What is known by a code: where the codes stand, unique among their kind, and the section that lists them."""
+
+_TARGETS = ("methods[].targets[]", "subjects[].targets[]", "sla.targets[]")
+
+REFERENCES: tuple[tuple[str, str], ...] = (
+    ("organisation.calendar", "calendar"),
+    ("organisation.default_unit", "unit"),
+    *((f"{target}.calendar", "calendar") for target in _TARGETS),
+    *((f"{target}.priority", "priority") for target in _TARGETS),
+    ("mail_accounts[].method", "method"),
+    ("mail_accounts[].unit", "unit"),
+    ("units[].leader", "user"),
+    ("units[].manager", "user"),
+    ("users[].unit", "unit"),
+    ("users[].roles[]", "role"),
+    ("categories[].parent", "category"),
+    ("categories[].classification", "classification"),
+    ("prioritisation.default_urgency", "urgency"),
+    ("prioritisation.default_impact", "impact"),
+    ("prioritisation.table[].urgency", "urgency"),
+    ("prioritisation.table[].impact", "impact"),
+    ("prioritisation.table[].priority", "priority"),
+    ("default_statuses{}", "status"),
+    ("default_cancellation_reason", "cancellation reason"),
+    ("task_definitions[].calendar", "calendar"),
+    ("task_definitions[].owner.user", "user"),
+    ("task_definitions[].owner.role", "role"),
+    ("task_definitions[].owner.unit", "unit"),
+    ("subjects[].unit", "unit"),
+    ("subjects[].default_urgency", "urgency"),
+    ("subjects[].default_impact", "impact"),
+    ("subjects[].statuses[]", "status"),
+    ("subjects[].default_statuses{}", "status"),
+    ("subjects[].transitions[].from_status", "status"),
+    ("subjects[].transitions[].to_status", "status"),
+    ("subjects[].transitions[].units[]", "unit"),
+    ("subjects[].transitions[].users[]", "user"),
+    ("subjects[].categories[]", "category"),
+    ("subjects[].default_category", "category"),
+    ("subjects[].workflow.tasks[]", "task definition"),
+    ("routing.default_subject", "subject"),
+    ("routing.rules[].subject", "subject"),
+    ("routing.rules[].methods[]", "method"),
+    ("routing.rules[].accounts[]", "mail account"),
+    ("routing.rules[].urgency", "urgency"),
+    ("routing.rules[].impact", "impact"),
+    ("communications[].template", "template"),
+)
+"""Every place that refers to a code, and the kind of thing that must have it."""
+
+LISTED_ONCE = (
+    "users[].roles",
+    "subjects[].statuses",
+    "subjects[].categories",
+    "subjects[].workflow.tasks",
+    "routing.rules[].methods",
+    "communications[].to",
+)
+"""Lists that may hold each thing only once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value and where it stands."""
+
+    path: Path
+    value: Any
+
+
+def find(data: Any, pattern: str) -> Iterator[Found]:
+    """Every value that a pattern such as `subjects[].workflow.tasks[]` leads to; `{}` goes into a mapping's values.
+
+    What is missing, None or of another shape is passed over: the models report it.
+    """
+    steps = [step for part in pattern.split(".") for step in _steps(part)]
+    yield from _find(data, steps, ())
+
+
+def _steps(part: str) -> list[str]:
+    name = part.removesuffix("[]").removesuffix("{}")
+    return [name] if name == part else [name, part[len(name) :]]
+
+
+def _find(value: Any, steps: list[str], path: Path) -> Iterator[Found]:
+    if value is None:
+        return
+    if not steps:
+        yield Found(path, value)
+        return
+    step, rest = steps[0], steps[1:]
+    if step == "[]":
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _find(item, rest, (*path, index))
+    elif isinstance(value, dict):
+        if step == "{}":
+            for key, item in value.items():
+                yield from _find(item, rest, (*path, key))
+        elif step in value:
+            yield from _find(value[step], rest, (*path, step))
+
+
+def codes(document: Document, kind: str) -> dict[str, Path]:
+    """The codes of this kind, each with the place that it is first given at."""
+    found: dict[str, Path] = {}
+    for item in find(document.data, KINDS[kind][0]):
+        if isinstance(item.value, str):
+            found.setdefault(_folded(kind, item.value), item.path)
+    return found
+
+
+def _folded(kind: str, value: str) -> str:
+    return value.lower() if kind == "mail account" else value
+
+
+def check_references(document: Document) -> None:
+    """Report codes that are given twice, and references that lead nowhere."""
+    known = {kind: codes(document, kind) for kind in KINDS}
+    for kind, (pattern, _) in KINDS.items():
+        for item in find(document.data, pattern):
+            first = known[kind].get(_folded(kind, item.value)) if isinstance(item.value, str) else None
+            if first is not None and first != item.path:
+                line = document.place(first)[0]
+                document.problem(item.path, f"the {kind} {item.value!r} is there twice; the first is in line {line}")
+    for pattern, kind in REFERENCES:
+        for item in find(document.data, pattern):
+            if isinstance(item.value, str) and _folded(kind, item.value) not in known[kind]:
+                document.problem(item.path, _unknown(kind, item.value, known[kind]))
+    for pattern in LISTED_ONCE:
+        for item in find(document.data, pattern):
+            _check_once(document, item)
+
+
+def _unknown(kind: str, value: str, known: dict[str, Path]) -> str:
+    near = get_close_matches(value, known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"add it to {KINDS[kind][1]}, or take one that is there"
+    return f"there is no {kind} {value!r}; {hint}"
+
+
+def _check_once(document: Document, found: Found) -> None:
+    if not isinstance(found.value, list):
+        return
+    seen: set[str] = set()
+    for index, value in enumerate(found.value):
+        if isinstance(value, str):
+            if value in seen:
+                document.problem((*found.path, index), f"{value!r} is listed twice in {path_text(found.path)}; once is enough")
+            seen.add(value)

@@ -1,0 +1,1 @@
+"""Rules of tasks: pure, `now` is an argument."""

@@ -1,0 +1,4 @@
+"""What the service does: on events of cases and clocks (`cases`, `lags`), and by command (`commands`, `follow_ups`).
+
+All change tasks through `Work`, one transaction's unit: what was loaded, what changed, and the events that tell of it.
+"""

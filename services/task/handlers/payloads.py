@@ -1,0 +1,92 @@
+"""The data of our events, made from our own records.
+
+It is put together without validation: the records were validated when they came in, and this is the busiest path there is.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+from services.task.domain import lifecycle
+from services.task.domain.case import Case, Customer
+from services.task.domain.ownership import Owner
+from services.task.domain.task import Task
+from services.task.handlers.compile import Compiled
+from shared.schemas.envelope import Payload
+from shared.schemas.events import PlanMade, TaskLifeCycle, TaskState
+from shared.schemas.parts import CustomerRef, OwnerRef
+
+WITHOUT_CASE = "none"
+"""Stands for the subject of a task that belongs to no case; its `case_id` is then its own id, and its case number empty."""
+
+P = TypeVar("P", bound=Payload)
+_STATES = {state: TaskLifeCycle(state.value) for state in lifecycle.TaskState}
+_setattr = object.__setattr__
+
+
+def unvalidated(model: type[P], values: dict[str, Any]) -> P:
+    """The model with these values, one for each of its fields. As `model_construct`, without its search for defaults."""
+    made = model.__new__(model)
+    _setattr(made, "__dict__", values)
+    _setattr(made, "__pydantic_fields_set__", set(values))
+    _setattr(made, "__pydantic_extra__", None)
+    _setattr(made, "__pydantic_private__", None)
+    return made
+
+
+def task_payload(event: type[TaskState], task: Task, case: Case | None, compiled: Compiled, state_before: str | None = None) -> TaskState:
+    """The state of a task, as the data of `event`."""
+    standing = task.standing
+    definition = compiled.definitions.get(task.definition) if task.definition is not None else None
+    customer = task.customer if case is None else case.customer
+    return unvalidated(
+        event,
+        {
+            "task_id": task.id,
+            "case_id": task.case_id or task.id,
+            "case_number": case.number if case else "",
+            "case_title": case.title if case else "",
+            "subject": case.subject if case else WITHOUT_CASE,
+            "definition": task.definition,
+            "subject_line": task.subject_line,
+            "description": task.description or (definition.description if definition else ""),
+            "message": definition.messages.get(task.stage, "") if definition else "",
+            "state": _STATES[standing.state],
+            "state_before": None if state_before is None else TaskLifeCycle(state_before),
+            "owner": _owner_ref(standing.owner),
+            "assignee": standing.assignee,
+            "unit": task.unit,
+            "priority": task.priority,
+            "customer": _customer_ref(customer or _NOBODY),
+            "planned_at": task.planned_at,
+            "starts_at": task.starts_at if standing.state is lifecycle.TaskState.PLANNED else None,
+            "triggered_at": task.triggered_at,
+            "due_at": task.due_at,
+            "completed_at": task.completed_at,
+            "reason": standing.cancellation_reason or "",
+            "changed_by": task.changed_by,
+        },
+    )
+
+
+def plan_payload(case: Case, task_ids: tuple[UUID, ...]) -> PlanMade:
+    """The data of the event that a case is planned."""
+    return unvalidated(PlanMade, {"case_id": case.id, "subject": case.subject, "task_ids": task_ids})
+
+
+_NOBODY = Customer()
+
+
+@lru_cache(maxsize=4096)
+def _owner_ref(owner: Owner) -> OwnerRef:
+    return OwnerRef(kind=owner.kind.value, code=owner.code)
+
+
+@lru_cache(maxsize=4096)
+def _customer_ref(customer: Customer) -> CustomerRef:
+    # Kept from the first task of a case to its last.
+    return CustomerRef.model_construct(
+        contact_id=customer.contact_id, account_id=customer.account_id, name=customer.name, email=customer.email
+    )

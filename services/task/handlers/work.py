@@ -1,0 +1,167 @@
+"""One transaction's unit of work: what was loaded, what changed, and the events that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.task.domain.case import Case
+from services.task.domain.plan import Plan, PlannedTask, restore
+from services.task.domain.task import Change, Task
+from services.task.handlers import payloads
+from services.task.handlers.compile import Compiled
+from services.task.storage import repository
+from shared.ids import CaseId, derive
+from shared.schemas.envelope import Payload
+from shared.schemas.events import TaskState
+from shared.storage import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What makes a change: the event or command, when, and who is behind it."""
+
+    id: UUID
+    at: datetime
+    by: str = "system"
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """An event to be, with the state as it was at that moment."""
+
+    payload: Payload
+    aggregate: str
+    aggregate_id: UUID
+    key: UUID
+    revision: int
+    cause: Cause
+    config_version: int
+    ordinal: int
+
+
+CompiledOf = Callable[[int], Compiled]
+"""The compiled configuration of a version (0: the newest)."""
+
+
+class Work:
+    """What one transaction knows and does. Everything in it is under the lock of its case (or of the task itself, without a case)."""
+
+    def __init__(self, compiled: CompiledOf, now: datetime) -> None:
+        self.compiled = compiled
+        self.now = now
+        self.cases: dict[UUID, Case] = {}
+        self.tasks: dict[UUID, Task] = {}
+        self._by_case: dict[UUID, dict[UUID, Task]] = {}
+        self._changed_cases: dict[UUID, Case] = {}
+        self._changed_tasks: dict[UUID, Task] = {}
+        self._history: list[Change] = []
+        self._emissions: list[Emission] = []
+        self._ordinals: dict[tuple[UUID, UUID, str], int] = {}
+
+    # What is known
+
+    def add_tasks(self, tasks: Iterable[Task]) -> None:
+        """Tasks that were loaded or made."""
+        for task in tasks:
+            self.tasks[task.id] = task
+            if task.case_id is not None:
+                self._by_case.setdefault(task.case_id, {})[task.id] = task
+
+    def tasks_of(self, case_id: UUID) -> list[Task]:
+        """The case's tasks, as far as they were loaded or made."""
+        return list(self._by_case.get(case_id, {}).values())
+
+    def configuration_of(self, task: Task) -> Compiled:
+        """The configuration that the task was planned under."""
+        return self.compiled(task.config_version)
+
+    def plan_of(self, case: Case) -> Plan | None:
+        """The case's plan as its tasks, all of which must be loaded, stand. None: its subject has no workflow any more."""
+        workflow = self.compiled(case.config_version).workflows.get(case.subject)
+        if workflow is None:
+            return None
+        tasks = [_planned(task) for task in self.tasks_of(case.id) if task.definition]
+        return restore(CaseId(case.id), workflow, tasks, case.planned_at or self.now)
+
+    # What changes
+
+    def touch_case(self, case: Case) -> None:
+        """The case is new or changed."""
+        self.cases[case.id] = case
+        self._changed_cases[case.id] = case
+
+    def save_quietly(self, task: Task) -> None:
+        """Keep a change of the task that no event tells of."""
+        self._changed_tasks[task.id] = task
+
+    def record(
+        self,
+        event: type[TaskState],
+        task: Task,
+        cause: Cause,
+        changes: dict[str, tuple[object, object]] | None = None,
+        state_before: str | None = None,
+    ) -> None:
+        """The task changed (its fields are set already): count its revision, tell of it, and keep `changes` in its history."""
+        task.revision += 1
+        task.changed_by = cause.by
+        self._changed_tasks[task.id] = task
+        case = None if task.case_id is None else self.cases[task.case_id]
+        payload = payloads.task_payload(event, task, case, self.configuration_of(task), state_before)
+        key = task.case_id or task.id
+        self._emit(payload, "task", task.id, key, task.revision, cause, task.config_version)
+        if changes is not None:
+            self._history.append(Change(task.id, task.revision, cause.at, cause.by, event.event_type, changes))
+
+    def record_plan(self, case: Case, task_ids: tuple[UUID, ...], cause: Cause) -> None:
+        """The case's plan was made (or is told of again)."""
+        case.plan_revision += 1
+        self._changed_cases[case.id] = case
+        payload = payloads.plan_payload(case, task_ids)
+        self._emit(payload, "plan", derive("plan", case.id), case.id, case.plan_revision, cause, case.config_version)
+
+    def _emit(
+        self, payload: Payload, aggregate: str, aggregate_id: UUID, key: UUID, revision: int, cause: Cause, config_version: int
+    ) -> None:
+        ordinal = 0
+        if aggregate == "task" and revision > 1:  # a first event is the only one of its cause and type
+            place = (cause.id, aggregate_id, payload.event_type)
+            ordinal = self._ordinals.get(place, 0)
+            self._ordinals[place] = ordinal + 1
+        self._emissions.append(Emission(payload, aggregate, aggregate_id, key, revision, cause, config_version, ordinal))
+
+    def save(self, tx: Transaction) -> None:
+        """Write what changed and emit the events, in the order in which they were recorded."""
+        repository.save_cases(tx, list(self._changed_cases.values()))
+        repository.save_tasks(tx, list(self._changed_tasks.values()))
+        repository.save_history(tx, self._history)
+        for emission in self._emissions:
+            cause = emission.cause
+            tx.emit(
+                emission.payload,
+                aggregate=emission.aggregate,
+                aggregate_id=emission.aggregate_id,
+                key=emission.key,
+                revision=emission.revision,
+                cause=cause.id,
+                time=cause.at,
+                config_version=emission.config_version,
+                traceparent=cause.traceparent,
+                ordinal=emission.ordinal,
+            )
+
+
+def _planned(task: Task) -> PlannedTask:
+    assert task.definition is not None  # noqa: S101 - for the type checker
+    return PlannedTask(
+        task.definition,
+        task.state,
+        task.starts_at or task.triggered_at,
+        task.start_by,
+        task.due_at,
+        task.standing.ended_at,
+    )

@@ -1,0 +1,1 @@
+"""The schema `task_service`: cases as far as tasks need them, tasks, history."""

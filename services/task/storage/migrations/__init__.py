@@ -1,0 +1,1 @@
+"""The schema `task_service`, step by step."""

@@ -1,0 +1,224 @@
+"""Cases, tasks and history as the commands and consumers need them: locked in sorted order, written by the set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import orjson
+
+from services.task.domain import lifecycle
+from services.task.domain.case import Case, Customer
+from services.task.domain.lifecycle import TaskState
+from services.task.domain.ownership import Owner, OwnerKind
+from services.task.domain.task import Change, Task
+from shared.storage import Transaction
+from shared.storage.database import Row
+
+CASE_COLUMNS = "id, revision, number, title, subject, unit, owner, state, customer, config_version, plan_revision, planned_at"
+TASK_COLUMNS = (
+    "id, case_id, definition, config_version, revision, subject_line, description, unit, priority, customer, planned_at,"
+    " starts_at, start_by, triggered_at, due_at, changed_by, state, status, owner_kind, owner_code, assignee,"
+    " cancellation_reason, in_progress_at, ended_at"
+)
+
+_SAVE_CASES = f"""
+    insert into cases as c ({CASE_COLUMNS})
+    select * from unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::jsonb[], %s::int[], %s::bigint[], %s::timestamptz[])
+    on conflict (id) do update set
+        revision = excluded.revision, title = excluded.title, unit = excluded.unit, owner = excluded.owner,
+        state = excluded.state, customer = excluded.customer, config_version = excluded.config_version,
+        plan_revision = excluded.plan_revision, planned_at = excluded.planned_at
+"""
+
+# An upsert, though the rows of a plan are new: a replica that lost its partition in the meantime must meet the guard of
+# its offsets, not a unique key, which would look as if the message were to blame.
+_SAVE_TASKS = f"""
+    insert into tasks ({TASK_COLUMNS})
+    select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::text[], %s::text[],
+        %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+        %s::timestamptz[])
+    on conflict (id) do update set
+        revision = excluded.revision, subject_line = excluded.subject_line, description = excluded.description,
+        unit = excluded.unit, priority = excluded.priority, customer = excluded.customer, starts_at = excluded.starts_at,
+        start_by = excluded.start_by, triggered_at = excluded.triggered_at, due_at = excluded.due_at, changed_by = excluded.changed_by,
+        state = excluded.state, status = excluded.status, owner_kind = excluded.owner_kind,
+        owner_code = excluded.owner_code, assignee = excluded.assignee,
+        cancellation_reason = excluded.cancellation_reason, in_progress_at = excluded.in_progress_at,
+        ended_at = excluded.ended_at
+"""
+
+_SAVE_HISTORY = """
+    insert into history (task_id, revision, at, changed_by, event, changes)
+    select * from unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::jsonb[])
+    on conflict do nothing
+"""
+
+
+def lock_cases(tx: Transaction, case_ids: Iterable[UUID]) -> dict[UUID, Case]:
+    """The known ones of these cases. Whoever writes a task of a case holds its case's lock, so that plans stay whole."""
+    rows = tx.rows(f"select {CASE_COLUMNS} from cases where id = any(%s) order by id for update", (sorted(set(case_ids)),))
+    return {row[0]: case_of(row) for row in rows}
+
+
+def tasks_of_cases(tx: Transaction, case_ids: Iterable[UUID]) -> dict[UUID, Task]:
+    """All tasks of cases whose locks are held, locked too."""
+    rows = tx.rows(f"select {TASK_COLUMNS} from tasks where case_id = any(%s) order by id for update", (sorted(set(case_ids)),))
+    return {row[0]: task_of(row) for row in rows}
+
+
+def case_of_task(tx: Transaction, task_id: UUID) -> tuple[bool, UUID | None]:
+    """Whether the task exists, and its case, which never changes."""
+    row = tx.row("select case_id from tasks where id = %s", (task_id,))
+    return (False, None) if row is None else (True, row[0])
+
+
+def lock_task(tx: Transaction, task_id: UUID) -> Task | None:
+    """The task, locked; of one that belongs to a case the case's lock must be held already."""
+    row = tx.row(f"select {TASK_COLUMNS} from tasks where id = %s for update", (task_id,))
+    return None if row is None else task_of(row)
+
+
+def lock_tasks_without_case(tx: Transaction, task_ids: Iterable[UUID]) -> list[Task]:
+    """These tasks, as far as they belong to no case."""
+    rows = tx.rows(
+        f"select {TASK_COLUMNS} from tasks where id = any(%s) and case_id is null order by id for update",
+        (sorted(set(task_ids)),),
+    )
+    return [task_of(row) for row in rows]
+
+
+def save_cases(tx: Transaction, cases: Sequence[Case]) -> None:
+    """Insert or overwrite."""
+    if not cases:
+        return
+    tx.execute(
+        _SAVE_CASES,
+        (
+            [case.id for case in cases],
+            [case.revision for case in cases],
+            [case.number for case in cases],
+            [case.title for case in cases],
+            [case.subject for case in cases],
+            [case.unit for case in cases],
+            [case.owner for case in cases],
+            [case.state for case in cases],
+            [_customer_json(case.customer) for case in cases],
+            [case.config_version for case in cases],
+            [case.plan_revision for case in cases],
+            [case.planned_at for case in cases],
+        ),
+    )
+
+
+def save_tasks(tx: Transaction, tasks: Sequence[Task]) -> None:
+    """Insert or overwrite."""
+    if not tasks:
+        return
+    standings = [task.standing for task in tasks]
+    tx.execute(
+        _SAVE_TASKS,
+        (
+            [task.id for task in tasks],
+            [task.case_id for task in tasks],
+            [task.definition for task in tasks],
+            [task.config_version for task in tasks],
+            [task.revision for task in tasks],
+            [task.subject_line for task in tasks],
+            [task.description for task in tasks],
+            [task.unit for task in tasks],
+            [task.priority for task in tasks],
+            [None if task.customer is None else _customer_json(task.customer) for task in tasks],
+            [task.planned_at for task in tasks],
+            [task.starts_at for task in tasks],
+            [task.start_by for task in tasks],
+            [task.triggered_at for task in tasks],
+            [task.due_at for task in tasks],
+            [task.changed_by for task in tasks],
+            [standing.state.value for standing in standings],
+            [standing.status for standing in standings],
+            [standing.owner.kind.value for standing in standings],
+            [standing.owner.code for standing in standings],
+            [standing.assignee for standing in standings],
+            [standing.cancellation_reason for standing in standings],
+            [standing.in_progress_at for standing in standings],
+            [standing.ended_at for standing in standings],
+        ),
+    )
+
+
+def save_history(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Append."""
+    if not changes:
+        return
+    tx.execute(
+        _SAVE_HISTORY,
+        (
+            [change.task_id for change in changes],
+            [change.revision for change in changes],
+            [change.at for change in changes],
+            [change.changed_by for change in changes],
+            [change.event for change in changes],
+            [orjson.dumps(change.changes).decode() for change in changes],
+        ),
+    )
+
+
+def _customer_json(customer: Customer) -> str:
+    return orjson.dumps(
+        {
+            "contact_id": customer.contact_id,
+            "account_id": customer.account_id,
+            "name": customer.name,
+            "email": customer.email,
+        }
+    ).decode()
+
+
+def customer_of(data: dict[str, str | None]) -> Customer:
+    """The customer in a column's JSON."""
+    contact, account = data["contact_id"], data["account_id"]
+    return Customer(UUID(contact) if contact else None, UUID(account) if account else None, data["name"] or "", data["email"] or "")
+
+
+def case_of(row: Row) -> Case:
+    """The case in a row of `CASE_COLUMNS`."""
+    id, revision, number, title, subject, unit, owner, state, customer, config_version, plan_revision, planned_at = row
+    return Case(id, revision, number, title, subject, unit, owner, state, customer_of(customer), config_version, plan_revision, planned_at)
+
+
+def task_of(row: Row) -> Task:
+    """The task in a row of `TASK_COLUMNS`."""
+    state, status, owner_kind, owner_code, assignee, cancellation_reason, in_progress_at, ended_at = row[16:24]
+    standing = lifecycle.Standing(
+        TaskState(state),
+        status,
+        Owner(OwnerKind(owner_kind), owner_code),
+        assignee,
+        cancellation_reason,
+        in_progress_at,
+        ended_at,
+    )
+    id, case_id, definition, config_version, revision, subject_line, description, unit, priority, customer = row[:10]
+    planned_at, starts_at, start_by, triggered_at, due_at, changed_by = row[10:16]
+    return Task(
+        id,
+        case_id,
+        definition,
+        config_version,
+        revision,
+        subject_line,
+        description,
+        standing,
+        unit,
+        priority,
+        None if customer is None else customer_of(customer),
+        planned_at,
+        starts_at,
+        start_by,
+        triggered_at,
+        due_at,
+        changed_by,
+    )

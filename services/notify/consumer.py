@@ -1,0 +1,18 @@
+"""Which topics notify consumes, and with what."""
+
+from __future__ import annotations
+
+from services.notify.handlers.occasions import CASES, CLOCKS, TASKS
+from services.notify.handlers.queueing import Queue, queueing
+from shared.clock import Clock, utc_now
+from shared.messaging import Handler, ReferenceData
+from shared.schemas import topics
+
+
+def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Queue]]:  # noqa: ARG001 - every service's signature
+    """Topic (without prefix) -> handler."""
+    return {
+        topics.CASES: queueing(reference, CASES),
+        topics.TASKS: queueing(reference, TASKS),
+        topics.SLA: queueing(reference, CLOCKS),
+    }

@@ -1,0 +1,70 @@
+"""What may be worth a message, and the messages it makes: the same shape for cases, tasks and clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Something that happened to an item, with all that a message about it needs.
+
+    `on` is the name that communication definitions use (`task.assigned`). `conversation_id` is the one with the customer,
+    where the event knows it. `assignee` is the one user who has the item, `owner_kind` and `owner_code` whom it is for.
+    `facts` are the values that its tags are made from: text, times in ISO form.
+    """
+
+    on: str
+    cause: UUID
+    item_kind: str
+    item_id: UUID
+    case_id: UUID | None
+    facts: Mapping[str, str]
+    conversation_id: UUID | None = None
+    assignee: str = ""
+    owner_kind: str = ""
+    owner_code: str = ""
+    unit: str = ""
+    customer_email: str = ""
+    customer_name: str = ""
+    config_version: int = 0
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a message goes to. `audience` decides how it is addressed: a customer's message joins their conversation."""
+
+    address: str
+    name: str
+    audience: str
+    """`staff` or `customer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A communication definition: on which event, to whom, which template, by which channel. No `items`: on any kind of item."""
+
+    code: str
+    on: str
+    to: tuple[str, ...]
+    channel: str
+    template: str
+    items: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to one recipient, not yet rendered: what is queued."""
+
+    id: UUID
+    definition: str
+    channel: str
+    template: str
+    recipient: Recipient
+    thread_id: UUID
+    """What its Message-ID begins with, and its replies belong to: the conversation for the customer, the item for staff."""
+    message_id: str
+    occasion: Occasion

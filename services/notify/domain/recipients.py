@@ -1,0 +1,173 @@
+"""Who gets which message for an occasion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from services.notify.domain.occasions import Definition, Delivery, Occasion, Recipient
+from shared.ids import delivery_id
+
+MOST_MEMBERS = 25
+"""A message to a role or unit goes to at most so many of its members; past that, to the unit's own address where it has one."""
+
+
+class Person(Protocol):
+    """A member of staff, as the directory has them."""
+
+    @property
+    def user(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def roles(self) -> tuple[str, ...]: ...
+    @property
+    def active(self) -> bool: ...
+
+
+class Unit(Protocol):
+    """A business unit, as the directory has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def leader(self) -> str | None: ...
+    @property
+    def manager(self) -> str | None: ...
+
+
+class Directory:
+    """Staff and units as they are now, with who belongs to a role or unit; that is worked out once, when first asked."""
+
+    def __init__(self, staff: Mapping[str, Person], units: Mapping[str, Unit]) -> None:
+        self._staff = staff
+        self._units = units
+        self._by_role: dict[str, list[Person]] | None = None
+        self._by_unit: dict[str, list[Person]] = {}
+
+    def person(self, user: str | None) -> list[Recipient]:
+        """The user, if active and reachable; nobody otherwise."""
+        person = self._staff.get(user) if user else None
+        return _reachable([person]) if person else []
+
+    def unit(self, code: str) -> list[Recipient]:
+        """The unit's own address; a unit without one: its members."""
+        found = self._units.get(code)
+        if found and found.email:
+            return [Recipient(found.email, found.name, "staff")]
+        self._index()
+        return _reachable(self._by_unit.get(code, ()))[:MOST_MEMBERS]
+
+    def role(self, code: str, unit: str) -> list[Recipient]:
+        """Who has the role: those of the unit in charge where it has any, else all of them; too many: the unit's address."""
+        holders = self._index().get(code, [])
+        members = _reachable([p for p in holders if p.unit == unit] or holders)
+        found = self._units.get(unit)
+        if len(members) > MOST_MEMBERS and found and found.email:
+            return [Recipient(found.email, found.name, "staff")]
+        return members[:MOST_MEMBERS]
+
+    def leader(self, unit: str) -> list[Recipient]:
+        """The unit's team leader."""
+        found = self._units.get(unit)
+        return self.person(found.leader) if found else []
+
+    def manager(self, unit: str) -> list[Recipient]:
+        """The unit's manager."""
+        found = self._units.get(unit)
+        return self.person(found.manager) if found else []
+
+    def _index(self) -> dict[str, list[Person]]:
+        if self._by_role is None:
+            self._by_role = {}
+            for user in sorted(self._staff):
+                person = self._staff[user]
+                self._by_unit.setdefault(person.unit, []).append(person)
+                for role in person.roles:
+                    self._by_role.setdefault(role, []).append(person)
+        return self._by_role
+
+
+def recipients(to: str, occasion: Occasion, directory: Directory) -> list[Recipient]:
+    """Whom `to` of a communication definition means for this occasion."""
+    match to:
+        case "assignee":
+            return directory.person(occasion.assignee)
+        case "owner":
+            return _owner(occasion, directory)
+        case "unit":
+            return directory.unit(occasion.unit)
+        case "leader":
+            return directory.leader(occasion.unit)
+        case "manager":
+            return directory.manager(occasion.unit)
+        case "customer" if occasion.customer_email:
+            return [Recipient(occasion.customer_email, occasion.customer_name, "customer")]
+        case _:
+            return []
+
+
+def plan_deliveries(occasion: Occasion, definitions: Iterable[Definition], directory: Directory, mail_domain: str) -> list[Delivery]:
+    """The messages that `occasion` makes. One address gets one message an occasion: the first definition that names it wins."""
+    planned: list[Delivery] = []
+    taken: set[tuple[str, str]] = set()
+    for definition in definitions:
+        # No other channel has a sender yet, and a row that nobody takes would wait for ever.
+        if definition.channel != "email" or (definition.items and occasion.item_kind not in definition.items):
+            continue
+        for to in definition.to:
+            for recipient in recipients(to, occasion, directory):
+                address = recipient.address.lower()
+                if (definition.channel, address) in taken:
+                    continue
+                taken.add((definition.channel, address))
+                identity = delivery_id(occasion.cause, definition.code, address)
+                thread = occasion.item_id
+                if recipient.audience == "customer" and occasion.conversation_id is not None:
+                    thread = occasion.conversation_id
+                planned.append(
+                    Delivery(
+                        identity,
+                        definition.code,
+                        definition.channel,
+                        definition.template,
+                        recipient,
+                        thread,
+                        message_id(thread, identity, mail_domain),
+                        occasion,
+                    )
+                )
+    return planned
+
+
+def message_id(thread: UUID, delivery: UUID, mail_domain: str) -> str:
+    """Our own Message-IDs: always the same for a delivery, and telling which thread a reply to it belongs to."""
+    return f"<{thread}.{delivery}@{mail_domain}>"
+
+
+def thread_reference(thread: UUID, mail_domain: str) -> str:
+    """The id that all messages of a thread refer to, so that mail programs show them together; of the same form as their own."""
+    return message_id(thread, thread, mail_domain)
+
+
+def _owner(occasion: Occasion, directory: Directory) -> list[Recipient]:
+    match occasion.owner_kind:
+        case "user":
+            return directory.person(occasion.owner_code)
+        case "role":
+            return directory.role(occasion.owner_code, occasion.unit)
+        case "unit":
+            return directory.unit(occasion.owner_code)
+        case _:
+            return []
+
+
+def _reachable(people: Sequence[Person]) -> list[Recipient]:
+    return [Recipient(person.email, person.name, "staff") for person in people if person.active and person.email]

@@ -1,0 +1,113 @@
+"""Values of the `#tags` of a template for one message.
+
+The list of tags is the configuration's, which refuses unknown ones; this module only says what each is replaced with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from shared.schemas.configuration.tags import TAGS
+
+__all__ = ["TAGS", "Names", "tag_values"]
+
+UNKNOWN_CUSTOMER = "customer"
+"""What a customer without a known name is called: `Dear customer`."""
+_TITLES = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "rev"})
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What codes are called, in one version of the configuration. A code that is missing stands for itself."""
+
+    organisation: str
+    zone: ZoneInfo
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    priorities: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+
+def first_name(name: str) -> str:
+    """The given name in `name`, which may have a title or be written `Last, First`; empty when there is none."""
+    _, comma, after = name.partition(",")
+    words = (after if comma else name).split()
+    while len(words) > 1 and words[0].rstrip(".").lower() in _TITLES:
+        words.pop(0)
+    return words[0] if words else ""
+
+
+def last_name(name: str) -> str:
+    """The family name in `name`; empty for a single word."""
+    before, comma, _ = name.partition(",")
+    if comma:
+        return before.strip()
+    words = name.split()
+    return words[-1] if len(words) > 1 else ""
+
+
+def local_time(text: str, zone: ZoneInfo) -> str:
+    """An ISO time as people of the organisation read it, such as `Tue 3 Nov 2026, 14:30`; the text itself if it is none."""
+    try:
+        at = datetime.fromisoformat(text).astimezone(zone)
+    except ValueError:
+        return text
+    return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
+
+
+def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str], recipient: str) -> dict[str, str]:
+    """The value of every tag.
+
+    `facts` are what the delivery was queued with (see `domain.occasions`), `people` the names of staff by user, `recipient` the name of
+    whom the message is for. Times in `facts` are ISO text.
+    """
+
+    def fact(name: str) -> str:
+        return facts.get(name, "")
+
+    def of(table: Mapping[str, str], name: str) -> str:
+        code = fact(name)
+        return table.get(code, code)
+
+    def person(name: str) -> str:
+        user = fact(name)
+        return people.get(user, user)
+
+    def moment(name: str) -> str:
+        text = fact(name)
+        return local_time(text, names.zone) if text else ""
+
+    owners = {"user": people, "role": names.roles, "unit": names.units}
+    customer = fact("customer")
+    return {
+        "assignee": person("assignee"),
+        "case_number": fact("number"),
+        "case_title": fact("title"),
+        "changed_by": person("changed_by"),
+        "clock": fact("clock").replace("_", " "),
+        "customer_email": fact("customer_email"),
+        "description": fact("description"),
+        "due": moment("due_at"),
+        "first_name": first_name(customer) or UNKNOWN_CUSTOMER,
+        "full_name": customer or UNKNOWN_CUSTOMER,
+        "item": fact("item"),
+        "last_name": last_name(customer),
+        "message": fact("message"),
+        "opened": moment("opened_at"),
+        "organisation": names.organisation,
+        "owner": of(owners.get(fact("owner_kind"), people), "owner"),
+        "priority": of(names.priorities, "priority"),
+        "reason": fact("reason"),
+        "recipient": recipient,
+        "recipient_first_name": first_name(recipient),
+        "status": of(names.statuses, "status"),
+        "subject": of(names.subjects, "subject"),
+        "task": fact("task"),
+        "unit": of(names.units, "unit"),
+    }

@@ -1,0 +1,1 @@
+"""From events to queued deliveries (`queueing`, `occasions`), and from a delivery to its message (`composing`)."""

@@ -1,0 +1,15 @@
+"""Every metric of notify. The consumer loop's and the publisher's are declared by shared.messaging."""
+
+from shared.observability.metrics import counter, gauge, histogram
+
+QUEUED = counter("casestream_notify_queued_deliveries", "Deliveries queued, by communication definition.", ["definition"])
+ATTEMPTS = counter("casestream_notify_attempts", "Attempts to send, by how they ended.", ["outcome"])
+TAKEOVERS = counter(
+    "casestream_notify_takeovers", "Deliveries claimed again from a holder that never said how it went: each may be a message sent twice."
+)
+SMTP_SECONDS = histogram("casestream_notify_smtp_seconds", "One message's exchange with the SMTP server.")
+WAITED_SECONDS = histogram(
+    "casestream_notify_delivery_seconds", "From queued to sent or given up.", buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86_400)
+)
+WAITING = gauge("casestream_notify_waiting_deliveries", "Deliveries queued or claimed.")
+OVERDUE_SECONDS = gauge("casestream_notify_overdue_seconds", "How long the delivery that is due longest has waited for a sender.")

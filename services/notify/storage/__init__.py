@@ -1,0 +1,1 @@
+"""The schema `notify_service`: deliveries, set-based, and the signal that new ones are there."""

@@ -1,0 +1,263 @@
+"""SQL on deliveries. Every statement works on a set.
+
+Leases and retries go by the database's clock: all senders share that one, whatever their own clocks say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.notify.domain.occasions import Delivery
+from services.notify.domain.retry import Outcome
+from services.notify.storage.wakeup import CHANNEL
+from shared.storage import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that this process holds under a lease. `attempt` counts claims, from 1; `age` is the time since it was queued."""
+
+    id: UUID
+    definition: str
+    template: str
+    config_version: int
+    item_kind: str
+    item_id: UUID
+    case_id: UUID | None
+    thread_id: UUID
+    recipient: str
+    recipient_name: str
+    audience: str
+    facts: dict[str, str]
+    message_id: str
+    traceparent: str
+    attempt: int
+    taken_over: bool
+    created_at: datetime
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a claim ended. `again_in` None: for good."""
+
+    id: UUID
+    attempt: int
+    outcome: Outcome
+    error: str = ""
+    again_in: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A delivery that has reached its end, sent or failed, with what its event needs."""
+
+    id: UUID
+    cause: UUID
+    definition: str
+    channel: str
+    config_version: int
+    item_kind: str
+    item_id: UUID
+    case_id: UUID | None
+    recipient: str
+    message_id: str
+    traceparent: str
+    state: str
+    error: str
+    revision: int
+    finished_at: datetime
+    waited: timedelta
+
+
+# One JSON parameter instead of an array a column: arrays are built element by element on the Python side.
+_INSERT = """
+insert into deliveries (id, cause, definition, channel, template, config_version, item_kind, item_id, case_id, thread_id,
+                        recipient, recipient_name, audience, facts, message_id, traceparent)
+select id, cause, definition, channel, template, config_version, item_kind, item_id, case_id, thread_id,
+       recipient, recipient_name, audience, facts, message_id, traceparent
+from json_to_recordset(%s::json) as t(
+    id uuid, cause uuid, definition text, channel text, template text, config_version int, item_kind text, item_id uuid, case_id uuid,
+    thread_id uuid, recipient text, recipient_name text, audience text, facts jsonb, message_id text, traceparent text)
+on conflict do nothing
+"""
+
+
+def queue(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+    """Queue deliveries; those known already stay as they are. Wakes the senders on commit."""
+    if not deliveries:
+        return
+    rows = []
+    for delivery in deliveries:
+        occasion, recipient = delivery.occasion, delivery.recipient
+        rows.append(
+            {
+                "id": delivery.id,
+                "cause": occasion.cause,
+                "definition": delivery.definition,
+                "channel": delivery.channel,
+                "template": delivery.template,
+                "config_version": occasion.config_version,
+                "item_kind": occasion.item_kind,
+                "item_id": occasion.item_id,
+                "case_id": occasion.case_id,
+                "thread_id": delivery.thread_id,
+                "recipient": recipient.address,
+                "recipient_name": recipient.name,
+                "audience": recipient.audience,
+                "facts": occasion.facts,
+                "message_id": delivery.message_id,
+                "traceparent": occasion.traceparent,
+            }
+        )
+    # PostgreSQL's text holds no NUL; the parser at the door cleans mail, upstream systems need not have.
+    tx.execute(_INSERT, (orjson.dumps(rows).replace(b"\\u0000", b"").decode(),))
+    tx.execute("select pg_notify(%s, '')", (CHANNEL,))
+
+
+_CLAIM = """
+with due as (
+    select id, state = 'claimed' as taken_over from deliveries
+    where state in ('queued', 'claimed') and due_at <= now()
+    order by due_at, sequence limit %(limit)s for update skip locked
+)
+update deliveries d
+set state = 'claimed', claimed_by = %(me)s, due_at = now() + %(lease)s, attempts = attempts + 1, takeovers = takeovers + due.taken_over::int
+from due where d.id = due.id
+returning d.id, definition, template, config_version, item_kind, item_id, case_id, thread_id, recipient, recipient_name, audience, facts,
+          message_id, traceparent, attempts, due.taken_over, created_at, now() - created_at
+"""
+
+
+def claim(tx: Transaction, me: str, limit: int, lease: timedelta) -> list[Claimed]:
+    """Claim up to `limit` due deliveries, also those whose lease has run out; skips what others are just claiming.
+
+    Committed without waiting for the disk: a claim lost in a crash of the database is as one whose holder died.
+    """
+    tx.execute("set local synchronous_commit = off")
+    return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease})]
+
+
+def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta) -> set[UUID]:
+    """Prolong the leases of these claims (id, attempt). Returns the ids of those that are still held."""
+    tx.execute("set local synchronous_commit = off")
+    rows = tx.rows(
+        """with mine as (select d.id from deliveries d join unnest(%s::uuid[], %s::int[]) as c(id, attempt) on d.id = c.id
+                         where d.state = 'claimed' and d.attempts = c.attempt order by d.id for update of d)
+           update deliveries d set due_at = now() + %s from mine where d.id = mine.id returning d.id""",
+        ([c[0] for c in claims], [c[1] for c in claims], lease),
+    )
+    return {row[0] for row in rows}
+
+
+def release_own(tx: Transaction, me: str) -> int:
+    """End the leases that an earlier process of this name left open, so that they are claimed again at once. Returns how many."""
+    return tx.execute("update deliveries set due_at = now() where state = 'claimed' and claimed_by = %s and due_at > now()", (me,)).rowcount
+
+
+# What is sent is sent, even if the lease was lost meanwhile: that keeps whoever holds it now from sending it again later.
+# Any other end is only the holder's to record.
+_RECORD = """
+with ended as (
+    select * from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::interval[]) as r(id, attempt, outcome, error, again_in)
+), held as (
+    select d.id from deliveries d join ended e on e.id = d.id
+    where d.state = 'claimed' and (d.attempts = e.attempt or e.outcome = 'sent') order by d.id for update of d
+)
+update deliveries d
+set state = case when e.outcome = 'sent' then 'sent' when e.again_in is null then 'failed' else 'queued' end,
+    due_at = case when e.again_in is null then d.due_at else now() + e.again_in end,
+    error = case when e.outcome = 'returned' then d.error else e.error end,
+    revision = d.revision + (e.again_in is null)::int,
+    claimed_by = case when e.again_in is null then d.claimed_by else '' end,
+    finished_at = case when e.again_in is null then now() end
+from held join ended e on e.id = held.id where d.id = held.id
+returning d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
+          d.traceparent, d.state, d.error, d.revision, d.finished_at, d.finished_at - d.created_at
+"""
+
+
+def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
+    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so."""
+    rows = tx.rows(
+        _RECORD,
+        (
+            [r.id for r in results],
+            [r.attempt for r in results],
+            [r.outcome.value for r in results],
+            [r.error.replace("\x00", "")[:1000] for r in results],
+            [r.again_in for r in results],
+        ),
+    )
+    return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+
+
+def count(tx: Transaction) -> int:
+    """How many deliveries there are."""
+    row = tx.row("select count(*) from deliveries")
+    return int(row[0]) if row else 0
+
+
+def waiting(tx: Transaction) -> tuple[int, float]:
+    """How many deliveries wait, and for how many seconds the oldest one has been due."""
+    row = tx.row(
+        """select count(*), coalesce(greatest(extract(epoch from now() - min(due_at)), 0), 0)::float8
+           from deliveries where state in ('queued', 'claimed')"""
+    )
+    return (int(row[0]), float(row[1])) if row else (0, 0.0)
+
+
+_LISTED = """select sequence, id, cause, item_kind, item_id, case_id, definition, template, config_version, channel, recipient,
+                    recipient_name, audience, message_id, state, attempts, takeovers, error, created_at, due_at, finished_at
+             from deliveries"""
+
+
+def listed(
+    tx: Transaction,
+    *,
+    item_id: UUID | None = None,
+    case_id: UUID | None = None,
+    state: str | None = None,
+    unit: str | None = None,
+    assignee: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """Deliveries, the newest first; `before`: the sequence that the page before ended with. State `queued` includes claimed ones.
+
+    `unit` and `assignee`: only those about an item of theirs.
+    """
+    conditions = []
+    values = {"limit": limit, "item": item_id, "case": case_id, "state": state, "unit": unit, "assignee": assignee, "before": before}
+    if unit is not None:
+        conditions.append("facts->>'unit' = %(unit)s")
+    if assignee is not None:
+        conditions.append("facts->>'assignee' = %(assignee)s")
+    if item_id is not None:
+        conditions.append("item_id = %(item)s")
+    if case_id is not None:
+        conditions.append("case_id = %(case)s")
+    if state == "queued":
+        conditions.append("state in ('queued', 'claimed')")
+    elif state is not None:
+        conditions.append("state = %(state)s")
+    if before is not None:
+        conditions.append("sequence < %(before)s")
+    where = f"where {' and '.join(conditions)}" if conditions else ""
+    return tx.dicts(f"{_LISTED} {where} order by sequence desc limit %(limit)s", values)
+
+
+def get(tx: Transaction, delivery: UUID, *, unit: str | None = None, assignee: str | None = None) -> dict[str, Any] | None:
+    """One delivery; None also when it is about no item of this unit or assignee, where one is given."""
+    found = tx.dicts(
+        f"""{_LISTED} where id = %(id)s and (%(unit)s::text is null or facts->>'unit' = %(unit)s)
+                        and (%(assignee)s::text is null or facts->>'assignee' = %(assignee)s)""",
+        {"id": delivery, "unit": unit, "assignee": assignee},
+    )
+    return found[0] if found else None

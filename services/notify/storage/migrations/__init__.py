@@ -1,0 +1,1 @@
+"""Migrations of the schema `notify_service`, plain SQL run by alembic."""

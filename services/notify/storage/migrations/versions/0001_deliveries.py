@@ -1,0 +1,61 @@
+"""Deliveries, and the tables of the event path."""
+
+from alembic import op
+
+from shared.storage import messaging_tables
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+DELIVERIES = """
+create table deliveries (
+    id uuid primary key,
+    sequence bigint generated always as identity,
+    cause uuid not null,
+    definition text not null,
+    channel text not null,
+    template text not null,
+    config_version int not null,
+    item_kind text not null,
+    item_id uuid not null,
+    case_id uuid,
+    thread_id uuid not null,
+    recipient text not null,
+    recipient_name text not null,
+    audience text not null,
+    facts jsonb not null,
+    message_id text not null,
+    traceparent text not null,
+    state text not null default 'queued' check (state in ('queued', 'claimed', 'sent', 'failed')),
+    due_at timestamptz not null default now(),
+    claimed_by text not null default '',
+    attempts int not null default 0,
+    takeovers int not null default 0,
+    revision bigint not null default 0,
+    error text not null default '',
+    created_at timestamptz not null default now(),
+    finished_at timestamptz
+);
+comment on table deliveries is 'A message to one recipient, from the event that caused it to the server that took it.';
+comment on column deliveries.due_at is 'Queued: when to try next. Claimed: when the lease ends, and anybody may claim it again.';
+comment on column deliveries.attempts is 'Claims so far; with the id it names one claim, so that only its holder can record how it ended.';
+comment on column deliveries.takeovers is 'Claims made while another was still open: each of those may have sent the message unrecorded.';
+comment on column deliveries.facts is 'What the tags are made from when the message is sent.';
+create index deliveries_due on deliveries (due_at) where state in ('queued', 'claimed');
+create index deliveries_failed on deliveries (sequence) where state = 'failed';
+create index deliveries_by_sequence on deliveries (sequence);
+create index deliveries_by_item on deliveries (item_id);
+create index deliveries_by_case on deliveries (case_id) where case_id is not null;
+"""
+
+
+def upgrade() -> None:
+    op.execute(messaging_tables("notify_service"))
+    op.execute(DELIVERIES)
+
+
+def downgrade() -> None:
+    for table in ("deliveries", "commands", "dead_letters", "outbox", "inbox", "offsets"):
+        op.execute(f"drop table {table}")

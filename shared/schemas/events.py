@@ -128,6 +128,8 @@ class CaseState(Payload):
     completed_at: AwareDatetime | None = None
     expected_completion_at: AwareDatetime | None = None
     changed_by: str = "system"
+    reason: str = ""
+    """Why the last change was made, where a reason was given; `expired` when expiry cancelled it (COM-8)."""
 
 
 class CaseOpened(CaseState):

@@ -1,0 +1,89 @@
+"""A case, who acts on it, and what its history records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.case.domain.life_cycle import LifeCycle
+
+SYSTEM = "system"
+"""Who acts when no member of staff does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A customer's matter under one subject. Field names are those of the table `cases`, in its order."""
+
+    id: UUID
+    number: str
+    revision: int
+    config_version: int
+    subject: str
+    title: str
+    communication_id: UUID
+    conversation_id: UUID
+    method: str
+    contact_id: UUID | None
+    account_id: UUID | None
+    customer_name: str
+    customer_email: str
+    state: LifeCycle
+    status: str
+    status_before: str | None
+    urgency: str
+    impact: str
+    priority: str
+    category: str
+    unit: str
+    owner: str | None
+    waiting_for_customer: bool
+    needs_review: bool
+    reason: str
+    opened_at: datetime
+    responded_at: datetime | None
+    resolved_at: datetime | None
+    completed_at: datetime | None
+    expected_completion_at: datetime | None
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field's change, as the history shows it."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """Who changed what on which case, and when (CASE-10). Field names are those of the table `history`."""
+
+    case_id: UUID
+    revision: int | None
+    """The case's revision that it belongs to; None: the case itself did not change, as when a communication joins it."""
+    field: str
+    old_value: str | None
+    new_value: str | None
+    changed_by: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The member of staff (or machine) who asks; `may_override` gates of completion with a reason (EDGE-6)."""
+
+    user: str
+    unit: str
+    may_override: bool = False
+
+
+def entries(case: Case, changes: tuple[Change, ...]) -> list[HistoryEntry]:
+    """The history of the step that made `case` what it is now."""
+    return [
+        HistoryEntry(case.id, case.revision, change.field, change.old, change.new, case.changed_by, case.changed_at) for change in changes
+    ]

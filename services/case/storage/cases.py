@@ -1,0 +1,74 @@
+"""Cases and their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from services.case.domain.case import Case, HistoryEntry
+from services.case.domain.life_cycle import LifeCycle
+from services.case.storage.records import columns_of, insert, update
+from shared.storage import Transaction
+
+COLUMNS = ", ".join(columns_of(Case))
+_STATE = columns_of(Case).index("state")
+
+
+def _case(row: Sequence[Any]) -> Case:
+    values = list(row)
+    values[_STATE] = LifeCycle(values[_STATE])
+    return Case(*values)
+
+
+def next_numbers(tx: Transaction, count: int) -> list[int]:
+    """The next `count` case numbers. They have gaps where a transaction was rolled back, never a repeat."""
+    return [row[0] for row in tx.rows("select nextval('case_numbers') from generate_series(1, %s)", (count,))] if count else []
+
+
+def add(tx: Transaction, cases: Sequence[Case]) -> None:
+    """Insert new cases."""
+    insert(tx, "cases", cases, on_conflict="")
+
+
+def lock(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Case]:
+    """Lock these cases in the order of their ids, and load them."""
+    rows = tx.rows(f"select {COLUMNS} from cases where id = any(%s) order by id for update", (list(ids),))
+    return {row[0]: _case(row) for row in rows}
+
+
+def change(tx: Transaction, cases: Sequence[Case]) -> None:
+    """Write changed cases; they are locked."""
+    update(tx, "cases", cases)
+
+
+def get(tx: Transaction, case_id: UUID) -> Case | None:
+    """One case, not locked."""
+    row = tx.row(f"select {COLUMNS} from cases where id = %s", (case_id,))
+    return None if row is None else _case(row)
+
+
+def lock_after(tx: Transaction, after: UUID | None, limit: int) -> list[Case]:
+    """The next `limit` cases in the order of their ids, locked."""
+    rows = tx.rows(
+        f"select {COLUMNS} from cases where %s::uuid is null or id > %s::uuid order by id limit %s for update",
+        (after, after, limit),
+    )
+    return [_case(row) for row in rows]
+
+
+def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, UUID | None]]]:
+    """For each conversation its cases with their contacts, in the order they were opened."""
+    rows = tx.rows(
+        "select conversation_id, id, contact_id from cases where conversation_id = any(%s) order by opened_at, number",
+        (list(conversations),),
+    )
+    found: dict[UUID, list[tuple[UUID, UUID | None]]] = {}
+    for conversation, case_id, contact in rows:
+        found.setdefault(conversation, []).append((case_id, contact))
+    return found
+
+
+def add_history(tx: Transaction, entries: Sequence[HistoryEntry]) -> None:
+    """Append to the history, in this order."""
+    insert(tx, "history", entries, on_conflict="")

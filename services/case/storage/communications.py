@@ -1,0 +1,133 @@
+"""Communications with their attachments, and which cases they feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.case.storage.records import insert
+from shared.storage import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Communication:
+    """A communication as it is kept. Field names are the columns."""
+
+    id: UUID
+    revision: int
+    config_version: int
+    conversation_id: UUID
+    effect: str
+    direction: str
+    method: str
+    channel_account: str
+    location: str
+    sender_kind: str
+    sender: str
+    sender_name: str
+    recipients: tuple[str, ...]
+    contact_id: UUID | None
+    subject_line: str
+    body: str
+    body_truncated: bool
+    message_id: str
+    in_reply_to: str
+    reference_ids: tuple[str, ...]
+    robot: str
+    raw_sha256: str | None
+    raw_size: int | None
+    occurred_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a communication, by its content's digest."""
+
+    communication_id: UUID
+    position: int
+    sha256: str
+    size: int
+    filename: str
+    content_type: str
+    is_inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CaseCommunication:
+    """That a communication feeds a case; its first case (position 0) gives its events their key."""
+
+    communication_id: UUID
+    case_id: UUID
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """What an expiry needs to know of a communication."""
+
+    id: UUID
+    revision: int
+    config_version: int
+    conversation_id: UUID
+    method: str
+    direction: str
+    robot: str
+    subject_line: str
+    contact_id: UUID | None
+    customer_name: str
+    customer_email: str
+    occurred_at: datetime
+    is_expired: bool
+    case_ids: Sequence[UUID]
+
+
+def known(tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these are recorded already."""
+    return {row[0] for row in tx.rows("select id from communications where id = any(%s)", (list(ids),))}
+
+
+def add(
+    tx: Transaction,
+    communications: Sequence[Communication],
+    attachments: Sequence[Attachment],
+    links: Sequence[CaseCommunication],
+) -> None:
+    """Record communications with what came along, and the cases they feed."""
+    insert(tx, "communications", communications)
+    insert(tx, "attachments", attachments)
+    insert(tx, "case_communications", links)
+
+
+def lock_expiring(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Expiring]:
+    """Lock these communications in the order of their ids, and load them with the cases they feed."""
+    tx.execute("select id from communications where id = any(%s) order by id for update", (list(ids),))
+    rows = tx.rows(
+        """select c.id, c.revision, c.config_version, c.conversation_id, c.method, c.direction, c.robot, c.subject_line, c.contact_id,
+                  coalesce(p.name, c.sender_name), coalesce(p.email, case c.sender_kind when 'email' then c.sender else '' end),
+                  c.occurred_at, c.expired_at is not null,
+                  array(select case_id from case_communications where communication_id = c.id order by position)
+           from communications c left join contacts p on p.id = c.contact_id where c.id = any(%s)""",
+        (list(ids),),
+    )
+    return {row[0]: Expiring(*row) for row in rows}
+
+
+def unexpired_by_case(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
+    """The customers' own communications (inbound, no robots) on each of these cases that have not expired."""
+    rows = tx.rows(
+        """select l.case_id, c.id from case_communications l join communications c on c.id = l.communication_id
+           where l.case_id = any(%s) and c.expired_at is null and c.direction = 'inbound' and c.robot = 'none'""",
+        (list(case_ids),),
+    )
+    found: dict[UUID, set[UUID]] = {}
+    for case_id, communication_id in rows:
+        found.setdefault(case_id, set()).add(communication_id)
+    return found
+
+
+def expire(tx: Transaction, ids: Sequence[UUID], now: datetime) -> None:
+    """Mark these as expired; they are locked."""
+    tx.execute("update communications set expired_at = %s, revision = revision + 1 where id = any(%s)", (now, list(ids)))

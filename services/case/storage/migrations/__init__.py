@@ -1,0 +1,1 @@
+"""The schema `case_service`, step by step."""

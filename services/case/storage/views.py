@@ -1,0 +1,164 @@
+"""Reading for the API: lists by key, and single records with what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from shared.storage import Transaction
+
+_CASE = """id, number, revision, config_version, subject, title, communication_id, conversation_id, method,
+    contact_id, account_id, customer_name, customer_email, state, status, status_before, urgency, impact, priority, category, unit, owner,
+    waiting_for_customer, needs_review, reason, opened_at, responded_at, resolved_at, completed_at, expected_completion_at,
+    changed_at, changed_by"""
+_COMMUNICATION = """id, conversation_id, effect, direction, method, channel_account, location, sender_kind, sender, sender_name,
+    recipients, contact_id, subject_line, robot, message_id, occurred_at, received_at, expired_at,
+    array(select case_id from case_communications l where l.communication_id = communications.id order by position) as case_ids"""
+
+
+@dataclass(slots=True)
+class Conditions:
+    """Conditions of a query that must all hold, with their parameters."""
+
+    texts: list[str] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, text: str, **params: Any) -> None:
+        """Add a condition over named parameters."""
+        self.texts.append(text)
+        self.params |= params
+
+    def sql(self) -> str:
+        """The conditions as a `where` clause, or nothing."""
+        return f"where {' and '.join(self.texts)}" if self.texts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which cases the reader may see: all of them, those of a unit (and their own), or only their own."""
+
+    unit: str | None = None
+    owner: str | None = None
+
+    def restrict(self, conditions: Conditions) -> None:
+        """Add what limits a query of `cases` to these rows."""
+        if self.unit is not None:
+            conditions.add("(unit = %(row_unit)s or owner = %(row_owner)s)", row_unit=self.unit, row_owner=self.owner)
+        elif self.owner is not None:
+            conditions.add("owner = %(row_owner)s", row_owner=self.owner)
+
+    def restrict_communications(self, conditions: Conditions) -> None:
+        """Add what limits a query of `communications` to those that feed a case among these rows, or no case at all for a unit."""
+        if self.unit is None and self.owner is None:
+            return
+        inner = Conditions()
+        self.restrict(inner)
+        fed = "case_communications l join cases on cases.id = l.case_id where l.communication_id = communications.id"
+        seen = f"exists (select from {fed} and {' and '.join(inner.texts)})"
+        if self.unit is not None:
+            seen = f"({seen} or not exists (select from case_communications l where l.communication_id = communications.id))"
+        conditions.add(seen, **inner.params)
+
+
+def list_cases(
+    tx: Transaction, filters: dict[str, Any], rows: Rows, after: Sequence[Any] | None, limit: int, needs_review: bool = False
+) -> list[dict[str, Any]]:
+    """Cases, the newest first. `filters`: columns to values, and `communication_id` for those that it feeds; None filters nothing."""
+    conditions = Conditions()
+    rows.restrict(conditions)
+    for column in ("state", "unit", "owner", "subject", "number", "contact_id"):
+        if filters.get(column) is not None:
+            conditions.add(f"{column} = %({column})s", **{column: filters[column]})
+    if filters.get("communication_id") is not None:
+        conditions.add(
+            "id in (select case_id from case_communications where communication_id = %(communication_id)s)",
+            communication_id=filters["communication_id"],
+        )
+    if needs_review:
+        conditions.add("needs_review")
+    if after is not None:
+        conditions.add("(opened_at, id) < (%(at)s::timestamptz, %(id)s::uuid)", at=after[0], id=after[1])
+    return tx.dicts(f"select {_CASE} from cases {conditions.sql()} order by opened_at desc, id desc limit {int(limit)}", conditions.params)
+
+
+def show_case(tx: Transaction, case_id: UUID) -> dict[str, Any] | None:
+    """A case with its communications and the number of its open tasks."""
+    found = tx.dicts(f"select {_CASE} from cases where id = %s", (case_id,))
+    if not found:
+        return None
+    communications = tx.dicts(
+        f"""select {_COMMUNICATION}, body from communications
+            where id in (select communication_id from case_communications where case_id = %s) order by received_at, id""",
+        (case_id,),
+    )
+    return found[0] | {"communications": _with_attachments(tx, communications)}
+
+
+def history(tx: Transaction, case_id: UUID, after: int, limit: int) -> list[dict[str, Any]]:
+    """The history of a case, the oldest first, after the entry with this id."""
+    return tx.dicts(
+        """select id, revision, field, old_value as old, new_value as new, changed_by as "by", changed_at as at
+           from history where case_id = %s and id > %s order by id limit %s""",
+        (case_id, after, limit),
+    )
+
+
+def list_communications(
+    tx: Transaction, filters: dict[str, Any], rows: Rows, after: Sequence[Any] | None, limit: int
+) -> list[dict[str, Any]]:
+    """Communications without their text, the newest first."""
+    conditions = Conditions()
+    rows.restrict_communications(conditions)
+    for column in ("conversation_id", "contact_id", "method", "message_id", "effect"):
+        if filters.get(column) is not None:
+            conditions.add(f"{column} = %({column})s", **{column: filters[column]})
+    if after is not None:
+        conditions.add("(received_at, id) < (%(at)s::timestamptz, %(id)s::uuid)", at=after[0], id=after[1])
+    return tx.dicts(
+        f"select {_COMMUNICATION} from communications {conditions.sql()} order by received_at desc, id desc limit {int(limit)}",
+        conditions.params,
+    )
+
+
+def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> dict[str, Any] | None:
+    """A communication with its text, attachments, and the contacts who share its sender's handle."""
+    conditions = Conditions()
+    rows.restrict_communications(conditions)
+    conditions.add("id = %(id)s", id=communication_id)
+    found = tx.dicts(
+        f"""select {_COMMUNICATION}, body, body_truncated, in_reply_to, reference_ids, raw_sha256, raw_size
+            from communications {conditions.sql()}""",
+        conditions.params,
+    )
+    if not found:
+        return None
+    candidates = tx.dicts(
+        """select c.id, c.name from handles h join contacts c on c.id = h.contact_id where h.kind = %s and h.value = lower(%s)
+           order by c.created_at, c.id""",
+        (found[0]["sender_kind"], found[0]["sender"]),
+    )
+    return _with_attachments(tx, found)[0] | {"candidates": candidates}
+
+
+def _with_attachments(tx: Transaction, communications: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = tx.dicts(
+        """select communication_id, sha256, size, filename, content_type, is_inline as inline
+           from attachments where communication_id = any(%s) order by communication_id, position""",
+        ([communication["id"] for communication in communications],),
+    )
+    by_communication: dict[UUID, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_communication.setdefault(row.pop("communication_id"), []).append(row)
+    return [communication | {"attachments": by_communication.get(communication["id"], [])} for communication in communications]
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """How many records of each kind this service owns."""
+    row = tx.row(
+        """select (select count(*) from communications), (select count(*) from cases), (select count(*) from contacts),
+                  (select count(*) from dead_letters where state = 'open')"""
+    )
+    assert row is not None  # noqa: S101 - an aggregate always gives a row
+    return dict(zip(("communications", "cases", "contacts", "dead_letters"), row, strict=True))

@@ -41,10 +41,14 @@ SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "auto.create.topics.enable": "false",
     "delete.topic.enable": "true",
+    # There is nobody else to elect.
+    "controller.quorum.election.timeout.ms": "100",
+    "controller.quorum.election.backoff.max.ms": "100",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "log.cleaner.dedupe.buffer.size": "33554432",
-    "controlled.shutdown.enable": "false",
+    # A node that leaves without a word may come back only after its session of 9 s has run out.
+    "controlled.shutdown.enable": "true",
     "group.min.session.timeout.ms": "1000",
 }
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ HEALTHY_SECONDS = 20.0
 def backoff_seconds(failures: int) -> float:
     """How long to wait before a process is started again after so many short lives in a row."""
     return min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 20), LONGEST_BACKOFF_SECONDS)
+
+
+def what_matters(entry: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    """What of a plan's entry a running process has to be started again for.
+
+    Not the rest of the environment: that is the shell's from which `up` happened to be called.
+    """
+    variables = entry["environment"].items()
+    return entry["command"], {name: value for name, value in variables if name.startswith("CASESTREAM_")}
 
 
 @dataclass
@@ -160,7 +170,7 @@ class Supervisor:
             if child is None:
                 self._children[name] = Child(entry, self._folder / "logs" / f"{name}.log")
                 continue
-            if (child.entry["command"], child.entry["environment"]) != (entry["command"], entry["environment"]):
+            if what_matters(child.entry) != what_matters(entry):
                 child.ask_to_stop()
             child.entry = entry
 

@@ -23,7 +23,7 @@ _LONG_LINE = re.compile(r"[^\r\n]{900}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@([^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,253})")
 _FOLD_AT = 76
-_ENCODED_BYTES = 42
+_ENCODED_BYTES = 45
 
 
 class UnusableAddress(ValueError):

@@ -26,7 +26,9 @@ def run() -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=pool.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("select pg_advisory_xact_lock(hashtext(%s))", (f"migrate {schema}",))
-        connection.exec_driver_sql(f"create schema if not exists {schema}")
+        # "if not exists" would need the right to create one even where the platform has made it already.
+        if connection.exec_driver_sql("select to_regnamespace(%s)", (schema,)).scalar() is None:
+            connection.exec_driver_sql(f"create schema {schema}")
         connection.exec_driver_sql(f"set local search_path = {schema}")
         context.configure(connection=connection, version_table_schema=schema, transactional_ddl=True)
         context.run_migrations()

@@ -62,18 +62,16 @@ def on_case_opened(work: Work, event: Event) -> None:
 
     Also for a case that is told of again (`CaseRepublished`) and was never planned here.
     """
-    case = work.cases.get(event.data.case_id)
-    if case is None or case.planned_at is None:
-        known = case
-        _require_plannable(work.compiled(event.config_version), event.data.subject)
-        # An opening that comes after newer events of its case (it was a dead letter, and is replayed) plans the case as it is now.
-        case = _refreshed(work, event)
-        if known is None or known.planned_at is None:
-            case.config_version = event.config_version
-        if not case.is_closed:
-            _plan(work, case, _cause(work, event))
+    known = work.cases.get(event.data.case_id)
+    if known is not None and known.planned_at is not None:
+        _refreshed(work, event)
         return
-    _refreshed(work, event)
+    _require_plannable(work.compiled(event.config_version), event.data.subject)
+    # An opening that comes after newer events of its case (it was a dead letter, and is replayed) plans the case as it is now.
+    case = _refreshed(work, event)
+    case.subject, case.config_version = event.data.subject, event.config_version
+    if not case.is_closed:
+        _plan(work, case, _cause(work, event))
 
 
 def on_case_status_changed(work: Work, event: Event) -> None:
@@ -108,7 +106,8 @@ def on_case_assigned(work: Work, event: Event) -> None:
     cause = _cause(work, event)
     for task in sorted(work.tasks_of(case.id), key=lambda task: task.id):
         definition = compiled.definitions.get(task.definition or "")
-        if definition is None or not task.state.is_open or task.unit != unit_before or definition.unit is not None:
+        follows = definition is not None and definition.unit is None and task.unit == unit_before
+        if not follows or not task.state.is_open:
             continue
         changes: dict[str, tuple[object, object]] = {"unit": (unit_before, case.unit)}
         task.unit = case.unit

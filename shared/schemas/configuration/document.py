@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -80,7 +80,9 @@ def path_text(path: Path) -> str:
 class _Loader(yaml.CSafeLoader):
     """Scalars as YAML 1.2 reads them: `on` and `no` are text, and so is 17:00, which YAML 1.1 takes for 1020."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+# Without what the base class resolves; its own dictionary stays as it is.
+_Loader.yaml_implicit_resolvers = {}
 
 
 for _tag, _pattern, _first in (
@@ -98,6 +100,8 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
     "tag:yaml.org,2002:null": lambda _text: None,
 }
+
+_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 
 
 class _Abandoned(Exception):
@@ -166,6 +170,8 @@ class _Reader:
                 self._document.problem(path, f"the tag {node.tag} is not allowed; write plain text")
                 return None
             return read(node.value)
+        if node.tag not in _COLLECTIONS:
+            self._document.problem(path, f"the tag {node.tag} is not allowed; write a plain list or mapping")
         if id(node) in self._open:
             self._document.problem(path, "an alias that contains itself")
             raise _Abandoned

@@ -189,7 +189,6 @@ def _report_circle(document: Document, path: Path, before: dict[str, list[str]],
         TopologicalSorter(before).prepare()
     except CycleError as error:
         circle: list[str] = error.args[1]
-        # graphlib names each after what it depends on; people read the way in which things happen.
         document.problem(path, f"{message}: {' -> '.join(circle)}")
 
 

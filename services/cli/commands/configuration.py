@@ -21,11 +21,12 @@ class InvalidConfigurationError(StackError):
 @app.command()
 def check(file: File) -> None:
     """Check a configuration as a whole; each problem is named with its line and key."""
-    from shared.schemas.configuration import check_configuration
+    from shared.schemas.configuration.check import check_configuration
 
-    problems = check_configuration(file.read_text(encoding="utf-8"))
+    problems = check_configuration(file.read_bytes().decode("utf-8", "replace")).problems
     for problem in problems:
-        print(f"{file}:{problem}")
+        place = f"{file}:{problem.line}:{problem.column}" if problem.line else str(file)
+        print(f"{place}: {problem.path}: {problem.message}" if problem.path else f"{place}: {problem.message}")
     if problems:
         raise InvalidConfigurationError(f"{file} has {len(problems)} problem{'s' if len(problems) > 1 else ''}")
     print(f"{file} is in order")

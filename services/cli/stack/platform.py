@@ -58,7 +58,7 @@ class Stack:
     """The local platform. `kafka` and `database` name servers that somebody else runs.
 
     Stacks with different folders live side by side; with the same Kafka they need different prefixes, and with the
-    same PostgreSQL different databases.
+    same PostgreSQL different databases. `variables` are added to every service's environment.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Stack:
         *,
         configuration: Path | None = SAMPLE_CONFIGURATION,
         samples: Path | None = None,
+        variables: Mapping[str, str] | None = None,
         progress: Callable[[str], None] = print,
     ) -> None:
         self.folder = folder.absolute()
@@ -80,6 +81,7 @@ class Stack:
         self.postgres = Postgres(self.folder, external=database, progress=progress)
         self._configuration = configuration
         self._samples = samples
+        self._variables = dict(variables or {})
         self._progress = progress
         self._ports = Ports(self.folder / "ports.json")
         self._supervisor = PidFile(self.folder / "supervisor.pid")
@@ -210,7 +212,7 @@ class Stack:
                 "name": instance.name,
                 "url": around.url(instance.name),
                 "command": [sys.executable, "-m", f"services.{instance.role.service}", instance.role.name],
-                "environment": environment(instance, around, os.environ),
+                "environment": {**environment(instance, around, os.environ), **self._variables},
                 "folder": str(CLONE),
             }
             for instance in wanted

@@ -8,6 +8,7 @@ from services.cli.stack.ports import LOOPBACK
 
 MAIL_DOMAIN = "housing.example"
 MAIL_SINK = "mail-sink"
+MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_MAIL_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,7 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
             "CASESTREAM_MAIL_FROM": f"contact@{MAIL_DOMAIN}",
             "CASESTREAM_MAIL_DOMAIN": MAIL_DOMAIN,
         }
-        mail = ("CASESTREAM_SMTP_HOST", "CASESTREAM_SMTP_PORT", "CASESTREAM_MAIL_FROM", "CASESTREAM_MAIL_DOMAIN")
-        variables |= {name: inherited[name] for name in mail if name in inherited}
+        variables |= {name: value for name, value in inherited.items() if name.startswith(MAIL_VARIABLES)}
     if instance.role.service == "desk":
         variables |= {
             "CASESTREAM_SIGNING_KEY": str(around.signing_key.resolve()),

@@ -1,0 +1,252 @@
+"""One clock: its ledger of working time, its rungs, and the moments at which they fire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum, StrEnum
+from typing import Final, NamedTuple
+
+from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, add, between, due
+from shared.calendars.openings import micros, moment
+
+Moment = int
+"""Microseconds since 1970-01-01 UTC."""
+Span = int
+"""Microseconds of time on a clock's calendar."""
+
+ONE_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class ClockKind(IntEnum):
+    """What a clock measures; the number is what records keep."""
+
+    DUE = 0
+    RESPONSE = 1
+    TEMPORARY_RESOLUTION = 2
+    RESOLUTION = 3
+    COMPLETION = 4
+    EXPIRY = 5
+    LAG = 6
+
+
+CASE_CLOCKS: Final = (ClockKind.RESPONSE, ClockKind.TEMPORARY_RESOLUTION, ClockKind.RESOLUTION, ClockKind.COMPLETION)
+
+
+class Rung(IntEnum):
+    """The next step of a clock's ladder. A clock beyond `OVERDUE` counts repetitions: rung 2 is the first, 3 the second, ..."""
+
+    DUE_SOON = 0
+    OVERDUE = 1
+    FIRST_REPETITION = 2
+
+
+class AlertType(StrEnum):
+    """What is told about a clock."""
+
+    DUE_SOON = "due-soon"
+    OVERDUE = "overdue"
+    EXPIRED = "expired"
+    LAG_OVER = "lag-over"
+    WITHDRAWN = "withdrawn"
+    CLOSED = "closed"
+
+
+class Clock(NamedTuple):
+    """A clock. `due_at` is the moment its time is used up; while suspended, the moment it would have been when the suspension began."""
+
+    kind: ClockKind
+    started_at: Moment
+    due_at: Moment
+    soon_at: Moment | None
+    """When the share of its time that makes it due soon is used up; None: it never is."""
+    next_at: Moment | None
+    """When the next rung fires; None: none does (suspended, closed, or the ladder is at its end)."""
+    budget: Span
+    calendar: str
+    """Code of the calendar it runs on; empty: round the clock."""
+    is_pausable: bool
+    rung: int = Rung.DUE_SOON
+    """The rung that fires next (`Rung`)."""
+    events: int = 0
+    """Events told so far: the revision of the last one."""
+    closed_at: Moment | None = None
+    suspensions: tuple[tuple[Moment, Moment | None], ...] = ()
+    """Spans when it did not run, in order; an end of None: it does not run now."""
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it waits for the customer now."""
+        return bool(self.suspensions) and self.suspensions[-1][1] is None
+
+
+class Alert(NamedTuple):
+    """Something to tell about a clock; `clock` is its state then, `revision` gapless per clock."""
+
+    type: AlertType
+    clock: Clock
+    revision: int
+    rung: str
+    repetition: int
+    due_at: Moment
+    fired_at: Moment
+    late: bool = False
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """When clocks alert: at a share of their time, when it is used up, and again every so often."""
+
+    due_soon_share: float = 0.8
+    repeat_every: Duration | None = None
+    repeat_times: int = 0
+
+
+def working_span(calendar: Calendar, since: Moment, until: Moment) -> Span:
+    """Working time between two moments."""
+    return between(calendar, moment(since), moment(until)) // ONE_MICROSECOND
+
+
+def moment_after(clock: Clock, calendar: Calendar, span: Span) -> Moment | None:
+    """When `clock` has run for `span`, by its ledger; None: it is suspended before that."""
+    at, left = clock.started_at, span
+    for since, until in clock.suspensions:
+        if since > at:
+            used = working_span(calendar, at, since)
+            if used >= left:
+                break
+            left -= used
+        if until is None:
+            return None
+        at = max(at, until)
+    return micros(add(calendar, moment(at), left * ONE_MICROSECOND))
+
+
+def start_clock(
+    kind: ClockKind,
+    started_at: Moment,
+    due_at: Moment,
+    calendar: Calendar,
+    ladder: Ladder | None,
+    *,
+    is_pausable: bool = False,
+    suspensions: tuple[tuple[Moment, Moment | None], ...] = (),
+) -> Clock:
+    """A clock that runs from `started_at` and, unless suspended, is due at `due_at`. `ladder` None: it has no due-soon rung.
+
+    Where no working time lies between (a task for the night), its share is that of plain time.
+    """
+    budget = working_span(calendar, started_at, due_at) if ladder else 0
+    if budget <= 0:
+        calendar, budget = ROUND_THE_CLOCK, max(0, due_at - started_at)
+    code = "" if calendar.round_the_clock else calendar.code
+    rung = Rung.DUE_SOON if ladder and budget > 0 else Rung.OVERDUE
+    clock = Clock(kind, started_at, due_at, None, None, budget, code, is_pausable, rung, suspensions=suspensions)
+    if suspensions:
+        return measure(clock, calendar, ladder)
+    soon_at = None
+    if ladder and rung == Rung.DUE_SOON:
+        soon_at = micros(add(calendar, moment(started_at), int(budget * ladder.due_soon_share) * ONE_MICROSECOND))
+    return clock._replace(soon_at=soon_at, next_at=due_at if soon_at is None else soon_at)
+
+
+def measure(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Clock:
+    """`clock` with its moments worked out anew from its ledger. The rungs that have fired stay fired."""
+    if clock.closed_at is not None or clock.is_suspended:
+        return clock._replace(next_at=None)
+    due_at = moment_after(clock, calendar, clock.budget)
+    soon_at = moment_after(clock, calendar, int(clock.budget * ladder.due_soon_share)) if ladder and clock.budget > 0 else None
+    if due_at is None:
+        return clock._replace(next_at=None)
+    clock = clock._replace(due_at=due_at, soon_at=soon_at)
+    if clock.rung == Rung.DUE_SOON and soon_at is not None:
+        return clock._replace(next_at=soon_at)
+    if clock.rung <= Rung.OVERDUE:
+        return clock._replace(next_at=due_at)
+    # Repetitions count from the moment it runs again, so that a long wait does not end in a volley.
+    resumed_at = clock.suspensions[-1][1] if clock.suspensions else None
+    return clock._replace(next_at=next_repetition(clock, max(due_at, resumed_at or due_at), calendar, ladder))
+
+
+def next_repetition(clock: Clock, after: Moment, calendar: Calendar, ladder: Ladder | None) -> Moment | None:
+    """When a clock that is overdue says so again, counted from `after`; never where its calendar has no such moment."""
+    if ladder is None or ladder.repeat_every is None or clock.rung - Rung.OVERDUE > ladder.repeat_times:
+        return None
+    try:
+        return micros(due(ladder.repeat_every, moment(after), calendar))
+    except CalendarError:
+        return None
+
+
+def suspend(clock: Clock, at: Moment) -> Clock:
+    """`clock` stopped at `at`: it keeps what time it has left."""
+    begins = max(at, clock.started_at, clock.suspensions[-1][1] or 0 if clock.suspensions else 0)
+    return clock._replace(next_at=None, suspensions=(*clock.suspensions, (begins, None)))
+
+
+def resume(clock: Clock, at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+    """`clock` running again from `at`, with the time it had left."""
+    begins = clock.suspensions[-1][0]
+    spans = (*clock.suspensions[:-1], (begins, max(at, begins)))
+    return measure(clock._replace(suspensions=spans), calendar, ladder)
+
+
+def close(clock: Clock, at: Moment, outcome: str | None = None) -> tuple[Clock, Alert]:
+    """`clock` stopped for good at `at`, and the word of it. `outcome` None: met or missed, as its ledger says."""
+    at = max(at, clock.started_at)
+    used_until = clock.suspensions[-1][0] if clock.is_suspended else at
+    outcome = outcome or ("met" if used_until <= clock.due_at else "missed")
+    closed = clock._replace(next_at=None, closed_at=at, events=clock.events + 1)
+    return closed, Alert(AlertType.CLOSED, closed, closed.events, "none", 0, closed.due_at, at, outcome=outcome)
+
+
+def reopen(clock: Clock, at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+    """A closed clock running again: the time it was closed does not count, what it has told stays told."""
+    closed_at = clock.closed_at if clock.closed_at is not None else at
+    spans = clock.suspensions
+    if clock.is_suspended:
+        closed_at, spans = spans[-1][0], spans[:-1]
+    return measure(clock._replace(closed_at=None, suspensions=(*spans, (closed_at, max(at, closed_at)))), calendar, ladder)
+
+
+def withdraw(clock: Clock, at: Moment, now: Moment, calendar: Calendar, ladder: Ladder | None) -> tuple[Clock, list[Alert]]:
+    """Take back what `clock` told of moments after `at`: something that had happened by then was only read later."""
+    told: list[tuple[str, int]] = []
+    if clock.rung > Rung.DUE_SOON and clock.soon_at is not None and clock.soon_at > at:
+        told.append((AlertType.DUE_SOON, 0))
+    fires_at: Moment | None = clock.due_at
+    for repetition in range(clock.rung - Rung.OVERDUE):
+        if fires_at is None:
+            break
+        if fires_at > at:
+            told.append((AlertType.OVERDUE, repetition))
+        fires_at = next_repetition(clock._replace(rung=Rung.FIRST_REPETITION), fires_at, calendar, ladder)
+    alerts = []
+    for rung, repetition in told:
+        clock = clock._replace(events=clock.events + 1)
+        alerts.append(Alert(AlertType.WITHDRAWN, clock, clock.events, rung, repetition, clock.due_at, now))
+    return clock, alerts
+
+
+def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calendar, ladder: Ladder | None) -> tuple[Clock, list[Alert]]:
+    """Fire every rung of `clock` whose moment has come, in order. What fell due before `late_before` is marked late."""
+    alerts: list[Alert] = []
+    while clock.next_at is not None and clock.next_at <= now:
+        fires_at, rung = clock.next_at, clock.rung
+        late = fires_at < late_before
+        clock = clock._replace(rung=rung + 1, events=clock.events + 1)
+        if rung == Rung.DUE_SOON:
+            clock = clock._replace(next_at=clock.due_at)
+            alerts.append(Alert(AlertType.DUE_SOON, clock, clock.events, AlertType.DUE_SOON, 0, clock.due_at, now, late))
+        else:
+            clock = clock._replace(next_at=next_repetition(clock, fires_at, calendar, ladder))
+            alerts.append(Alert(AlertType.OVERDUE, clock, clock.events, AlertType.OVERDUE, rung - Rung.OVERDUE, clock.due_at, now, late))
+    return clock, alerts
+
+
+def fire_once(clock: Clock, kind: AlertType, now: Moment, late_before: Moment) -> tuple[Clock, Alert]:
+    """Fire the only rung of a clock without a ladder (an expiry, a lag)."""
+    late = clock.due_at < late_before
+    fired = clock._replace(rung=Rung.FIRST_REPETITION, next_at=None, closed_at=now, events=clock.events + 1)
+    return fired, Alert(kind, fired, fired.events, kind, 0, fired.due_at, now, late)

@@ -1,0 +1,41 @@
+"""What a moment does to a record: rungs fire, and what is over is forgotten."""
+
+from __future__ import annotations
+
+from services.sla.domain.clocks import Alert, AlertType, Clock, ClockKind, Moment, fire_clock, fire_once
+from services.sla.domain.communications import postponed
+from services.sla.domain.policy import Policy
+from services.sla.domain.records import NO_FACTS, RETENTION, ItemKind, Outcome, Record
+
+
+def fire(record: Record, now: Moment, late_before: Moment, policy: Policy, active_at: Moment | None = None) -> Outcome:
+    """The record once everything due by `now` has fired. What fell due before `late_before` is told as late.
+
+    `active_at`: of a communication, when its conversation was last active.
+    """
+    if record.forget_at is not None:
+        return Outcome(None if record.forget_at <= now else record, [], record.facts)
+    if record.kind == ItemKind.COMMUNICATION and active_at is not None:
+        moved = postponed(record, active_at, policy)
+        if moved is not None:
+            return Outcome(moved, [], record.facts)
+    clocks: list[Clock] = []
+    alerts: list[Alert] = []
+    forget_at: Moment | None = None
+    for clock in record.clocks:
+        if clock.next_at is None or clock.next_at > now:
+            clocks.append(clock)
+            continue
+        if clock.kind == ClockKind.EXPIRY:
+            fired, alert = fire_once(clock, AlertType.EXPIRED, now, late_before)
+            told = [alert]
+            forget_at = now + RETENTION
+        elif clock.kind == ClockKind.LAG:
+            fired, alert = fire_once(clock, AlertType.LAG_OVER, now, late_before)
+            told = [alert]
+        else:
+            fired, told = fire_clock(clock, now, late_before, policy.calendar_of(clock.calendar), policy.ladder)
+        clocks.append(fired)
+        alerts += told
+    facts = record.facts if forget_at is None else NO_FACTS
+    return Outcome(record._replace(clocks=tuple(clocks), facts=facts, forget_at=forget_at), alerts, record.facts)

@@ -1,0 +1,155 @@
+"""The record of an item's clocks, and its bytes in the changelog and in memory.
+
+The header has a fixed layout, so that reading a million records back needs no more than their moments; the rest is unpacked when touched.
+"""
+
+from __future__ import annotations
+
+import struct
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from services.sla.domain.clocks import Alert, Clock, ClockKind, Moment
+
+FORMAT: Final = 1
+"""First byte of every record. A reader that meets another number stops: the record was written by a newer release."""
+NEVER: Final = -1
+
+_HEADER: Final = struct.Struct(">BBIIqq")
+_NEXT_AT: Final = struct.Struct(">q")
+_NEXT_AT_OFFSET: Final = 10
+
+
+class ItemKind(IntEnum):
+    """What a record is about; the number is what records and keys keep."""
+
+    CASE = 1
+    TASK = 2
+    COMMUNICATION = 3
+    CONVERSATION = 4
+    """Not an item: when a conversation was last active, on which its communications' expiry depends."""
+
+
+class Facts(NamedTuple):
+    """What an alert tells about its item, so that its readers need not ask back."""
+
+    case_id: str = ""
+    number: str = ""
+    title: str = ""
+    owner_kind: str = ""
+    owner: str = ""
+    assignee: str = ""
+    unit: str = ""
+    priority: str = ""
+    method: str = ""
+    subject: str = ""
+    definition: str = ""
+    conversation: str = ""
+
+
+NO_FACTS: Final = Facts()
+
+
+class Record(NamedTuple):
+    """An item's clocks. A finished item's record stays without its facts as a marker, so that an older event cannot revive it."""
+
+    kind: ItemKind
+    revision: int
+    config_version: int
+    clocks: tuple[Clock, ...] = ()
+    facts: Facts = NO_FACTS
+    forget_at: Moment | None = None
+    """Set on a finished item: from then on nothing that is still readable could revive it."""
+
+    @property
+    def next_at(self) -> Moment | None:
+        """When something is to be done about it: a rung fires, or it is forgotten."""
+        if self.forget_at is not None:
+            return self.forget_at
+        return min((clock.next_at for clock in self.clocks if clock.next_at is not None), default=None)
+
+    def clock(self, kind: ClockKind) -> Clock | None:
+        """The clock of this kind, if it has one."""
+        for clock in self.clocks:
+            if clock.kind == kind:
+                return clock
+        return None
+
+
+class Outcome(NamedTuple):
+    """What an event or a moment makes of a record: its new state (None: forget it) and what to tell, with the facts to tell it by."""
+
+    record: Record | None
+    alerts: list[Alert]
+    facts: Facts
+
+
+class UnknownFormat(Exception):
+    """The record was written by a release with another format."""
+
+
+RETENTION: Final = timedelta(days=14) // timedelta(microseconds=1)
+"""How long a finished item's marker stays: as long as the topics that sla reads keep events."""
+
+
+def key_of(kind: ItemKind, item: UUID) -> bytes:
+    """The key of an item's record."""
+    return bytes((kind,)) + item.bytes
+
+
+def item_of(key: bytes) -> tuple[ItemKind, UUID]:
+    """The item of a record's key."""
+    return ItemKind(key[0]), UUID(bytes=key[1:])
+
+
+def pack(record: Record) -> bytes:
+    """The bytes of a record."""
+    next_at = record.next_at
+    head = _HEADER.pack(
+        FORMAT,
+        record.kind,
+        record.revision,
+        record.config_version,
+        NEVER if next_at is None else max(0, next_at),
+        NEVER if record.forget_at is None else record.forget_at,
+    )
+    return head + orjson.dumps([[tuple(clock) for clock in record.clocks], tuple(record.facts)])
+
+
+def unpack(packed: bytes) -> Record:
+    """The record in these bytes. Raises `UnknownFormat`."""
+    version, kind, revision, config_version, _, forget_at = _HEADER.unpack_from(packed)
+    if version != FORMAT:
+        raise UnknownFormat(f"record format {version}, this release reads {FORMAT}")
+    clocks, facts = orjson.loads(memoryview(packed)[_HEADER.size :])
+    return Record(
+        ItemKind(kind),
+        revision,
+        config_version,
+        tuple([_clock(values) for values in clocks]),
+        Facts(*facts),
+        None if forget_at == NEVER else forget_at,
+    )
+
+
+def _clock(values: list[Any]) -> Clock:
+    values[0] = ClockKind(values[0])
+    values[-1] = tuple([(since, until) for since, until in values[-1]])
+    return Clock(*values)
+
+
+def next_at_of(packed: bytes) -> Moment:
+    """The record's `next_at` without unpacking it; `NEVER` for none. Raises `UnknownFormat`."""
+    if packed[0] != FORMAT:
+        raise UnknownFormat(f"record format {packed[0]}, this release reads {FORMAT}")
+    found: int = _NEXT_AT.unpack_from(packed, _NEXT_AT_OFFSET)[0]
+    return found
+
+
+def revision_of(packed: bytes) -> int:
+    """The item's revision without unpacking the record."""
+    return int.from_bytes(packed[2:6], "big")

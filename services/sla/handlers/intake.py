@@ -1,0 +1,255 @@
+"""Reading Kafka messages into facts: only the fields that clocks need, each checked as its event's model would.
+
+This is the hottest code of the service: a tenth of a whole decode's work per message is the difference to what the rules cost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from services.sla.domain.cases import CaseFact
+from services.sla.domain.communications import CommunicationFact
+from services.sla.domain.records import Facts
+from services.sla.domain.tasks import TaskFact
+from shared.calendars.openings import micros
+from shared.schemas import events, topics
+from shared.schemas.envelope import REQUIRED_HEADERS, Undecodable
+from shared.schemas.events import PAYLOADS, CaseLifeCycle, Code, Line, TaskLifeCycle
+
+Fact = CaseFact | TaskFact | CommunicationFact
+
+
+class Garbage(Undecodable):
+    """No event that belongs here at all."""
+
+
+class OwnerFields(TypedDict):
+    """`OwnerRef`."""
+
+    kind: Literal["user", "role", "unit"]
+    code: str
+
+
+class _TaskFieldsBase(TypedDict):
+    task_id: UUID
+    case_id: UUID
+    case_number: str
+    subject: Code
+    definition: Code | None
+    subject_line: Line
+    state: TaskLifeCycle
+    owner: OwnerFields
+    unit: Code
+    priority: Code
+    planned_at: AwareDatetime
+
+
+class TaskFields(_TaskFieldsBase, total=False):
+    """What clocks need of `TaskState`."""
+
+    assignee: str | None
+    starts_at: AwareDatetime | None
+    triggered_at: AwareDatetime | None
+    due_at: AwareDatetime | None
+    completed_at: AwareDatetime | None
+
+
+class _CaseFieldsBase(TypedDict):
+    case_id: UUID
+    number: str
+    subject: Code
+    title: Line
+    method: Code
+    state: CaseLifeCycle
+    priority: Code
+    unit: Code
+    opened_at: AwareDatetime
+
+
+class CaseFields(_CaseFieldsBase, total=False):
+    """What clocks need of `CaseState`."""
+
+    owner: str | None
+    waiting_for_customer: bool
+    responded_at: AwareDatetime | None
+    resolved_at: AwareDatetime | None
+    completed_at: AwareDatetime | None
+
+
+class _CommunicationFieldsBase(TypedDict):
+    communication_id: UUID
+    conversation_id: UUID
+    method: Code
+    case_ids: tuple[UUID, ...]
+    direction: Literal["inbound", "outbound"]
+    occurred_at: AwareDatetime
+
+
+class CommunicationFields(_CommunicationFieldsBase, total=False):
+    """What clocks need of `CommunicationRecorded`."""
+
+    subject_line: Line
+
+
+_TASK = TypeAdapter[TaskFields](TaskFields)
+_CASE = TypeAdapter[CaseFields](CaseFields)
+_COMMUNICATION = TypeAdapter[CommunicationFields](CommunicationFields)
+_UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Envelope(NamedTuple):
+    """What clocks need of an event's headers."""
+
+    at: int
+    revision: int
+    config_version: int
+
+
+def read_envelope(headers: Mapping[str, bytes]) -> Envelope:
+    """The headers, checked as `shared.schemas.envelope.decode` checks them. Raises `Undecodable`."""
+    try:
+        if not _UUID.fullmatch(headers["ce_id"]):
+            UUID(headers["ce_id"].decode())
+        at = micros(datetime.fromisoformat(headers["ce_time"].decode()))
+        revision, config_version = int(headers["ce_revision"]), int(headers.get("ce_configversion", b"0"))
+    except KeyError as error:
+        missing = [name for name in REQUIRED_HEADERS if name not in headers]
+        raise Undecodable(f"header missing: {', '.join(missing)}") from error
+    except ValueError as error:
+        raise Undecodable(f"bad header: {error}") from error
+    if not (0 <= revision < 2**32 and 0 <= config_version < 2**32):
+        raise Undecodable("bad header: ce_revision or ce_configversion out of range")
+    return Envelope(at, revision, config_version)
+
+
+def _moment(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def _task(envelope: Envelope, fields: TaskFields, _is_expired: bool) -> TaskFact:
+    owner = fields["owner"]
+    facts = Facts(
+        str(fields["case_id"]),
+        fields["case_number"],
+        fields["subject_line"],
+        owner["kind"],
+        owner["code"],
+        fields.get("assignee") or "",
+        fields["unit"],
+        fields["priority"],
+        "",
+        fields["subject"],
+        fields["definition"] or "",
+    )
+    return TaskFact(
+        fields["task_id"],
+        envelope.revision,
+        envelope.config_version,
+        envelope.at,
+        fields["state"].value,
+        micros(fields["planned_at"]),
+        _moment(fields.get("starts_at")),
+        _moment(fields.get("triggered_at")),
+        _moment(fields.get("due_at")),
+        _moment(fields.get("completed_at")),
+        facts,
+    )
+
+
+def _case(envelope: Envelope, fields: CaseFields, _is_expired: bool) -> CaseFact:
+    owner = fields.get("owner") or ""
+    facts = Facts(
+        str(fields["case_id"]),
+        fields["number"],
+        fields["title"],
+        "user" if owner else "unit",
+        owner or fields["unit"],
+        owner,
+        fields["unit"],
+        fields["priority"],
+        fields["method"],
+        fields["subject"],
+    )
+    return CaseFact(
+        fields["case_id"],
+        envelope.revision,
+        envelope.config_version,
+        envelope.at,
+        fields["state"].value,
+        fields.get("waiting_for_customer", False),
+        micros(fields["opened_at"]),
+        _moment(fields.get("responded_at")),
+        _moment(fields.get("resolved_at")),
+        _moment(fields.get("completed_at")),
+        facts,
+    )
+
+
+def _communication(envelope: Envelope, fields: CommunicationFields, is_expired: bool) -> CommunicationFact:
+    cases = fields["case_ids"]
+    facts = Facts(
+        case_id=str(cases[0]) if cases else "",
+        title=fields.get("subject_line", ""),
+        method=fields["method"],
+        conversation=str(fields["conversation_id"]),
+    )
+    return CommunicationFact(
+        fields["communication_id"],
+        fields["conversation_id"],
+        envelope.revision,
+        envelope.config_version,
+        micros(fields["occurred_at"]),
+        fields["direction"] == "inbound",
+        is_expired,
+        facts,
+    )
+
+
+Reader = tuple[TypeAdapter[Any], Callable[[Envelope, Any, bool], Fact], bool]
+
+READERS: dict[bytes, Reader] = {
+    payload.event_type.encode(): reader
+    for reader, payloads in (
+        ((_TASK, _task, False), (p for p in PAYLOADS.values() if issubclass(p, events.TaskState))),
+        ((_CASE, _case, False), (p for p in PAYLOADS.values() if issubclass(p, events.CaseState))),
+        ((_COMMUNICATION, _communication, False), (events.CommunicationRecorded,)),
+        ((_COMMUNICATION, _communication, True), (events.CommunicationExpired,)),
+    )
+    for payload in payloads
+}
+TOPIC_OF = {payload.event_type.encode(): payload.topic for payload in PAYLOADS.values()}
+INPUTS = (topics.CASES, topics.TASKS)
+
+
+def read_fact(topic: str, headers: Mapping[str, bytes], value: bytes | None) -> Fact | None:
+    """The fact in a message of `topic` (without prefix); None: an event that clocks do not need. Raises `Undecodable` or `Garbage`."""
+    name = headers.get("ce_type")
+    if name is None:
+        raise Garbage("header missing: ce_type")
+    if TOPIC_OF.get(name) != topic:
+        known = name in TOPIC_OF
+        raise Garbage(f"{name.decode()} does not belong on {topic}" if known else f"unknown type {name[:200]!r}")
+    reader = READERS.get(name)
+    if reader is None:
+        return None
+    adapter, build, is_expired = reader
+    envelope = read_envelope(headers)
+    if value is None:
+        raise Undecodable("empty value on an event")
+    try:
+        return build(envelope, adapter.validate_json(value), is_expired)
+    except ValidationError as error:
+        problems = [f"{'.'.join(str(p) for p in e['loc']) or 'data'}: {e['msg']}" for e in error.errors()[:5]]
+        kind = Garbage if any(e["type"] == "json_invalid" for e in error.errors()[:1]) else Undecodable
+        raise kind(f"data of {name.decode()}: {'; '.join(problems)}") from error
+    except RecursionError as error:
+        raise Undecodable("data nested too deeply") from error
+    except (ValueError, OverflowError) as error:
+        raise Undecodable(f"data of {name.decode()}: {error}") from error

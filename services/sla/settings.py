@@ -1,0 +1,19 @@
+"""Settings of the sla service."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.settings import ProcessSettings
+
+
+class SlaSettings(ProcessSettings):
+    """`CASESTREAM_*`: those of every process, and the stream's own."""
+
+    stream_batch_size: int = Field(default=10_000, ge=1, description="Most messages the stream takes in at once.")
+    stream_linger_seconds: float = Field(
+        default=0.1,
+        ge=0,
+        le=5,
+        description="How long the stream gathers messages before it commits them; timers do not wait for it.",
+    )

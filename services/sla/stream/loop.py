@@ -1,0 +1,337 @@
+"""The loop: consume both inputs, decide partition by partition, commit offsets, changelog and alerts in one Kafka transaction each.
+
+A partition's timers fire once both its inputs were read up to ends that were sampled at or after the moment they were due: so what was
+completed while nobody was here raises no alert. While nothing is due, nothing is sampled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from services.sla import metrics
+from services.sla.domain.policy import Policy
+from services.sla.handlers.intake import INPUTS, Fact, read_fact
+from services.sla.handlers.policies import build_policy
+from services.sla.settings import SlaSettings
+from services.sla.stream.assignment import Assignment, Held
+from services.sla.stream.letters import Letters, kind_of
+from shared.calendars import CalendarError
+from shared.calendars.openings import micros
+from shared.clock import Clock, utc_now
+from shared.messaging import ReferenceData, VersionCache
+from shared.messaging.kafka import headers_of
+from shared.messaging.transactional import (
+    Aborted,
+    Consumer,
+    Fenced,
+    KafkaException,
+    Message,
+    TopicPartition,
+    commit,
+    is_end,
+    stream_consumer,
+    value_of,
+)
+from shared.observability import get_logger
+from shared.schemas import topics
+from shared.schemas.envelope import Undecodable
+from shared.storage import dead_letters
+from shared.storage.database import CONNECTION_LOST
+from shared.storage.dead_letters import DeadLetter
+
+log = get_logger(__name__)
+
+IDLE_SECONDS = 0.5
+"""Longest wait when nothing is due and nothing comes."""
+BEHIND_SECONDS = 0.02
+"""Longest wait while something is due that must not fire before its partition's inputs are read."""
+UPKEEP_SECONDS = 2.0
+STALLED_SECONDS = 60.0
+SAMPLE_SECONDS = 5.0
+LATE_AFTER = timedelta(seconds=30) // timedelta(microseconds=1)
+"""Fired later than this counts as late even when somebody was here all the time."""
+FIRED_AT_ONCE = 5_000
+"""Most items of a partition that fire in one transaction."""
+ABORTS_IN_A_ROW = 5
+THREADS = 8
+
+
+class Stream:
+    """sla's stream. `run` takes in and fires until stopped; one per process."""
+
+    def __init__(
+        self, settings: SlaSettings, reference: ReferenceData, letters: Letters, stop: threading.Event, clock: Clock = utc_now
+    ) -> None:
+        self._settings = settings
+        self._prefix = settings.topic_prefix
+        self._reference = reference
+        self._policies: VersionCache[Policy] = VersionCache(reference, build_policy)
+        self._letters = letters
+        self._stop = stop
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sla")
+        self._assignment = Assignment(settings.kafka, self._prefix, self._policies.get, clock, self._pool)
+        self._is_assigned = False
+        self._joined = threading.Event()
+        self._alive_at = time.monotonic()
+        self._upkeep_at = time.monotonic()
+        self._aborts = 0
+        self._bare = {self._prefix + name: name for name in INPUTS}
+        self._changelog = self._prefix + topics.SLA_TIMERS
+        self._output = self._prefix + topics.SLA
+        self._consumer: Consumer = stream_consumer(settings.kafka, f"{self._prefix}casestream-sla", f"sla-{settings.instance}")
+
+    @property
+    def held(self) -> dict[int, Held]:
+        """The partitions that are ours, by number."""
+        return self._assignment.held
+
+    def problems(self) -> list[str]:
+        """Why the stream is not ready; empty when it is."""
+        found = [] if self._joined.is_set() else ["has not joined its consumer group and recovered its clocks yet"]
+        if time.monotonic() - self._alive_at > STALLED_SECONDS:
+            found.append(f"no progress of the stream for {STALLED_SECONDS:.0f} s")
+        return found
+
+    def run(self) -> None:
+        """Work until `stop` is set, then leave in good order. Raises when it cannot go on; its supervisor starts it again."""
+        self._consumer.subscribe(list(self._bare), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        try:
+            while not self._stop.is_set():
+                self._alive_at = time.monotonic()
+                self.step()
+        finally:
+            self._consumer.close()
+            self._pool.shutdown()
+
+    def step(self) -> None:
+        """Take in what is there, fire what may fire, commit."""
+        messages = self._gather()
+        letters: list[DeadLetter] = []
+        now = micros(self._clock())
+        for message in messages:
+            self._take(message, now, letters)
+        metrics.MESSAGES.inc(len(messages))
+        if not self._is_assigned:
+            return
+        self._letters.store(letters)
+        self._fire()
+        self._commit([held for held in self.held.values() if held.partition.work])
+        if time.monotonic() - self._upkeep_at > UPKEEP_SECONDS:
+            self._upkeep()
+
+    # Taking in
+
+    def _gather(self) -> list[Message]:
+        first = self._consumer.poll(self._patience())
+        if first is None:
+            return []
+        if first.error() is not None:
+            return [first, *self._consumer.consume(self._settings.stream_batch_size, 0)]
+        # Each transaction costs the brokers the same however little is in it, so let some gather; no due timer waits for that.
+        linger = min(self._settings.stream_linger_seconds, self._patience())
+        return [first, *self._consumer.consume(self._settings.stream_batch_size - 1, linger)]
+
+    def _patience(self) -> float:
+        if not self._is_assigned:
+            return IDLE_SECONDS
+        moments = [at for held in self.held.values() if (at := held.partition.next_at()) is not None]
+        if not moments:
+            return IDLE_SECONDS
+        seconds = (min(moments) - micros(self._clock())) / 1e6
+        return BEHIND_SECONDS if seconds <= 0 else min(IDLE_SECONDS, seconds)
+
+    def _take(self, message: Message, now: int, letters: list[DeadLetter]) -> None:
+        topic, number, offset = message.topic(), message.partition(), message.offset()
+        error = message.error()
+        held = self.held.get(number) if number is not None else None
+        if error is not None:
+            if is_end(error):
+                if held is not None and topic is not None and offset is not None and topic not in held.waiting:
+                    held.read_to[topic] = max(offset, held.read_to.get(topic, 0))
+                return
+            if error.retriable():
+                return
+            raise KafkaException(error)
+        if held is None or topic is None or offset is None or topic in held.waiting or offset < held.read_to.get(topic, 0):
+            return
+        bare = self._bare[topic]
+        headers = dict(headers_of(message))
+        try:
+            fact = read_fact(bare, headers, value_of(message))
+            if fact is not None:
+                if fact.config_version > self._reference.version:
+                    self._wait(held, topic, offset, fact.config_version)
+                    return
+                held.partition.take(fact, headers.get("traceparent", b""), now)
+        except Undecodable as problem:
+            letters.append(self._letter(message, bare, kind_of(problem), str(problem)))
+        except CalendarError as problem:
+            letters.append(self._letter(message, bare, "refused", str(problem)))
+        except Exception as problem:
+            # The rules are pure: what breaks in them, this message alone has broken.
+            log.exception("rules failed", topic=bare, partition=number, offset=offset)
+            letters.append(self._letter(message, bare, "failed", f"{type(problem).__name__}: {problem}"))
+        held.read_to[topic] = held.partition.work.offsets[topic] = offset + 1
+
+    def _letter(self, message: Message, topic: str, kind: dead_letters.Kind, error: str) -> DeadLetter:
+        key = message.key()
+        place = (topic, message.partition() or 0, message.offset() or 0)
+        return DeadLetter(*place, key if isinstance(key, bytes) else None, tuple(headers_of(message)), value_of(message), kind, error)
+
+    def _wait(self, held: Held, topic: str, offset: int, version: int) -> None:
+        """Let a partition of an input rest at `offset` until the configuration version is known; its timers wait with it."""
+        log.info("partition waits", topic=topic, partition=held.partition.number, offset=offset, config_version=version)
+        metrics.WAITS.labels(self._bare[topic]).inc()
+        held.waiting[topic] = (offset, version)
+        held.read_to[topic] = offset
+        place = TopicPartition(topic, held.partition.number, offset)
+        self._consumer.pause([place])
+        self._consumer.seek(place)
+
+    def _wake(self) -> None:
+        for held in self.held.values():
+            for topic, (offset, version) in list(held.waiting.items()):
+                if version <= self._reference.version:
+                    del held.waiting[topic]
+                    place = TopicPartition(topic, held.partition.number, offset)
+                    self._consumer.seek(place)
+                    self._consumer.resume([place])
+
+    # Firing
+
+    def _fire(self) -> None:
+        self._wake()
+        now = micros(self._clock())
+        due = [held for held in self.held.values() if (at := held.partition.next_at()) is not None and at <= now]
+        if not due:
+            return
+        # One answer after the due moment is enough; it is asked for again only once what it allowed has fired.
+        list(self._pool.map(self._sample, [held for held in due if held.sampled_at < (held.partition.next_at() or 0)]))
+        now = micros(self._clock())
+        for held in due:
+            if held.is_caught_up:
+                held.partition.fire(held.sampled_at, now, LATE_AFTER, FIRED_AT_ONCE)
+
+    def _sample(self, held: Held) -> None:
+        """Ask where the inputs end; the answer holds for the moment before the asking."""
+        sampled_at = micros(self._clock())
+        number = held.partition.number
+        for topic in self._bare:
+            _, held.ends[topic] = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SAMPLE_SECONDS)
+        held.sampled_at = sampled_at
+
+    # Committing
+
+    def _commit(self, busy: Sequence[Held]) -> None:
+        """One transaction for each partition: written one after the other, committed side by side."""
+        if not busy:
+            return
+        pairs = [(held, self._write(held)) for held in busy]
+        outcomes = list(self._pool.map(self._end, busy))
+        aborted = False
+        for (held, written), is_committed in zip(pairs, outcomes, strict=True):
+            if is_committed:
+                held.partition.settle(written)
+            else:
+                aborted = True
+                self._rewind(held)
+        self._aborts = self._aborts + 1 if aborted else 0
+        if self._aborts >= ABORTS_IN_A_ROW:
+            raise Aborted(f"{self._aborts} rounds of transactions in a row were given up")
+
+    def _write(self, held: Held) -> list[tuple[bytes, bytes | None]]:
+        producer, number = held.producer, held.partition.number
+        written = held.partition.packed()
+        producer.begin_transaction()
+        for key, packed in written:
+            producer.produce(self._changelog, packed, key, number)
+        for alert_key, value, headers in held.partition.work.alerts:
+            producer.produce(self._output, value, alert_key, number, headers=headers)
+        return written
+
+    def _end(self, held: Held) -> bool:
+        """Commit a partition's transaction. False: it was given up. Raises `Fenced` and what makes the producer unusable."""
+        number = held.partition.number
+        offsets = [TopicPartition(topic, number, after) for topic, after in held.partition.work.offsets.items()]
+        started = time.monotonic()
+        try:
+            commit(held.producer, offsets, self._consumer)
+        except Aborted as reason:
+            log.warning("transaction given up", partition=number, reason=str(reason))
+            metrics.ABORTS.inc()
+            return False
+        except Fenced:
+            log.exception("fenced: another process has this partition", partition=number)
+            raise
+        metrics.TRANSACTION_SECONDS.observe(time.monotonic() - started)
+        return True
+
+    def _rewind(self, held: Held) -> None:
+        """Read again what a transaction that was given up had taken in."""
+        number = held.partition.number
+        places = [TopicPartition(topic, number) for topic in held.partition.work.offsets]
+        for place in self._consumer.committed(places, timeout=SAMPLE_SECONDS):
+            low, _ = self._consumer.get_watermark_offsets(place, timeout=SAMPLE_SECONDS)
+            offset = place.offset if place.offset >= 0 else low
+            held.read_to[place.topic] = offset
+            held.waiting.pop(place.topic, None)
+            self._consumer.seek(TopicPartition(place.topic, number, offset))
+            self._consumer.resume([place])
+        held.sampled_at = -1
+        held.partition.undo()
+
+    # Assignment
+
+    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._assignment.take(places)
+        committed = consumer.committed(places, timeout=30) if places else []
+        for place in committed:
+            held = self.held[place.partition]
+            held.waiting.pop(place.topic, None)
+            held.sampled_at = -1
+            if place.offset >= 0:
+                held.read_to[place.topic] = place.offset
+        consumer.assign(committed)
+        self._is_assigned = True
+        self._joined.set()
+        log.info("partitions assigned", count=len(places))
+
+    def _on_revoke(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
+        # What is held is kept until it is known what comes: it is likely to be the same. Nothing fires meanwhile.
+        self._is_assigned = False
+
+    def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._is_assigned = False
+        self._assignment.drop({place.partition for place in places})
+
+    # Upkeep
+
+    def _upkeep(self) -> None:
+        self._upkeep_at = time.monotonic()
+        metrics.ITEMS.set(sum(len(held.partition.timers.records) for held in self.held.values()))
+        metrics.TIMERS.set(sum(len(held.partition.timers) for held in self.held.values()))
+        for number, held in self.held.items():
+            for topic, bare in self._bare.items():
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+                if high >= 0:
+                    metrics.LAG.labels(bare, number).set(max(0, high - held.read_to.get(topic, 0)))
+        try:
+            self._letters.replay(set(self.held), self._reference.version, self._take_again)
+        except CONNECTION_LOST as error:
+            log.warning("dead letters cannot be looked at: database away", error=type(error).__name__)
+
+    def _take_again(self, number: int, fact: Fact, traceparent: bytes) -> None:
+        held = self.held[number]
+        try:
+            held.partition.take(fact, traceparent, micros(self._clock()))
+        except Exception as problem:
+            log.exception("rules failed on a replayed dead letter", partition=number)
+            raise ValueError(f"{type(problem).__name__}: {problem}") from problem
+        self._commit([held])
+        if self._aborts:
+            raise Aborted("a replayed dead letter's transaction was given up")

@@ -1,0 +1,139 @@
+"""One partition of the stream: its clocks, and what the messages and moments at hand make of them, until that is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.sla import metrics
+from services.sla.domain.cases import CaseFact, apply_case
+from services.sla.domain.communications import CommunicationFact, apply_activity, apply_communication
+from services.sla.domain.firing import fire
+from services.sla.domain.policy import Policy
+from services.sla.domain.records import ItemKind, Outcome, Record, item_of, key_of, pack, revision_of, unpack
+from services.sla.domain.tasks import TaskFact, apply_task
+from services.sla.handlers.alerts import Written, write_alert
+from services.sla.handlers.intake import Fact
+from services.sla.stream.timers import Timers
+
+Policies = Callable[[int], Policy]
+"""The policy of a configuration version."""
+
+_MISSING = object()
+
+
+@dataclass(slots=True)
+class Work:
+    """What is not committed yet."""
+
+    records: dict[bytes, Record | None] = field(default_factory=dict)
+    alerts: list[Written] = field(default_factory=list)
+    popped: list[bytes] = field(default_factory=list)
+    offsets: dict[str, int] = field(default_factory=dict)
+    """By topic, the next offset after what was taken in."""
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.alerts or self.popped or self.offsets)
+
+
+class Partition:
+    """The clocks of one partition number. Decides; neither reads nor writes Kafka. Nothing changes `timers` before `settle`."""
+
+    def __init__(self, number: int, policies: Policies, ready_at: int, timers: Timers | None = None) -> None:
+        self.number = number
+        self.timers = timers if timers is not None else Timers()
+        self.ready_at = ready_at
+        """Since when somebody was here to fire: what fell due before is late."""
+        self.work = Work()
+        self._policies = policies
+
+    def take(self, fact: Fact, traceparent: bytes, now: int) -> None:
+        """Apply one event. Raises what the rules raise; then nothing has changed."""
+        policy = self._policies(fact.config_version)
+        if isinstance(fact, TaskFact):
+            key = key_of(ItemKind.TASK, fact.task_id)
+            if not self._is_known(key, fact.revision):
+                self._keep(key, apply_task(self._record(key), fact, policy, now), traceparent)
+        elif isinstance(fact, CaseFact):
+            key = key_of(ItemKind.CASE, fact.case_id)
+            if not self._is_known(key, fact.revision):
+                self._keep(key, apply_case(self._record(key), fact, policy, now), traceparent)
+        else:
+            self._take_communication(fact, policy, traceparent, now)
+
+    def _take_communication(self, fact: CommunicationFact, policy: Policy, traceparent: bytes, now: int) -> None:
+        conversation = key_of(ItemKind.CONVERSATION, fact.conversation_id)
+        active = None if fact.is_expired else apply_activity(self._record(conversation), fact, policy, now)
+        key = key_of(ItemKind.COMMUNICATION, fact.communication_id)
+        outcome = apply_communication(self._record(key), fact, policy, now)
+        if active is not None:
+            self.work.records[conversation] = active
+        self._keep(key, outcome, traceparent)
+
+    def fire(self, until: int, now: int, tolerance: int, limit: int) -> int:
+        """Fire what was due by `until`, at most `limit` items; returns how many. What was due more than `tolerance` ago is late."""
+        keys = self.timers.pop_due(until, limit)
+        self.work.popped += keys
+        late_before = max(self.ready_at, now - tolerance)
+        for key in keys:
+            record = self._record(key)
+            if record is None:
+                continue
+            due_at = record.next_at
+            if due_at is None or due_at > now:
+                self.work.records[key] = record
+                continue
+            active_at = None
+            if record.kind == ItemKind.COMMUNICATION and record.facts.conversation:
+                active = self._record(key_of(ItemKind.CONVERSATION, UUID(record.facts.conversation)))
+                active_at = active.clocks[0].started_at if active is not None else None
+            metrics.LATENESS.observe((now - due_at) / 1e6)
+            self._keep(key, fire(record, now, late_before, self._policies(record.config_version), active_at), b"")
+        return len(keys)
+
+    def _is_known(self, key: bytes, revision: int) -> bool:
+        """Whether this revision or a newer one was taken in; by the header alone, since repeats are many after a restart."""
+        found = self.work.records.get(key)
+        if found is not None:
+            return found.revision >= revision
+        packed = self.timers.records.get(key)
+        return packed is not None and revision_of(packed) >= revision
+
+    def _record(self, key: bytes) -> Record | None:
+        found = self.work.records.get(key, _MISSING)
+        if found is not _MISSING:
+            return found  # type: ignore[return-value]
+        packed = self.timers.records.get(key)
+        return None if packed is None else unpack(packed)
+
+    def _keep(self, key: bytes, outcome: Outcome | None, traceparent: bytes) -> None:
+        if outcome is None:
+            metrics.IGNORED.inc()
+            return
+        if outcome.alerts:
+            kind, item = item_of(key)
+            config_version = outcome.record.config_version if outcome.record is not None else 0
+            self.work.alerts += [write_alert(kind, item, outcome.facts, config_version, alert, traceparent) for alert in outcome.alerts]
+            for alert in outcome.alerts:
+                metrics.ALERTS.labels(alert.type).inc()
+        self.work.records[key] = outcome.record
+
+    def packed(self) -> list[tuple[bytes, bytes | None]]:
+        """The records to be written to the changelog, one for each key however often it changed."""
+        return [(key, None if record is None else pack(record)) for key, record in self.work.records.items()]
+
+    def settle(self, written: list[tuple[bytes, bytes | None]]) -> None:
+        """The work is committed: take it over."""
+        for key, packed in written:
+            self.timers.put(key, packed)
+        self.work = Work()
+
+    def undo(self) -> None:
+        """The work was given up: be as before it."""
+        self.timers.restore(self.work.popped)
+        self.work = Work()
+
+    def next_at(self) -> int | None:
+        """The earliest moment at which something is due."""
+        return self.timers.next_at()

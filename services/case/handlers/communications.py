@@ -85,6 +85,7 @@ class OnCommunications:
     def load(self, tx: Transaction, events: Sequence[Event]) -> CommunicationBatch:
         """What is known of these communications, their conversations and their senders."""
         received = [event.data for event in events if isinstance(event.data, CommunicationReceived)]
+        handles = {customer_handle(data) for data in received}
         version = self._reference.version
         return CommunicationBatch(
             rules=self._rules.get(version),
@@ -92,7 +93,7 @@ class OnCommunications:
             now=self._clock(),
             known=communications.known(tx, [data.communication_id for data in received]),
             conversations=cases.by_conversation(tx, list({data.conversation_id for data in received})),
-            contacts=contacts.load_by_handles(tx, sorted({customer_handle(data) for data in received})),
+            contacts=contacts.load_by_handles(tx, sorted(handle for handle in handles if "\x00" not in handle[1])),
         )
 
 

@@ -122,7 +122,7 @@ create index case_communications_by_case on case_communications (case_id);
 create table history (
     id bigint generated always as identity,
     case_id uuid not null,
-    revision bigint not null,
+    revision bigint,                        -- null: the case itself did not change, as when a communication joins it
     field text not null,
     old_value text,
     new_value text,

@@ -1,0 +1,230 @@
+"""From a communication to contacts, cases and events, on a real database."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from shared.ids import case_id, derive
+from shared.messaging import Refused
+from shared.schemas.events import CaseOpened, CommunicationRecorded
+from shared.schemas.parts import FileRef, Handle
+from tests.service.case.conftest import CaseService
+from tests.support.case import NOW, a_mail, received
+
+
+def _opened(events: list[Any]) -> list[CaseOpened]:
+    return [event.data for event in events if isinstance(event.data, CaseOpened)]
+
+
+def _recorded(events: list[Any]) -> list[CommunicationRecorded]:
+    return [event.data for event in events if isinstance(event.data, CommunicationRecorded)]
+
+
+@pytest.mark.requirement("CASE-1", "EDGE-4")
+def test_one_mail_about_two_matters_opens_two_cases(service: CaseService) -> None:
+    mail = a_mail("Two things", "There is a LEAK in the kitchen, and my neighbour is noisy again.")
+
+    events = service.receive(received(mail))
+
+    opened, recorded = _opened(events), _recorded(events)
+    assert [(case.subject, case.unit, case.urgency, case.impact, case.priority) for case in opened] == [
+        ("leak", "repairs", "high", "high", "high"),
+        ("noise", "neighbourhood", "normal", "normal", "normal"),
+    ]
+    assert {case.communication_id for case in opened} == {mail.communication_id}
+    assert recorded[0].case_ids == (case_id(mail.communication_id, "leak"), case_id(mail.communication_id, "noise"))
+    assert service.count("communications") == 1
+    assert [event.key for event in events] == [str(opened[0].case_id), str(opened[1].case_id), str(opened[0].case_id)]
+    assert {event.revision for event in events} == {1}
+    assert {event.config_version for event in events} == {1}
+    assert [case.number for case in opened] == ["C-2026-000001", "C-2026-000002"]
+
+
+def test_a_mail_that_no_rule_covers_opens_a_case_of_the_default_subject(service: CaseService) -> None:
+    (case,) = _opened(service.receive(received(a_mail("", "When is the office open?"))))
+
+    assert (case.subject, case.title, case.unit, case.status) == ("enquiry", "Enquiry", "contact-centre", "new")
+
+
+@pytest.mark.requirement("CASE-1", "COM-7")
+def test_a_reply_joins_the_cases_of_its_conversation(service: CaseService) -> None:
+    first = a_mail("Leak and noise", "A leak. And noise.")
+    reply = a_mail("Re: Leak and noise", "The leak is worse!", reply_to=first)
+    service.receive(received(first))
+
+    events = service.receive(received(reply))
+
+    assert _opened(events) == []
+    assert _recorded(events)[0].case_ids == (case_id(first.communication_id, "leak"), case_id(first.communication_id, "noise"))
+    assert service.count("cases") == 2
+    assert service.rows("select effect from communications where id = %s", reply.communication_id) == [("joins",)]
+    assert service.rows("select count(*) from history where field = 'communication' and new_value = %s", str(reply.communication_id)) == [(2,)]
+
+
+def test_a_reply_in_the_same_batch_as_its_first_mail_joins_it(service: CaseService) -> None:
+    first = a_mail("Leak", "A leak.")
+
+    events = service.receive(received(first), received(a_mail("Re: Leak", "Still a leak", reply_to=first)))
+
+    assert len(_opened(events)) == 1
+    assert {recorded.case_ids for recorded in _recorded(events)} == {(case_id(first.communication_id, "leak"),)}
+
+
+def test_mails_of_a_program_that_reuses_its_message_id_each_open_a_case(service: CaseService) -> None:
+    one = a_mail("Alarm", "Boiler 1", message_id="<always@robot.example>")
+    two = a_mail("Alarm", "Boiler 2", message_id="<always@robot.example>")
+    assert one.conversation_id == two.conversation_id
+
+    assert len(_opened(service.receive(received(one), received(two)))) == 2
+
+
+@pytest.mark.requirement("COM-7")
+@pytest.mark.parametrize("robot", ["auto_reply", "bounce", "bulk"])
+def test_a_robots_mail_is_recorded_and_opens_nothing(service: CaseService, robot: str) -> None:
+    mail = a_mail("Out of office", "I am away. About the leak: later.", robot=robot)
+
+    events = service.receive(received(mail))
+
+    assert _opened(events) == []
+    assert _recorded(events)[0].case_ids == ()
+    assert events[0].key == str(mail.communication_id)
+    assert (service.count("communications"), service.count("cases"), service.count("contacts")) == (1, 0, 0)
+
+
+def test_an_outbound_message_opens_nothing_and_is_matched_by_its_recipient(service: CaseService) -> None:
+    service.receive(received(a_mail("Leak", "A leak.")))
+    outbound = a_mail("About your leak", "We come.", direction="outbound", sender="contact@housing.example", recipients=("ann@customer.example",))
+
+    (event,) = service.receive(received(outbound))
+
+    assert event.data.customer.name == "Ann Customer"
+    assert service.count("cases") == 1
+
+
+@pytest.mark.requirement("EDGE-3", "COM-7")
+def test_the_same_communication_again_changes_nothing(service: CaseService) -> None:
+    mail = a_mail("Leak", "A leak.")
+
+    first = service.receive(received(mail), received(mail))
+    again = service.receive(received(mail))
+
+    assert len(first) == 2
+    assert again == []
+    assert (service.count("communications"), service.count("cases"), service.count("history")) == (1, 1, 2)
+
+
+@pytest.mark.requirement("CON-1")
+def test_a_known_sender_is_matched_and_an_unknown_one_becomes_a_contact(service: CaseService) -> None:
+    ann = [a_mail(text=f"question {n}") for n in range(2)]
+    bob = a_mail(sender="bob@customer.example", name="Bob")
+
+    events = service.receive(*map(received, [*ann, bob]))
+    later = service.receive(received(a_mail(text="one more", sender="Ann@Customer.example")))
+
+    contacts = [recorded.customer.contact_id for recorded in _recorded(events + later)]
+    assert contacts[0] == contacts[1] == contacts[3] != contacts[2]
+    assert service.count("contacts") == 2
+
+
+@pytest.mark.requirement("CON-1")
+def test_a_handle_that_a_household_shares_leaves_the_choice_to_staff(service: CaseService) -> None:
+    phone = Handle(kind="phone", value="+441632960001", name="The Smiths")
+    call = {"method": "telephone", "sender": phone, "recipients": (), "message_id": ""}
+    service.receive(received(a_mail(**call)))
+    with service.database.transaction() as tx:
+        other = derive("other")
+        tx.execute("insert into contacts values (%s, 1, null, 'Second Smith', '', now())", (other,))
+        tx.execute("insert into handles values ('phone', '+441632960001', %s)", (other,))
+
+    (case,) = _opened(service.receive(received(a_mail(text="again", **call))))
+
+    assert case.customer.contact_id is None
+    assert case.customer.name == "The Smiths"
+
+
+def test_a_withheld_number_is_nobody_in_particular(service: CaseService) -> None:
+    nobody = Handle(kind="phone", value="")
+
+    (case,) = _opened(service.receive(received(a_mail(method="telephone", sender=nobody, message_id=""))))
+
+    assert case.customer.contact_id is None
+    assert service.count("contacts") == 0
+
+
+@pytest.mark.requirement("CON-1", "EDGE-3")
+def test_two_replicas_that_meet_a_new_handle_at_once_agree(service: CaseService) -> None:
+    handler = service._handlers["casestream.communications"]
+    mails = [a_mail(text=f"replica {n}", sender=f"c{i}@customer.example") for n in range(2) for i in range(20)]
+    both_loaded = threading.Barrier(2)
+
+    def replica(events: list[Any]) -> None:
+        with service.database.transaction() as tx:
+            state = handler.load(tx, events)
+            both_loaded.wait(10)
+            for event in events:
+                handler.apply[type(event.data)](state, event)
+            handler.save(tx, state)
+
+    halves = [[received(mail) for mail in mails[:20]], [received(mail) for mail in reversed(mails[20:])]]
+    threads = [threading.Thread(target=replica, args=(half,)) for half in halves]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert (service.count("contacts"), service.count("handles"), service.count("cases")) == (20, 20, 40)
+
+
+def test_attachments_and_the_whole_message_are_kept_by_reference(service: CaseService) -> None:
+    photo = FileRef(sha256="a" * 64, size=20_000, filename="leak.jpg", content_type="image/jpeg")
+
+    service.receive(received(a_mail("Leak", attachments=(photo, photo), raw=FileRef(sha256="b" * 64, size=30_000))))
+
+    assert service.rows("select position, sha256, size, filename, is_inline from attachments order by position") == [
+        (0, "a" * 64, 20_000, "leak.jpg", False),
+        (1, "a" * 64, 20_000, "leak.jpg", False),
+    ]
+    assert service.rows("select raw_sha256, raw_size from communications") == [("b" * 64, 30_000)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"method": "pigeon"}, "method pigeon"),
+        ({"subjects": ("leak", "unheard-of")}, "subject unheard-of"),
+        ({"text": "nul \x00 nul"}, "NUL"),
+        ({"sender": Handle(kind="email", value="a\x00@b.example")}, "NUL"),
+    ],
+)
+def test_what_the_configuration_or_the_database_cannot_take_is_refused(service: CaseService, changes: dict[str, Any], reason: str) -> None:
+    good = a_mail("Leak", "A leak.")
+
+    with pytest.raises(Refused, match=reason):
+        service.receive(received(good), received(a_mail(**changes)))
+
+    assert service.count("cases") == 0
+    assert len(_opened(service.receive(received(good)))) == 1
+
+
+def test_text_of_any_kind_comes_back_as_it_was(service: CaseService) -> None:
+    text = 'Quotes " and \\ backslashes, {braces}, %s, emoji \U0001f6bf, עברית, tab\there'
+
+    service.receive(received(a_mail(text, text, name=text)))
+
+    assert service.rows("select subject_line, body, sender_name from communications") == [(text, text, text)]
+    assert service.rows("select title, customer_name from cases") == [(text, text)]
+
+
+def test_subjects_chosen_at_the_source_are_taken_and_routing_is_not_asked(service: CaseService) -> None:
+    opened = _opened(service.receive(received(a_mail("Leak", "leak", subjects=("noise", "noise", "enquiry")))))
+
+    assert [case.subject for case in opened] == ["noise", "enquiry"]
+
+
+def test_a_sender_clock_that_runs_ahead_does_not_open_a_case_in_the_future(service: CaseService) -> None:
+    (case,) = _opened(service.receive(received(a_mail(received_at=NOW.replace(year=2031)))))
+
+    assert case.opened_at == NOW

@@ -1,0 +1,126 @@
+"""A real SMTP server (aiosmtpd) that does what a test tells it: takes, defers, refuses, cuts the connection, keeps silent."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+Script = Callable[[str, int], str]
+"""(Message-ID, how often it was offered, from 1) -> the reply to DATA, or `cut before`, `cut after`, `silence`."""
+
+
+def take(_message_id: str, _time: int) -> str:
+    """Take everything."""
+    return "250 OK"
+
+
+class MailServer:
+    """Keeps what it took. `rcpt` may refuse a recipient."""
+
+    def __init__(self, script: Script = take, rcpt: Callable[[str], str] = lambda address: "250 OK", **options: Any) -> None:
+        self.script = script
+        self.rcpt = rcpt
+        self.taken: list[EmailMessage] = []
+        self.offered: Counter[str] = Counter()
+        self.connections = 0
+        self.silent = threading.Event()
+        self._controller = Controller(self, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True, **options)
+
+    def __enter__(self) -> MailServer:
+        self._controller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        server = self._controller.server
+        assert isinstance(server, asyncio.Server)
+        return int(server.sockets[0].getsockname()[1])
+
+    @property
+    def ids(self) -> list[str]:
+        """Message-IDs of what it took, in order."""
+        return [str(message["Message-ID"]) for message in list(self.taken)]
+
+    async def handle_EHLO(self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]) -> list[str]:
+        self.connections += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]) -> str:
+        answer = self.rcpt(address)
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
+        content = envelope.original_content or b""
+        message = message_from_bytes(content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        message_id = str(message["Message-ID"])
+        self.offered[message_id] += 1
+        answer = self.script(message_id, self.offered[message_id])
+        if answer.startswith("250") or answer in ("cut after", "silence"):
+            self.taken.append(message)
+        if answer.startswith("cut"):
+            assert server.transport is not None
+            server.transport.abort()
+            return "451 gone"
+        if answer == "silence":
+            self.silent.set()
+            await asyncio.sleep(3600)
+        return answer
+
+
+def wants_login(user: bytes, password: bytes) -> dict[str, Any]:
+    """Options of a server that takes mail only over TLS and after a login."""
+
+    def check(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=isinstance(data, LoginPassword) and (data.login, data.password) == (user, password))
+
+    return {"authenticator": check, "auth_required": True}
+
+
+def a_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for 127.0.0.1 that signs itself: its file, and the context of a server that shows it."""
+    from datetime import UTC, datetime, timedelta
+    from ipaddress import ip_address
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file, key_file = folder / "relay.pem", folder / "relay.key"
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key_file)
+    return file, context

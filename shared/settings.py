@@ -28,6 +28,10 @@ class ProcessSettings(BaseSettings):
     issuer: str = Field(default="casestream", description="The `iss` that access tokens must carry.")
     batch_size: int = Field(default=500, ge=1, description="Most messages in one consumed batch.")
 
+    bad_in_a_row: int = Field(
+        default=100, ge=1, description="So many messages in a row that a bad release may have failed on stop the process; no more are set aside."
+    )
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment; on a bad or missing setting print one line for each and exit with code 2."""

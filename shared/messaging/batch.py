@@ -21,11 +21,9 @@ from shared.storage.offsets import TopicPartition
 
 log = get_logger(__name__)
 
-BAD_IN_A_ROW = 100
-"""So many messages in a row that a bad release may be the cause of stop the process instead of becoming dead letters."""
 BAD_WINDOW = 1000
 BAD_SHARE = 0.5
-"""And so does this share of the last `BAD_WINDOW` messages."""
+"""This share of the last `BAD_WINDOW` messages failing stops the process, as a number in a row does (the setting `bad_in_a_row`)."""
 
 
 class BadRelease(Exception):
@@ -97,7 +95,7 @@ class BatchProcessor:
     """Takes batches in. One per consuming process; not for several threads."""
 
     def __init__(
-        self, service: str, handlers: Handlers, publisher: EventPublisher, reference: ReferenceData, bad_in_a_row: int = BAD_IN_A_ROW
+        self, service: str, handlers: Handlers, publisher: EventPublisher, reference: ReferenceData, bad_in_a_row: int = 100
     ) -> None:
         self._handlers = handlers
         self._publisher = publisher
@@ -197,7 +195,7 @@ class BatchProcessor:
             handler = self._handlers[topic]
             state = handler.load(tx, [event for _, event in wanted])
             for message, event in wanted:
-                if message.where in taken.waiting:
+                if message.offset >= taken.waiting.get(message.where, message.offset + 1):
                     continue
                 try:
                     handler.apply[type(event.data)](state, event)

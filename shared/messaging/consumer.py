@@ -61,7 +61,7 @@ class ConsumerLoop:
         self._topics = sorted(handlers)
         self._database = publisher.database
         self._publisher = publisher
-        self._processor = BatchProcessor(service, handlers, publisher, reference)
+        self._processor = BatchProcessor(service, handlers, publisher, reference, settings.bad_in_a_row)
         self._metrics = ConsumerMetrics.of(service)
         self._stop = stop
         self._clock = clock
@@ -114,7 +114,7 @@ class ConsumerLoop:
                 found = offsets.assigned(tx, wanted)
             for where, position in found.items():
                 self._positions[where] = position.next_offset
-                if position.restarts > CAREFUL_AFTER_RESTARTS - 1:
+                if position.restarts >= CAREFUL_AFTER_RESTARTS or position.attempts:
                     self._careful_until[where] = position.next_offset + self._settings.batch_size
                     log.warning("careful: restarted without progress", topic=where[0], partition=where[1], offset=position.next_offset)
         consumer.assign([TopicPartition(p.topic, p.partition, self._positions[self._bare(p)]) for p in partitions])

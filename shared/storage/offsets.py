@@ -16,10 +16,11 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition stands: the next offset, and how often it was assigned without progress since."""
+    """Where a partition stands: the next offset, how often it was assigned without progress since, and attempts counted at that offset."""
 
     next_offset: int
     restarts: int
+    attempts: int
 
 
 def assigned(tx: Transaction, partitions: Mapping[TopicPartition, int]) -> dict[TopicPartition, Position]:
@@ -29,10 +30,10 @@ def assigned(tx: Transaction, partitions: Mapping[TopicPartition, int]) -> dict[
         """insert into offsets (topic, partition, next_offset, restarts)
            select *, 1 from unnest(%s::text[], %s::int[], %s::bigint[])
            on conflict (topic, partition) do update set restarts = offsets.restarts + 1
-           returning topic, partition, next_offset, restarts""",
+           returning topic, partition, next_offset, restarts, attempts""",
         ([t for t, _ in ordered], [p for _, p in ordered], [partitions[key] for key in ordered]),
     )
-    return {(topic, partition): Position(next_offset, restarts) for topic, partition, next_offset, restarts in rows}
+    return {(topic, partition): Position(next_offset, restarts, attempts) for topic, partition, next_offset, restarts, attempts in rows}
 
 
 def released(tx: Transaction, partitions: Iterable[TopicPartition]) -> None:

@@ -1,0 +1,128 @@
+"""Publishing through the outbox: after the commit, in the order of each aggregate, and surely."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from shared.clock import utc_now
+from shared.ids import derive
+from shared.messaging import EventPublisher
+from shared.storage import Database, outbox
+from tests.support.tally import TallyService, a_plan, emit_total
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.requirement("EDGE-3")
+
+
+def add_one(publisher: EventPublisher, case_id: UUID, cause: UUID) -> None:
+    """What an HTTP command does: lock, decide, emit."""
+    with publisher.transaction() as tx:
+        tx.execute("insert into tallies values (%s, 0, 0) on conflict do nothing", (case_id,))
+        row = tx.row("select revision from tallies where case_id = %s for update", (case_id,))
+        assert row is not None
+        tx.execute("update tallies set revision = %s where case_id = %s", (row[0] + 1, case_id))
+        emit_total(tx, case_id, row[0] + 1, cause)
+
+
+def test_commands_and_the_consumer_publish_one_aggregate_in_its_order(tally: TallyService) -> None:
+    cases = [derive("case", number) for number in range(1, 4)]
+    publishers = [tally.publisher() for _ in range(3)]
+
+    def commands(index: int) -> None:
+        for number in range(60):
+            add_one(publishers[index], cases[number % 3], derive("command", index, number))
+
+    for publisher in publishers:
+        publisher.start_sweeper()
+    with tally.running():
+        threads = [threading.Thread(target=commands, args=(index,)) for index in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, 61):
+            tally.produce(*(a_plan(case=case, number=number) for case in (1, 2, 3)))
+        for thread in threads:
+            thread.join()
+        eventually(lambda: tally.taken() == 180)
+        eventually(lambda: tally.rows("select 1 from outbox") == [])
+    for publisher in publishers:
+        publisher.close()
+        publisher.database.close()
+    newest: dict[str, int] = {}
+    for case, revision in tally.published(360):
+        # A repeat of an event may come (receivers know its id); one that skips ahead of an older one may not.
+        assert revision <= newest.get(case, 0) + 1
+        newest[case] = max(newest.get(case, 0), revision)
+    assert newest == {str(case): 120 for case in cases}
+
+
+def test_an_event_waits_for_an_older_one_of_its_aggregate(tally: TallyService) -> None:
+    case_id = derive("case", 1)
+    database = Database(tally.url, service="tally")
+    with database.transaction() as tx:  # committed, then the process died before it could publish
+        tx.execute("insert into tallies values (%s, 1, 0)", (case_id,))
+        emit_total(tx, case_id, 1, derive("lost"))
+        outbox.store(tx)
+    publisher = tally.publisher()
+    add_one(publisher, case_id, derive("next"))
+    add_one(publisher, derive("case", 2), derive("other"))
+    assert tally.rows("select revision from outbox order by sequence") == [(1,), (2,)]
+    publisher.start_sweeper()
+    eventually(lambda: tally.rows("select 1 from outbox") == [])
+    publisher.close()
+    found = tally.published(3)
+    assert [revision for case, revision in found if case == str(case_id)] == [1, 2]
+    publisher.database.close()
+    database.close()
+
+
+def test_a_command_commits_while_kafka_is_away_and_its_event_follows(tally: TallyService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.messaging.publisher.FLUSH_SECONDS", 0.5)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        away = tally.publisher(kafka=f"127.0.0.1:{nobody.getsockname()[1]}")
+        add_one(away, derive("case", 1), derive("first"))
+        add_one(away, derive("case", 1), derive("second"))
+        assert tally.rows("select revision from outbox order by sequence") == [(1,), (2,)]
+        with away.database.read() as tx:
+            assert outbox.age_seconds(tx) > 0
+        away.close()
+        away.database.close()
+    back = tally.publisher()
+    back.start_sweeper()
+    assert tally.published(2) == [(str(derive("case", 1)), 1), (str(derive("case", 1)), 2)]
+    eventually(lambda: tally.rows("select 1 from outbox") == [])
+    back.close()
+    back.database.close()
+
+
+def test_one_sweeper_of_a_service_at_a_time(tally: TallyService) -> None:
+    first, second = tally.publisher(), tally.publisher()
+    database = Database(tally.url, service="tally")
+    with database.transaction() as tx:
+        emit_total(tx, derive("case", 1), 1, derive("cause"))
+        outbox.store(tx)
+    tally.rows("update outbox set created_at = created_at - interval '1 minute' returning 1")
+    with first.database.transaction() as tx:
+        tx.execute("select pg_advisory_xact_lock(hashtext(current_schema() || ' outbox'))")
+        assert not second.sweep()
+    assert second.sweep()
+    assert tally.published(1) == [(str(derive("case", 1)), 1)]
+    for closing in (first.database, second.database, database):
+        closing.close()
+
+
+def test_the_sweeper_leaves_young_events_to_the_process_that_committed_them(tally: TallyService) -> None:
+    database = Database(tally.url, service="tally")
+    with database.transaction() as tx:
+        emit_total(tx, derive("case", 1), 1, derive("cause"))
+        outbox.store(tx)
+    with database.read() as tx:
+        assert outbox.unsent(tx, utc_now() - timedelta(seconds=60)) == []
+        (waiting,) = outbox.unsent(tx, utc_now() + timedelta(seconds=60))
+    assert waiting.key == str(derive("case", 1))
+    database.close()

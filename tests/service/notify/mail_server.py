@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections import Counter
@@ -24,17 +25,24 @@ def take(_message_id: str, _time: int) -> str:
     return "250 OK"
 
 
+def a_free_port() -> int:
+    """A port that nobody listens on just now; aiosmtpd's controller cannot take one by itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 class MailServer:
     """Keeps what it took. `rcpt` may refuse a recipient."""
 
-    def __init__(self, script: Script = take, rcpt: Callable[[str], str] = lambda address: "250 OK", **options: Any) -> None:
+    def __init__(self, script: Script = take, rcpt: Callable[[str], str] = lambda address: "250 OK", port: int = 0, **options: Any) -> None:
         self.script = script
         self.rcpt = rcpt
         self.taken: list[EmailMessage] = []
         self.offered: Counter[str] = Counter()
         self.connections = 0
+        self._clients: set[SMTP] = set()
         self.silent = threading.Event()
-        self._controller = Controller(self, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True, **options)
+        self._controller = Controller(self, hostname="127.0.0.1", port=port or a_free_port(), enable_SMTPUTF8=True, **options)
 
     def __enter__(self) -> MailServer:
         self._controller.start()
@@ -46,9 +54,12 @@ class MailServer:
     @property
     def port(self) -> int:
         """Where it listens."""
-        server = self._controller.server
-        assert isinstance(server, asyncio.Server)
-        return int(server.sockets[0].getsockname()[1])
+        return int(self._controller.port)
+
+    @property
+    def open_connections(self) -> int:
+        """How many clients are connected."""
+        return sum(1 for client in self._clients if client.transport is not None and not client.transport.is_closing())
 
     @property
     def ids(self) -> list[str]:
@@ -56,7 +67,8 @@ class MailServer:
         return [str(message["Message-ID"]) for message in list(self.taken)]
 
     async def handle_EHLO(self, server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]) -> list[str]:
-        self.connections += 1
+        self.connections += server not in self._clients
+        self._clients.add(server)
         session.host_name = hostname
         return responses
 

@@ -157,16 +157,16 @@ class Stack:
     def _prepare_database(self, pool: ThreadPoolExecutor) -> Mapping[str, str]:
         self.postgres.start()
         databases = self.postgres.provision()
-        marker = self.folder / "migrated.json"
-        fingerprint = {"database": self.postgres.url.rpartition("@")[2], "migrations": migrations_fingerprint()}
-        if read_json(marker) != fingerprint:
+        # Beside the data, so that it goes with it. What somebody else runs may be replaced: there it counts for nothing.
+        marker = self.folder / "postgres" / "migrated.json"
+        fingerprint = {"migrations": migrations_fingerprint()}
+        if self.postgres.pid is None or read_json(marker) != fingerprint:
             self._progress("migrating the services' schemas")
             started = [
                 pool.submit(run_module, [f"services.{name}", "migrate"], {"CASESTREAM_DATABASE": databases[name]}) for name in SERVICES
             ]
             for migration in started:
                 migration.result()
-            # An external database may be replaced by another one under the same URL: there they always run.
             if self.postgres.pid is not None:
                 marker.write_text(json.dumps(fingerprint))
         return databases

@@ -1,0 +1,152 @@
+"""Applying a configuration: check it whole, keep it as the next version, tell of staff, units and the version."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.desk import metrics
+from services.desk.domain.directory import Member, Unit, directory_changes
+from services.desk.storage import configurations, directory
+from services.desk.storage.configurations import Version
+from shared.messaging import EventPublisher
+from shared.observability import get_logger
+from shared.observability.tracing import current_traceparent
+from shared.schemas.configuration import Configuration
+from shared.schemas.configuration.check import Problem, check_configuration
+from shared.schemas.events import ConfigurationPublished, StaffChanged, UnitChanged
+from shared.storage import Transaction
+
+_log = get_logger("configuration")
+# In a flow mapping the comma before it goes too; in a block mapping its whole line.
+_HASHES = re.compile(
+    r"""(?mx) ^[ \t]*password_hash:[^\n]*\n? | ,[ \t]*password_hash:[ \t]*("[^"\n]*"|'[^'\n]*'|[^\s,}]+) """
+    r""" | password_hash:[ \t]*("[^"\n]*"|'[^'\n]*'|[^\s,}]+)[ \t]*,? """
+)
+
+
+class Invalid(Exception):
+    """The configuration has problems; nothing of it was applied."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(f"{len(problems)} problems")
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The version in force after applying, and whether it is a new one."""
+
+    version: Version
+    is_new: bool
+
+
+def apply_configuration(publisher: EventPublisher, text: str, by: str, cause: UUID, now: datetime) -> Applied:
+    """Make `text` the newest version, unless it is just what the newest says. Raises `Invalid` with every problem.
+
+    Password hashes go to the accounts and nowhere else: neither kept with the version, nor shown, nor published.
+    """
+    checked = check_configuration(text)
+    configuration = checked.configuration
+    if configuration is None:
+        metrics.CONFIGURATIONS.labels("invalid").inc()
+        raise Invalid(checked.problems)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with publisher.transaction() as tx:
+        directory.lock_all(tx)
+        newest = configurations.newest(tx)
+        if newest is not None and newest.digest == digest:
+            metrics.CONFIGURATIONS.labels("unchanged").inc()
+            return Applied(newest, is_new=False)
+        version = Version((newest.version if newest else 0) + 1, digest, by, now)
+        public = without_hashes(configuration)
+        _save_directory(tx, configuration, cause, version, now)
+        document = public.model_dump(mode="json")
+        configurations.add(tx, version, text_without_hashes(text), document)
+        _emit_version(tx, version, document, cause, now)
+    metrics.CONFIGURATIONS.labels("applied").inc()
+    _log.info("configuration applied", version=version.version)
+    return Applied(version, is_new=True)
+
+
+def without_hashes(configuration: Configuration) -> Configuration:
+    """The configuration as others may see it."""
+    users = tuple(user.model_copy(update={"password_hash": None}) for user in configuration.users)
+    return configuration.model_copy(update={"users": users})
+
+
+def text_without_hashes(text: str) -> str:
+    """The YAML text without its password hashes; the rest, comments too, as it is."""
+    return _HASHES.sub("", text)
+
+
+def _save_directory(tx: Transaction, configuration: Configuration, cause: UUID, version: Version, now: datetime) -> None:
+    members = [Member(u.user, u.name, u.email, u.unit, u.roles, u.active) for u in configuration.users]
+    units = [
+        Unit(
+            unit.code,
+            unit.name,
+            unit.email,
+            unit.leader,
+            unit.manager,
+            tuple(sorted(u.user for u in configuration.users if u.unit == unit.code and u.active)),
+        )
+        for unit in configuration.units
+    ]
+    changes = directory_changes(directory.members(tx), directory.units(tx), members, units)
+    revised = directory.save(tx, changes.members, changes.units)
+    directory.set_configured_hashes(tx, {u.user: u.password_hash for u in configuration.users if u.password_hash})
+    trace = current_traceparent()
+    for member in changes.members:
+        key = f"user:{member.user}"
+        told = StaffChanged(
+            user=member.user, name=member.name, email=member.email, unit=member.unit, roles=member.roles, active=member.active
+        )
+        tx.emit(
+            told,
+            aggregate="staff",
+            aggregate_id=key,
+            key=key,
+            revision=revised.members[member.user],
+            cause=cause,
+            time=now,
+            config_version=version.version,
+            traceparent=trace,
+        )
+    for unit in changes.units:
+        key = f"unit:{unit.code}"
+        shown = UnitChanged(
+            unit=unit.code, name=unit.name, email=unit.email, leader=unit.leader, manager=unit.manager, members=unit.members
+        )
+        tx.emit(
+            shown,
+            aggregate="unit",
+            aggregate_id=key,
+            key=key,
+            revision=revised.units[unit.code],
+            cause=cause,
+            time=now,
+            config_version=version.version,
+            traceparent=trace,
+        )
+
+
+def _emit_version(tx: Transaction, version: Version, document: dict[str, Any], cause: UUID, now: datetime) -> None:
+    told = ConfigurationPublished(
+        version=version.version, digest=version.digest, applied_by=version.applied_by, applied_at=version.applied_at, document=document
+    )
+    tx.emit(
+        told,
+        aggregate="configuration",
+        aggregate_id=f"configuration:{version.version}",
+        key=str(version.version),
+        revision=1,
+        cause=cause,
+        time=now,
+        config_version=version.version,
+        traceparent=current_traceparent(),
+    )

@@ -1,0 +1,1 @@
+"""Tables of the desk: staff, units, configuration versions, browser sessions, failed sign-ins."""

@@ -25,6 +25,7 @@ from shared.observability import get_logger
 from shared.settings import ProcessSettings
 from shared.storage import dead_letters, inbox, offsets
 from shared.storage.database import CONNECTION_LOST
+from shared.storage.dead_letters import DeadLetter
 from shared.storage.offsets import Fenced
 
 log = get_logger(__name__)
@@ -187,7 +188,7 @@ class ConsumerLoop:
             attempts = offsets.attempt(tx, message.where, message.offset)
         if attempts >= ATTEMPTS:
             letter = message.letter("failed", f"the process died on this message {attempts} times", attempts)
-            self._after(self._processor.set_aside(message, letter, self._positions))
+            self._set_aside(message, letter)
         else:
             self._take_isolating([message])
 
@@ -241,7 +242,15 @@ class ConsumerLoop:
                 self._take_isolating([message])
             return
         letter = message.letter("failed", f"{type(error).__name__}: {error}", attempts)
-        self._after(self._processor.set_aside(message, letter, self._positions))
+        self._set_aside(message, letter)
+
+    def _set_aside(self, message: Incoming, letter: DeadLetter) -> None:
+        try:
+            self._after(self._processor.set_aside(message, letter, self._positions))
+        except BadRelease:
+            with self._database.transaction() as tx:
+                offsets.forget_attempts(tx, message.where)
+            raise
 
     def _after(self, taken: Taken) -> None:
         if taken.moves:

@@ -105,7 +105,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A transaction: committed when the block ends, rolled back when it raises. Emitted events are the caller's to store and publish."""
+        """A transaction: committed when the block ends, rolled back when it raises. Storing and publishing its events is the caller's."""
         with self._pool.connection() as connection, connection.transaction():
             yield Transaction(connection, self._source)
 

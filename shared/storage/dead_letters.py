@@ -49,7 +49,8 @@ def store(tx: Transaction, letters: Sequence[DeadLetter]) -> None:
     tx.execute(
         """insert into dead_letters (id, topic, partition, "offset", key, headers, value, kind, error, attempts)
            select id, topic, partition, o, key, headers::jsonb, value, kind, error, attempts
-           from unnest(%s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::bytea[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::int[])
+           from unnest(%s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::bytea[], %s::text[], %s::bytea[], %s::text[],
+                       %s::text[], %s::int[])
                 as t(id, topic, partition, o, key, headers, value, kind, error, attempts)
            on conflict (topic, partition, "offset") do nothing""",
         (

@@ -72,3 +72,8 @@ def attempt(tx: Transaction, where: TopicPartition, offset: int) -> int:
         {"offset": offset, "topic": where[0], "partition": where[1]},
     )
     return int(row[0]) if row else 1
+
+
+def forget_attempts(tx: Transaction, where: TopicPartition) -> None:
+    """Start counting attempts anew: what failed was not the message."""
+    tx.execute("update offsets set attempts = 0, attempt_offset = null where topic = %s and partition = %s", where)

@@ -21,12 +21,13 @@ def store(tx: Transaction) -> set[str]:
     events = [event for _, event in tx.emitted]
     held = tx.rows("select distinct aggregateid from outbox where aggregateid = any(%s)", (list({e.subject for e in events}),))
     tx.execute(
-        """insert into outbox (id, aggregatetype, aggregateid, type, payload, topic, key, revision, config_version, source, traceparent, time)
+        """insert into outbox (id, aggregatetype, aggregateid, type, payload, topic, key, revision, config_version, source, traceparent,
+                               time)
            select id, aggregatetype, aggregateid, type, payload::jsonb, topic, key, revision, config_version, source, traceparent, time
-           from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::int[], %s::text[],
-                       %s::text[], %s::timestamptz[])
-                with ordinality as t(id, aggregatetype, aggregateid, type, payload, topic, key, revision, config_version, source, traceparent,
-                                     time, ordinal)
+           from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::int[],
+                       %s::text[], %s::text[], %s::timestamptz[])
+                with ordinality as t(id, aggregatetype, aggregateid, type, payload, topic, key, revision, config_version, source,
+                                     traceparent, time, ordinal)
            order by ordinal""",
         (
             [e.id for e in events],

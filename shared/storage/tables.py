@@ -41,7 +41,7 @@ create table outbox (
 );
 create index outbox_by_aggregate on outbox (aggregateid);
 create index outbox_by_sequence on outbox (sequence);
-comment on table outbox is 'Events that are committed and not yet known to be on Kafka. Columns as Debezium''s outbox event router expects them.';
+comment on table outbox is 'Events committed and not yet known to be on Kafka. Columns as Debezium''s outbox event router expects.';
 
 create table dead_letters (
     id uuid primary key,

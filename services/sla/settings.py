@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.settings import ProcessSettings
 
 
-class SlaSettings(ProcessSettings):
+class Settings(ProcessSettings):
     """`CASESTREAM_*`: those of every process, and the stream's own."""
 
     stream_batch_size: int = Field(default=10_000, ge=1, description="Most messages the stream takes in at once.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from services.sla import metrics
 from services.sla.handlers.intake import Fact, Garbage, read_fact
-from shared.messaging.batch import BAD_IN_A_ROW, BadRelease
+from shared.messaging.batch import BadRelease
 from shared.observability import get_logger
 from shared.schemas.envelope import Undecodable
 from shared.storage import Database, dead_letters
@@ -21,7 +21,7 @@ BROKEN = ("invalid", "failed")
 class Letters:
     """Keeps and replays dead letters. Storing one again changes nothing, so a crash before the commit of its offset is harmless."""
 
-    def __init__(self, database: Database, limit: int = BAD_IN_A_ROW) -> None:
+    def __init__(self, database: Database, limit: int = 100) -> None:
         self._database = database
         self._limit = limit
 

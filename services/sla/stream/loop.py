@@ -16,7 +16,7 @@ from services.sla import metrics
 from services.sla.domain.policy import Policy
 from services.sla.handlers.intake import INPUTS, Fact, read_fact
 from services.sla.handlers.policies import build_policy
-from services.sla.settings import SlaSettings
+from services.sla.settings import Settings
 from services.sla.stream.assignment import Assignment, Held
 from services.sla.stream.letters import Letters, kind_of
 from shared.calendars import CalendarError
@@ -64,7 +64,7 @@ class Stream:
     """sla's stream. `run` takes in and fires until stopped; one per process."""
 
     def __init__(
-        self, settings: SlaSettings, reference: ReferenceData, letters: Letters, stop: threading.Event, clock: Clock = utc_now
+        self, settings: Settings, reference: ReferenceData, letters: Letters, stop: threading.Event, clock: Clock = utc_now
     ) -> None:
         self._settings = settings
         self._prefix = settings.topic_prefix

@@ -1,0 +1,93 @@
+"""From records of the changelog to rows of the read model, and to what the API shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.sla.domain.clocks import Clock, Rung
+from services.sla.domain.records import ItemKind, item_of, unpack
+from services.sla.handlers.alerts import CLOCK_NAMES, ITEM_NAMES
+from services.sla.storage import items
+from services.sla.storage.items import Row
+from shared.calendars.openings import moment
+from shared.ids import clock_id
+from shared.storage import Transaction
+
+
+def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+    """Write the last of each key's records. Raises `UnknownFormat` for those of a newer release."""
+    rows: list[Row] = []
+    gone: list[UUID] = []
+    for key, packed in dict(changes).items():
+        kind, item = item_of(key)
+        if kind == ItemKind.CONVERSATION:
+            continue
+        if packed is None:
+            gone.append(item)
+        else:
+            rows.append(row_of(item, packed))
+    items.write(tx, rows)
+    items.forget(tx, gone)
+
+
+def row_of(item: UUID, packed: bytes) -> Row:
+    """The row of an item."""
+    record = unpack(packed)
+    facts = record.facts
+    case = UUID(facts.case_id) if facts.case_id else (item if record.kind == ItemKind.CASE else None)
+    return Row(
+        item,
+        int(record.kind),
+        case,
+        facts.unit,
+        facts.assignee,
+        sum(clock.closed_at is None for clock in record.clocks),
+        [clock_id(item, CLOCK_NAMES[clock.kind]) for clock in record.clocks],
+        packed,
+    )
+
+
+def clocks_of(row: Row) -> list[dict[str, Any]]:
+    """The clocks of a row as the API shows them."""
+    record = unpack(bytes(row.record))
+    return [
+        {
+            "id": clock_id(row.item_id, CLOCK_NAMES[clock.kind]),
+            "kind": CLOCK_NAMES[clock.kind],
+            "item_kind": ITEM_NAMES[record.kind],
+            "item_id": row.item_id,
+            "case_id": row.case_id,
+            "number": record.facts.number,
+            "title": record.facts.title,
+            "unit": row.unit,
+            "assignee": row.assignee or None,
+            "priority": record.facts.priority,
+            "state": _state(clock),
+            "started_at": moment(clock.started_at),
+            "due_at": moment(clock.due_at),
+            "due_soon_at": _moment(clock.soon_at),
+            "next_alert_at": _moment(clock.next_at),
+            "closed_at": _moment(clock.closed_at),
+            "budget_seconds": clock.budget / 1e6,
+            "calendar": clock.calendar or None,
+            "pauses": clock.is_pausable,
+            "suspensions": [{"from_at": moment(since), "until_at": _moment(until)} for since, until in clock.suspensions],
+            "alerts": max(0, clock.rung - (Rung.OVERDUE if clock.soon_at is None else Rung.DUE_SOON)),
+        }
+        for clock in record.clocks
+    ]
+
+
+def _moment(at: int | None) -> datetime | None:
+    return None if at is None else moment(at)
+
+
+def _state(clock: Clock) -> str:
+    if clock.closed_at is not None:
+        return "closed"
+    if clock.is_suspended:
+        return "suspended"
+    return "overdue" if clock.rung > Rung.OVERDUE else "running"

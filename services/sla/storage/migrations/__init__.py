@@ -1,0 +1,1 @@
+"""Migrations of the schema `sla_service`, plain SQL run by alembic."""

@@ -1,0 +1,5 @@
+"""Run by alembic."""
+
+from shared.storage.migration import run
+
+run()

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-CHECKED := services shared tests bench tools
+CHECKED := $(wildcard services shared tests bench tools)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test check check-format check-lint check-types check-walls format requirements soak clean

@@ -12,9 +12,6 @@ from services.task.domain.case import Customer
 from services.task.domain.lifecycle import TaskState
 from services.task.domain.ownership import Owner
 
-PRIORITIES = ("low", "normal", "high")
-"""From least to most."""
-
 
 @dataclass(slots=True)
 class Task:

@@ -56,5 +56,5 @@ def create(work: Work, wanted: FollowUp, case: Case | None, config_version: int,
         due_at=wanted.due_at,
     )
     work.add_tasks((task,))
-    work.record(TaskTriggered, task, cause)
+    work.record(TaskTriggered, task, cause, {})
     return task

@@ -58,7 +58,7 @@ def list_tasks(tx: Transaction, caller: Caller, wanted: Filter, sort: Sort, limi
         conditions.append("t.unit = %(wanted_unit)s")
     if wanted.available:
         conditions.append("t.assignee is null")
-    order = f"{_DUE}, t.id" if sort == "due" else f"-t.priority_rank, {_DUE}, t.id"
+    order = f"{_DUE}, t.id" if sort == "due" else f"t.priority_rank, {_DUE}, t.id"
     if after is not None:
         place = "coalesce(%(due_at)s::timestamptz, 'infinity'), %(id)s::uuid"
         conditions.append(f"({order}) > ({place if sort == 'due' else '%(rank)s::smallint, ' + place})")
@@ -79,19 +79,31 @@ def list_tasks(tx: Transaction, caller: Caller, wanted: Filter, sort: Sort, limi
     return [_shown(row) for row in rows]
 
 
-_RANKS = {"low": 1, "normal": 2, "high": 3}
+RANKS = ("high", "normal", "low")
+"""Priorities as lists sorted by them run."""
 
 
 def keys_of(task: Task, sort: Sort) -> tuple[Any, ...]:
     """What a list is ordered by, for the cursor of its next page."""
     due_at = task.due_at.isoformat() if task.due_at else None
-    return (due_at, task.id) if sort == "due" else (-_RANKS.get(task.priority, 4), due_at, task.id)
+    return (due_at, task.id) if sort == "due" else (task.priority, due_at, task.id)
 
 
 def get_task(tx: Transaction, task_id: UUID) -> Shown | None:
     """One task with its case."""
     row = tx.row(f"select {_TASK}, {_CASE} from tasks t left join cases c on c.id = t.case_id where t.id = %s", (task_id,))
     return None if row is None else _shown(row)
+
+
+def get_case(tx: Transaction, case_id: UUID) -> Case | None:
+    """One case."""
+    row = tx.row(f"select {CASE_COLUMNS} from cases where id = %s", (case_id,))
+    return None if row is None else case_of(row)
+
+
+def tasks_of_case(tx: Transaction, case_id: UUID) -> list[Task]:
+    """All tasks of a case, to look at."""
+    return [task_of(row) for row in tx.rows(f"select {TASK_COLUMNS} from tasks where case_id = %s", (case_id,))]
 
 
 def history_of(tx: Transaction, task_id: UUID) -> list[tuple[int, datetime, str, str, dict[str, Any]]]:

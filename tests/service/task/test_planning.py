@@ -127,7 +127,10 @@ def test_live_case_keeps_the_configuration_that_it_began_with(make_service: Make
 
     old = a_configuration()
     new = a_configuration(
-        subjects=[subject if subject.code != "leak" else subject.model_copy(update={"workflow": old.subjects[2].workflow}) for subject in old.subjects]
+        subjects=[
+            subject if subject.code != "leak" else subject.model_copy(update={"workflow": old.subjects[2].workflow})
+            for subject in old.subjects
+        ]
     )
     service = make_service(Two(new, version=2))
     service.feed(a_case_event(1), a_case_event(2, config_version=2))

@@ -14,6 +14,9 @@ from shared.web.auth import Principal, requires
 from shared.web.pages import PageRequest, page_request
 from shared.web.problems import Conflict, NotFound, Problem
 
+# At module level: FastAPI resolves annotations, which are text here, by the module's names.
+Reader = Annotated[Principal, Depends(requires("dead-letter:read"))]
+Replayer = Annotated[Principal, Depends(requires("dead-letter:replay"))]
 STATES = Literal["open", "replaying", "replayed", "discarded", "all"]
 
 
@@ -42,12 +45,10 @@ class Replay(BaseModel):
 def dead_letters_router(service: str, database: Database) -> APIRouter:
     """`GET /dead-letters`, `GET /dead-letters/{id}`, `POST /dead-letters/{id}/replay` and `.../discard` of `service`."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
-    reader = Annotated[Principal, Depends(requires("dead-letter:read"))]
-    replayer = Annotated[Principal, Depends(requires("dead-letter:replay"))]
 
     @router.get("", summary=f"Messages that {service} could not work on, the oldest first.")
     def listed(
-        _principal: reader,
+        _principal: Reader,
         page: Annotated[PageRequest, Depends(page_request)],
         state: Annotated[STATES, Query(description="Which ones.")] = "open",
     ) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def dead_letters_router(service: str, database: Database) -> APIRouter:
         return {"items": shown, "next": page.following(len(found), shown, lambda letter: (str(letter["id"]),))}
 
     @router.get("/{letter}", summary="One of them with its headers and value.")
-    def shown(letter: UUID, _principal: reader) -> dict[str, Any]:
+    def shown(letter: UUID, _principal: Reader) -> dict[str, Any]:
         with database.read() as tx:
             found = dead_letters.get(tx, letter)
         if found is None:
@@ -67,7 +68,7 @@ def dead_letters_router(service: str, database: Database) -> APIRouter:
         return _readable(found)
 
     @router.post("/{letter}/replay", status_code=202, summary="Have it worked on again, by this service alone.")
-    def replay(letter: UUID, principal: replayer, edited: Replay | None = None) -> dict[str, str]:
+    def replay(letter: UUID, principal: Replayer, edited: Replay | None = None) -> dict[str, str]:
         content = edited.content() if edited else None
         with database.transaction() as tx:
             done = dead_letters.ask_replay(tx, letter, principal.user, content)
@@ -75,7 +76,7 @@ def dead_letters_router(service: str, database: Database) -> APIRouter:
         return _answer(letter, done, known, "replaying")
 
     @router.post("/{letter}/discard", summary="Set it aside for good; it stays readable.")
-    def discard(letter: UUID, principal: replayer) -> dict[str, str]:
+    def discard(letter: UUID, principal: Replayer) -> dict[str, str]:
         with database.transaction() as tx:
             done = dead_letters.discard(tx, letter, principal.user)
             known = done or dead_letters.get(tx, letter) is not None

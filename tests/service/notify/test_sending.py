@@ -22,7 +22,7 @@ from shared.messaging.topics import create_topics
 from shared.schemas.events import ConfigurationPublished, DeliveryFailed, DeliverySent
 from shared.settings import ProcessSettings
 from tests.service.notify.harness import NotifyService, a_case, a_task, an_event
-from tests.service.notify.mail_server import MailServer, a_certificate, wants_login
+from tests.service.notify.mail_server import MailServer, a_certificate, knows_login
 from tests.support.configuration import TEMPLATES, a_configuration
 from tests.support.waiting import eventually
 
@@ -222,7 +222,7 @@ def test_a_stopping_sender_finishes_what_is_on_the_wire_and_gives_back_the_rest(
         opener.join()
     assert len(server.ids) == 1
     assert notify.states() == {"sent": 1, "queued": 19}
-    assert notify.rows("select count(*) from deliveries where due_at > now()") == [(0,)]
+    assert notify.rows("select count(*) from deliveries where state = 'queued' and due_at > now()") == [(0,)]
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -230,12 +230,12 @@ def test_mail_goes_over_tls_with_a_login(notify: NotifyService, tmp_path: Path, 
     certificate, context = a_certificate(tmp_path)
     password = tmp_path / "password"
     password.write_text("s3cret\n")
-    options = {"tls_context": context, "require_starttls": True} if security == "starttls" else {"ssl_context": context}
+    options = {"tls_context": context, "require_starttls": True, "auth_required": True}
     if security == "tls":
-        options["auth_require_tls"] = False
+        options = {"ssl_context": context, "auth_require_tls": False}
     settings = {"smtp_security": security, "smtp_ca_file": certificate, "smtp_user": "notify"}
     notify.take(a_task())
-    with MailServer(**options, **wants_login(b"notify", b"s3cret")) as server:
+    with MailServer(**options, **knows_login(b"notify", b"s3cret")) as server:
         with notify.sending(server.port, smtp_password_file=password, **settings):
             eventually(lambda: notify.all_sent(1))
         password.write_text("wrong")

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], timeout: float = 20, every: float = 0.05) -> T:
+def eventually(check: Callable[[], T | None], timeout: float = 20, every: float = 0.05) -> T:
     """Call `check` until it returns something true without a failed assertion, and return that.
 
     After `timeout` seconds the last failed assertion is raised, or one that shows the last value.

@@ -295,13 +295,15 @@ class Sender:
             return Answer(Outcome.RETURNED, 0)
         try:
             message = self._composer.compose(claimed)
+            with metrics.SMTP_SECONDS.time():
+                return relay.send(message)
         except (NotComposable, UnknownTag, UnusableAddress) as error:
             return Answer(Outcome.REFUSED, 0, str(error))
-        except Exception as error:  # recorded on the delivery and logged: one bad message must not stop the others
-            log.exception("message cannot be made", delivery_id=str(claimed.id))
-            return Answer(Outcome.REFUSED, 0, f"the message cannot be made: {type(error).__name__}")
-        with metrics.SMTP_SECONDS.time():
-            return relay.send(message)
+        except Exception as error:
+            # Recorded on the delivery and logged: one message that we cannot handle must not hold up the others.
+            log.exception("message cannot be sent", delivery_id=str(claimed.id))
+            relay.close()
+            return Answer(Outcome.REFUSED, 0, f"the message cannot be sent: {type(error).__name__}")
 
     def _listen(self) -> None:
         """Pass the signal of new deliveries on to the dispatcher."""

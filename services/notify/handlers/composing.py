@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -66,7 +66,7 @@ class PeopleNames(Mapping[str, str]):
     def __getitem__(self, user: str) -> str:
         return self._staff[user].name
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         return iter(self._staff)
 
     def __len__(self) -> int:

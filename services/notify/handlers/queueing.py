@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.notify.domain.occasions import Definition, Delivery
 from services.notify.domain.recipients import Directory, plan_deliveries
@@ -59,6 +59,8 @@ def queueing(reference: ReferenceData, readings: Mapping[type[Payload], Reading]
             policy = policies.get(event.config_version)
             occasion = read(event)
             if occasion is not None and (definitions := policy.definitions.get(occasion.on)):
+                if not occasion.config_version:
+                    occasion = replace(occasion, config_version=reference.version)
                 queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain)
 
         return plan

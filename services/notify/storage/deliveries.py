@@ -191,7 +191,7 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
             [r.id for r in results],
             [r.attempt for r in results],
             [r.outcome.value for r in results],
-            [r.error.replace("\x00", "")[:1000] for r in results],
+            [r.error.replace("\x00", "").encode("utf-8", "replace").decode()[:1000] for r in results],
             [r.again_in for r in results],
         ),
     )

@@ -62,6 +62,6 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="A fi
     """Run a benchmark of bench/; its own options follow the name."""
     script = CLONE / "bench" / f"{name}.py"
     if not name.isidentifier() or not script.is_file():
-        known = ", ".join(sorted(file.stem for file in (CLONE / "bench").glob("[a-z]*.py"))) or "none"
+        known = ", ".join(sorted(file.stem for file in (CLONE / "bench").glob("[a-z]*.py") if "def main" in file.read_text())) or "none"
         raise StackError(f"there is no benchmark {name}; there are: {known}")
-    sys.exit(subprocess.run([sys.executable, str(script), *context.args], cwd=CLONE, check=False).returncode)
+    sys.exit(subprocess.run([sys.executable, "-m", f"bench.{name}", *context.args], cwd=CLONE, check=False).returncode)

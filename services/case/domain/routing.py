@@ -1,10 +1,12 @@
 """Routing from a communication to subjects (CASE-1, EDGE-4): ordered rules, compiled once per configuration version.
 
-All keywords of all rules are searched in one pass by an RE2 set, whose time is linear in the text whatever the expressions are.
+All keywords of all rules are searched in one pass by an RE2 set, and so are all patterns; its time is linear in the text whatever the
+expressions are.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +14,6 @@ from dataclasses import dataclass
 import re2
 
 _MEMORY_BYTES = 64 << 20
-_WORD = r"\p{L}\p{M}\p{N}_"
-_SPACED = r"[^" + _WORD + r"]"
 # Scripts that write words without spaces between them: a keyword's edge there cannot be told from the text.
 _UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
@@ -57,10 +57,13 @@ class Router:
     def __init__(self, rules: Sequence[RoutingRule], default_subject: str) -> None:
         self._rules = tuple(rules)
         self._default = (Routed(default_subject),)
-        self._keywords = _Search(
-            [(place, _whole_word(keyword)) for place, rule in enumerate(rules) for keyword in rule.keywords if keyword.strip()]
-        )
-        self._patterns = _Search([(place, rule.pattern) for place, rule in enumerate(rules) if rule.pattern])
+        self._keywords = tuple(_Keyword(place, keyword) for place, rule in enumerate(rules) for keyword in rule.keywords if keyword.strip())
+        self._keyword_search = _Search([keyword.expression for keyword in self._keywords])
+        patterns = [(place, rule.pattern) for place, rule in enumerate(rules) if rule.pattern]
+        for place, pattern in patterns:
+            _check(place, pattern)
+        self._pattern_places = tuple(place for place, _ in patterns)
+        self._pattern_search = _Search([pattern for _, pattern in patterns])
 
     def route(self, method: str, account: str, subject_line: str, text: str) -> tuple[Routed, ...]:
         """The subjects in the order of the rules, each once; the default subject when no rule matches.
@@ -68,8 +71,10 @@ class Router:
         Of several rules for one subject the first to name an urgency or impact decides it.
         """
         whole = f"{subject_line}\n{text}"
-        by_keyword = self._keywords.places(fold(whole))
-        by_pattern = self._patterns.places(whole)
+        folded = fold(whole)
+        hits = (self._keywords[index] for index in self._keyword_search.found(folded))
+        by_keyword = {keyword.place for keyword in hits if keyword.is_in(folded)}
+        by_pattern = {self._pattern_places[index] for index in self._pattern_search.found(whole)}
         account = account.lower()
         found: dict[str, Routed] = {}
         for place, rule in enumerate(self._rules):
@@ -90,46 +95,94 @@ class Router:
         return tuple(found.values()) or self._default
 
 
+class _Keyword:
+    """A keyword of the rule at `place`. The set finds where it may be; whether it stands there as whole words is checked here."""
+
+    def __init__(self, place: int, keyword: str) -> None:
+        words = fold(keyword).split()
+        self.place = place
+        self.expression = r"[\s\p{Z}]+".join(re2.escape(word) for word in words)
+        # Literals with white space between them: nothing in it can make Python's expressions slow.
+        self._literal = re.compile(r"\s+".join(re.escape(word) for word in words))
+        self._needs_edge = (not _is_unspaced(words[0][0]), not _is_unspaced(words[-1][-1]))
+
+    def is_in(self, folded: str) -> bool:
+        """Whether the keyword stands in `folded` as whole words."""
+        found = self._literal.search(folded)
+        while found:
+            begin, end = found.span()
+            before, after = folded[begin - 1 : begin], folded[end : end + 1]
+            needs_before, needs_after = self._needs_edge
+            if not (needs_before and _is_of_word(before)) and not (needs_after and _is_of_word(after)):
+                return True
+            found = self._literal.search(folded, begin + 1)
+        return False
+
+
 class _Search:
-    """Which rules' expressions occur in a text, found in one pass over it."""
+    """Which of many RE2 expressions occur in a text, found in one pass over it (a few, when they are too many for one automaton)."""
 
-    def __init__(self, expressions: Sequence[tuple[int, str]]) -> None:
-        self._owners = tuple(place for place, _ in expressions)
-        self._singles: list[tuple[int, re2._Regexp[str]]] = []
-        if not expressions:
-            return
-        options = re2.Options()
-        options.max_mem = _MEMORY_BYTES
-        options.never_capture = True
-        options.log_errors = False
-        self._set = re2.Set.SearchSet(options)
-        for place, expression in expressions:
-            try:
-                self._set.Add(expression)
-                self._singles.append((place, re2.compile(expression, options)))
-            except re2.error as error:
-                raise BadPattern(f"routing rule {place + 1}: {expression!r}: {error}") from error
-        # The empty expression occurs in every text, so an answer without it means that the set ran out of memory.
-        self._sentinel = self._set.Add("")
-        self._set.Compile()
+    def __init__(self, expressions: Sequence[str]) -> None:
+        self._options = re2.Options()
+        self._options.max_mem = _MEMORY_BYTES
+        self._options.never_capture = True
+        self._options.log_errors = False
+        self._parts = self._compiled(tuple(expressions), 0) if expressions else []
 
-    def places(self, text: str) -> frozenset[int]:
-        """The places of the rules with an expression that occurs in `text`."""
-        if not self._owners:
-            return frozenset()
-        hits = self._set.Match(text.encode())
-        if self._sentinel in hits:
-            return frozenset(self._owners[hit] for hit in hits if hit != self._sentinel)
-        return frozenset(place for place, single in self._singles if single.search(text))
+    def _compiled(self, expressions: tuple[str, ...], first: int) -> list[_Part]:
+        automaton = re2.Set.SearchSet(self._options)
+        for expression in expressions:
+            automaton.Add(expression)
+        # The empty expression occurs in every text, so an answer without it means that the automaton ran out of memory.
+        sentinel = automaton.Add("")
+        try:
+            automaton.Compile()
+        except re2.error:
+            if len(expressions) == 1:
+                raise
+            half = len(expressions) // 2
+            return self._compiled(expressions[:half], first) + self._compiled(expressions[half:], first + half)
+        return [_Part(automaton, sentinel, expressions, first)]
+
+    def found(self, text: str) -> list[int]:
+        """The indices of the expressions that occur in `text`."""
+        encoded = text.encode()
+        found: list[int] = []
+        for part in self._parts:
+            hits = part.automaton.Match(encoded)
+            if part.sentinel in hits:
+                found += [part.first + hit for hit in hits if hit != part.sentinel]
+            else:
+                found += [
+                    part.first + index
+                    for index, expression in enumerate(part.expressions)
+                    if re2.compile(expression, self._options).search(text)
+                ]
+        return found
 
 
-def _whole_word(keyword: str) -> str:
-    """An RE2 expression for the keyword as a whole word (or words: any white space between them) in folded text."""
-    words = fold(keyword).split()
-    middle = r"[\s\p{Z}]+".join(re2.escape(word) for word in words)
-    before = "" if _is_unspaced(words[0][0]) else f"(?:^|{_SPACED})"
-    after = "" if _is_unspaced(words[-1][-1]) else f"(?:$|{_SPACED})"
-    return f"{before}{middle}{after}"
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An automaton for the expressions from the one with index `first` on."""
+
+    automaton: re2.Set
+    sentinel: int
+    expressions: tuple[str, ...]
+    first: int
+
+
+def _check(place: int, pattern: str) -> None:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error as error:
+        raise BadPattern(f"routing rule {place + 1}: {pattern!r}: {error}") from error
+
+
+def _is_of_word(character: str) -> bool:
+    """Letters, digits, the underscore, and marks that combine with a letter (vowel signs); "" is the end of the text."""
+    return character.isalnum() or character == "_" or (character != "" and unicodedata.category(character)[0] == "M")
 
 
 def _is_unspaced(character: str) -> bool:

@@ -61,7 +61,9 @@ def test_a_reply_joins_the_cases_of_its_conversation(service: CaseService) -> No
     assert _recorded(events)[0].case_ids == (case_id(first.communication_id, "leak"), case_id(first.communication_id, "noise"))
     assert service.count("cases") == 2
     assert service.rows("select effect from communications where id = %s", reply.communication_id) == [("joins",)]
-    assert service.rows("select count(*) from history where field = 'communication' and new_value = %s", str(reply.communication_id)) == [(2,)]
+    assert service.rows("select count(*) from history where field = 'communication' and new_value = %s", str(reply.communication_id)) == [
+        (2,)
+    ]
 
 
 def test_a_reply_in_the_same_batch_as_its_first_mail_joins_it(service: CaseService) -> None:
@@ -96,7 +98,9 @@ def test_a_robots_mail_is_recorded_and_opens_nothing(service: CaseService, robot
 
 def test_an_outbound_message_opens_nothing_and_is_matched_by_its_recipient(service: CaseService) -> None:
     service.receive(received(a_mail("Leak", "A leak.")))
-    outbound = a_mail("About your leak", "We come.", direction="outbound", sender="contact@housing.example", recipients=("ann@customer.example",))
+    outbound = a_mail(
+        "About your leak", "We come.", direction="outbound", sender="contact@housing.example", recipients=("ann@customer.example",)
+    )
 
     (event,) = service.receive(received(outbound))
 

@@ -31,7 +31,12 @@ def test_a_case_that_nobody_began_is_cancelled_when_its_communication_expires(se
 
     cancelled, expired = events
     assert isinstance(cancelled.data, CaseStatusChanged)
-    assert (cancelled.data.state, cancelled.data.status, cancelled.data.reason, cancelled.revision) == ("cancelled", "cancelled", "expired", 2)
+    assert (cancelled.data.state, cancelled.data.status, cancelled.data.reason, cancelled.revision) == (
+        "cancelled",
+        "cancelled",
+        "expired",
+        2,
+    )
     assert isinstance(expired.data, CommunicationExpired)
     assert (expired.data.case_ids, expired.revision, expired.key) == ((_case_of(tweet),), 2, str(_case_of(tweet)))
     assert service.rows("select state, reason from cases") == [("cancelled", "expired")]

@@ -3,11 +3,11 @@
 import os
 import sys
 import traceback
-from pathlib import Path
 
 import typer
 
 from services.cli.commands import configuration, dead_letters, delegated, mail, running
+from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
 
 app = typer.Typer(
@@ -41,7 +41,8 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except Exception as error:  # noqa: BLE001 - the last edge: kept whole in a file, shown as one line
-        log = Path.cwd() / ".casestream-error.log"
+        log = state_folder() / "logs" / "command-line.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc())
         _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} (details: {log})", UNEXPECTED)
 

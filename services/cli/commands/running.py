@@ -85,7 +85,7 @@ def _report() -> dict[str, Any]:
     return {
         "up": is_up,
         "services": services,
-        "kafka": stack.kafka.bootstrap if is_up else None,
+        "kafka": stack.kafka_address if is_up else None,
         "database": stack.database_url if is_up else None,
         "mail_folder": str(stack.mail_folder),
         "log_folder": str(stack.folder / "logs"),

@@ -21,7 +21,7 @@ from services.cli.stack.mail_batches import as_request, batches
 from services.cli.stack.ports import LOOPBACK, Ports
 from services.cli.stack.postgres import SERVICES, Postgres, with_database, without_password
 from services.cli.stack.preparation import migrations_fingerprint, plain_environment, read_json, run_module
-from services.cli.stack.processes import PidFile, last_lines, spawn, started_at, stop_process, wait_until
+from services.cli.stack.processes import PidFile, last_lines, spawn, started_at, stop_process, stop_recorded, wait_until
 from services.cli.stack.roles import MAIL_SINK, Surroundings, environment, instances
 from services.cli.stack.secret_file import write_private
 
@@ -115,9 +115,7 @@ class Stack:
         with self._one_at_a_time():
             # The supervisor needs its own limit for the processes, and a little more.
             self._supervisor.stop(signal.SIGTERM, 30)
-            for record in self._state().values():
-                if record["pid"] is not None and started_at(record["pid"]) == record["started"]:
-                    stop_process(record["pid"])
+            stop_recorded(self._state().values())
             (self.folder / "state.json").unlink(missing_ok=True)
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda server: server.stop(), (self.kafka, self.postgres)))
@@ -183,11 +181,19 @@ class Stack:
         return 1 + max((int(name.rpartition("-")[2]) for name in self._planned_names() - {MAIL_SINK}), default=0)
 
     @property
+    def kafka_address(self) -> str:
+        """The bootstrap address that the services were started with."""
+        return self._planned_variable("CASESTREAM_KAFKA")
+
+    @property
     def database_url(self) -> str:
         """The services' database for a person to look into; an external server's password stays out of it."""
         if self.postgres.pid is None:
-            return without_password(self.postgres.url)
+            return without_password(self._planned_variable("CASESTREAM_DATABASE"))
         return with_database(self.postgres.url, self.postgres.database)
+
+    def _planned_variable(self, name: str) -> str:
+        return next((str(entry["environment"][name]) for entry in self._plan() if name in entry["environment"]), "")
 
     def _write_plan(self, databases: Mapping[str, str]) -> None:
         wanted = instances(self.replicas)

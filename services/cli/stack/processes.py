@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from services.cli.stack.errors import StackError
 
@@ -62,6 +63,16 @@ def stop_process(pid: int, stop_signal: int = signal.SIGTERM, limit_seconds: flo
         if wait_until(lambda: _is_gone(pid, identity), limit_seconds):
             return
     raise StackError(f"process {pid} does not stop, not even by SIGKILL")
+
+
+def stop_recorded(records: Iterable[Mapping[str, Any]], limit_seconds: float = 30) -> None:
+    """Stop processes of a state file (`pid`, `started`) that still run: all are asked first, then each is waited for."""
+    running = [record["pid"] for record in records if record["pid"] and started_at(record["pid"]) == record["started"]]
+    for pid in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    for pid in running:
+        stop_process(pid, limit_seconds=limit_seconds)
 
 
 def _is_gone(pid: int, identity: str) -> bool:

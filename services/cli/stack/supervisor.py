@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.cli.stack.processes import started_at, stop_process
+from services.cli.stack.processes import started_at, stop_recorded
 
 STOP_LIMIT_SECONDS = 20.0
 FIRST_BACKOFF_SECONDS = 0.2
@@ -157,9 +157,7 @@ class Supervisor:
             left = json.loads((self._folder / "state.json").read_text())["processes"].values()
         except (FileNotFoundError, json.JSONDecodeError, KeyError):
             return
-        for record in left:
-            if record["pid"] is not None and started_at(record["pid"]) == record["started"]:
-                stop_process(record["pid"], limit_seconds=STOP_LIMIT_SECONDS)
+        stop_recorded(left, STOP_LIMIT_SECONDS)
 
     def _read_plan(self) -> None:
         plan = {entry["name"]: entry for entry in json.loads((self._folder / "plan.json").read_text())}

@@ -17,9 +17,8 @@ from shared.clock import Clock, utc_now
 from shared.messaging.kafka import Producer, producer_settings
 from shared.messaging.metrics import PublisherMetrics
 from shared.observability import get_logger
-from shared.schemas.envelope import Event
 from shared.storage import Database, Transaction, outbox
-from shared.storage.database import CONNECTION_LOST
+from shared.storage.database import CONNECTION_LOST, Emitted
 
 log = get_logger(__name__)
 
@@ -52,15 +51,15 @@ class EventPublisher:
         with self.database.transaction() as tx:
             yield tx
             held = outbox.store(tx)
-        events = [event for _, event in tx.emitted if event.subject not in held]
-        if events and not self._kafka_away.is_set():
-            self._publish_inline(events)
+        emitted = [one for one in tx.emitted if one.event.subject not in held]
+        if emitted and not self._kafka_away.is_set():
+            self._publish_inline(emitted)
 
-    def _publish_inline(self, events: Sequence[Event]) -> None:
+    def _publish_inline(self, emitted: Sequence[Emitted]) -> None:
         sent: list[UUID] = []
-        for event in events:
-            self._produce(event.id, event.data.topic, event.key, event.value(), event.headers(), sent)
-        self._finish(sent, len(events))
+        for _, event, value in emitted:
+            self._produce(event.id, event.data.topic, event.key, value, event.headers(), sent)
+        self._finish(sent, len(emitted))
 
     def _produce(self, event_id: UUID, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], sent: list[UUID]) -> None:
         def delivered(error: object, _message: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import psycopg
@@ -22,6 +22,14 @@ CONNECTION_LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What every statement would hit while the database is away. Deadlocks and serialisation failures are among them: trying again is right."""
 
 
+class Emitted(NamedTuple):
+    """An event on its way out: the type of its aggregate, itself, and its Kafka value, made once."""
+
+    aggregate: str
+    event: Event
+    value: bytes
+
+
 class Transaction:
     """One open transaction: SQL in, rows out, and the events it emits."""
 
@@ -29,8 +37,8 @@ class Transaction:
         self._connection = connection
         self._cursor = connection.cursor(binary=True)
         self._source = source
-        self.emitted: list[tuple[str, Event]] = []
-        """(aggregate type, event) in the order of emission; stored in the outbox at the end by the publisher."""
+        self.emitted: list[Emitted] = []
+        """In the order of emission; stored in the outbox at the end by the publisher."""
 
     def execute(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> Cursor[Row]:
         """Run one statement. The cursor is valid until the next statement."""
@@ -80,7 +88,7 @@ class Transaction:
             key=str(key),
             data=payload,
         )
-        self.emitted.append((aggregate, event))
+        self.emitted.append(Emitted(aggregate, event, event.value()))
         return event
 
 

@@ -21,21 +21,25 @@ def day_of(event: Event) -> date:
 def seen(tx: Transaction, events: Sequence[Event]) -> set[UUID]:
     """Those of `events` that were taken in before."""
     found: set[UUID] = set()
-    days: dict[date, list[UUID]] = {}
-    for event in events:
-        days.setdefault(day_of(event), []).append(event.id)
-    for day, ids in days.items():
-        found.update(row[0] for row in tx.rows("select event_id from inbox where event_day = %s and event_id = any(%s)", (day, ids)))
+    for day, ids in by_day(events).items():
+        found.update(
+            row[0] for row in tx.rows("select event_id from inbox where event_day = %s and event_id = any(%s::uuid[])", (day, ids))
+        )
     return found
 
 
 def remember(tx: Transaction, events: Sequence[Event]) -> None:
     """Mark `events` as taken in."""
-    if events:
-        tx.execute(
-            "insert into inbox (event_day, event_id) select * from unnest(%s::date[], %s::uuid[]) on conflict do nothing",
-            ([day_of(e) for e in events], [e.id for e in events]),
-        )
+    for day, ids in by_day(events).items():
+        tx.execute("insert into inbox (event_day, event_id) select %s, unnest(%s::uuid[]) on conflict do nothing", (day, ids))
+
+
+def by_day(events: Sequence[Event]) -> dict[date, str]:
+    """Ids as PostgreSQL's array text, by day: rendered at once, where the driver would render element by element."""
+    days: dict[date, list[str]] = {}
+    for event in events:
+        days.setdefault(day_of(event), []).append(str(event.id))
+    return {day: f"{{{','.join(ids)}}}" for day, ids in days.items()}
 
 
 def maintain(tx: Transaction, now: datetime) -> None:

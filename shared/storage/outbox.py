@@ -22,8 +22,8 @@ def store(tx: Transaction) -> set[str]:
     """
     if not tx.emitted:
         return set()
-    events = [event for _, event in tx.emitted]
-    held = tx.rows("select distinct aggregateid from outbox where aggregateid = any(%s)", (list({e.subject for e in events}),))
+    subjects = list({emitted.event.subject for emitted in tx.emitted})
+    held = tx.rows("select distinct aggregateid from outbox where aggregateid = any(%s)", (subjects,))
     # One JSON document, not an array a column: five times as fast, because psycopg renders arrays element by element.
     document = orjson.dumps(
         [
@@ -32,7 +32,7 @@ def store(tx: Transaction) -> set[str]:
                 "aggregatetype": aggregate,
                 "aggregateid": event.subject,
                 "type": event.type,
-                "payload": orjson.Fragment(event.value()),
+                "payload": orjson.Fragment(value),
                 "topic": event.data.topic,
                 "key": event.key,
                 "revision": event.revision,
@@ -41,7 +41,7 @@ def store(tx: Transaction) -> set[str]:
                 "traceparent": event.traceparent,
                 "time": event.time,
             }
-            for aggregate, event in tx.emitted
+            for aggregate, event, value in tx.emitted
         ]
     )
     tx.execute(

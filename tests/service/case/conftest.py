@@ -33,7 +33,7 @@ class CaseService:
             for event in events:
                 handler.apply[type(event.data)](state, event)
             handler.save(tx, state)
-            return [event for _, event in tx.emitted]
+            return [emitted.event for emitted in tx.emitted]
 
     def receive(self, *events: Event) -> list[Event]:
         return self.take(topics.COMMUNICATIONS, events)

@@ -58,7 +58,7 @@ class Overheard(EventPublisher):
     def transaction(self) -> Iterator[Transaction]:
         with super().transaction() as tx:
             yield tx
-        self.events += [event for _, event in tx.emitted]
+        self.events += [emitted.event for emitted in tx.emitted]
 
 
 class TaskService:

@@ -18,6 +18,8 @@ from shared.web.problems import Conflict, NotFound, Problem
 Reader = Annotated[Principal, Depends(requires("dead-letter:read"))]
 Replayer = Annotated[Principal, Depends(requires("dead-letter:replay"))]
 STATES = Literal["open", "replaying", "replayed", "discarded", "all"]
+Reader = Annotated[Principal, Depends(requires("dead-letter:read"))]
+Replayer = Annotated[Principal, Depends(requires("dead-letter:replay"))]
 
 
 class Replay(BaseModel):

@@ -88,6 +88,17 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
 
 
+def problem_of(error: Exception) -> Problem:
+    """The problem that an expected error (ours, or the framework's) is; anything else is raised again."""
+    if isinstance(error, Problem):
+        return error
+    if not isinstance(error, HTTPException):
+        raise error
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = error.detail if isinstance(error.detail, str) and error.detail != phrase else ""
+    return Problem(error.status_code, detail, headers=error.headers)
+
+
 def unexpected() -> Response:
     """The answer to an error that nobody foresaw: nothing of it is told outside."""
     return Problem(500, "Something went wrong here; it is logged. Trying again may help.").response()
@@ -100,10 +111,7 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-    phrase = HTTPStatus(error.status_code).phrase
-    detail = error.detail if isinstance(error.detail, str) and error.detail != phrase else ""
-    return Problem(error.status_code, detail, headers=error.headers).response()
+    return problem_of(error).response()
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:

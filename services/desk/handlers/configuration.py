@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import yaml
+
 from services.desk import metrics
 from services.desk.domain.directory import Member, Unit, directory_changes
 from services.desk.storage import configurations, directory
@@ -55,6 +57,8 @@ def apply_configuration(publisher: EventPublisher, text: str, by: str, cause: UU
     if configuration is None:
         metrics.CONFIGURATIONS.labels("invalid").inc()
         raise Invalid(checked.problems)
+    public = without_hashes(configuration)
+    source = text_without_hashes(text, public)
     digest = hashlib.sha256(text.encode()).hexdigest()
     with publisher.transaction() as tx:
         directory.lock_all(tx)
@@ -63,10 +67,9 @@ def apply_configuration(publisher: EventPublisher, text: str, by: str, cause: UU
             metrics.CONFIGURATIONS.labels("unchanged").inc()
             return Applied(newest, is_new=False)
         version = Version((newest.version if newest else 0) + 1, digest, by, now)
-        public = without_hashes(configuration)
         _save_directory(tx, configuration, cause, version, now)
         document = public.model_dump(mode="json")
-        configurations.add(tx, version, text_without_hashes(text), document)
+        configurations.add(tx, version, source, document)
         _emit_version(tx, version, document, cause, now)
     metrics.CONFIGURATIONS.labels("applied").inc()
     _log.info("configuration applied", version=version.version)
@@ -79,9 +82,16 @@ def without_hashes(configuration: Configuration) -> Configuration:
     return configuration.model_copy(update={"users": users})
 
 
-def text_without_hashes(text: str) -> str:
-    """The YAML text without its password hashes; the rest, comments too, as it is."""
-    return _HASHES.sub("", text)
+def text_without_hashes(text: str, public: Configuration) -> str:
+    """The YAML text without its password hashes; the rest, comments too, as it is.
+
+    Where a hash is written so that it cannot be cut out (an alias, a folded line), the text is written anew from
+    `public`.
+    """
+    cut = _HASHES.sub("", text)
+    if check_configuration(cut).configuration == public:
+        return cut
+    return yaml.safe_dump(public.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
 def _save_directory(tx: Transaction, configuration: Configuration, cause: UUID, version: Version, now: datetime) -> None:

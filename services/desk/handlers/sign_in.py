@@ -84,11 +84,11 @@ class SignIn:
             sessions.open_session(tx, _digest(secret), user, now)
         return secret
 
-    def session_user(self, secret: str) -> str | None:
-        """Whose session this is, if it has not ended."""
+    def session_user(self, secret: str, is_present: bool = True) -> str | None:
+        """Whose session this is, if it has not ended. Unless somebody `is_present`, it goes on ageing."""
         now = self._clock()
         with self._database.transaction() as tx:
-            return sessions.session_user(tx, _digest(secret), now - self._life.longest, now - self._life.idle, now)
+            return sessions.session_user(tx, _digest(secret), now - self._life.longest, now - self._life.idle, now if is_present else None)
 
     def close_session(self, secret: str) -> None:
         """End the session."""

@@ -13,13 +13,13 @@ def open_session(tx: Transaction, digest: bytes, user: str, now: datetime) -> No
     tx.execute('insert into sessions (digest, "user", created_at, seen_at) values (%s, %s, %s, %s)', (digest, user, now, now))
 
 
-def session_user(tx: Transaction, digest: bytes, created_after: datetime, seen_after: datetime, now: datetime) -> str | None:
-    """Whose session it is, when it has not ended and its user is active; it counts as seen now."""
+def session_user(tx: Transaction, digest: bytes, created_after: datetime, seen_after: datetime, seen_at: datetime | None) -> str | None:
+    """Whose session it is, when it has not ended and its user is active; it counts as seen at `seen_at`, if given."""
     row = tx.row(
-        """update sessions set seen_at = %s from staff
+        """update sessions set seen_at = coalesce(%s, seen_at) from staff
            where digest = %s and created_at > %s and seen_at > %s and staff."user" = sessions."user" and staff.active
            returning sessions."user\"""",
-        (now, digest, created_after, seen_after),
+        (seen_at, digest, created_after, seen_after),
     )
     return None if row is None else row[0]
 

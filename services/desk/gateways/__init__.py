@@ -1,0 +1,1 @@
+"""The other services, by their HTTP APIs."""

@@ -93,8 +93,11 @@ class Postgres:
     def start(self) -> str:
         """Start the server unless it runs, wait until it accepts connections, and return the administrator's URL."""
         if self._external:
-            if not self.is_ready():
-                raise StackError(f"no PostgreSQL answers at {without_password(self._external)} (CASESTREAM_DATABASE)")
+            try:
+                psycopg.connect(self._external, connect_timeout=5).close()
+            except psycopg.OperationalError as error:
+                where = without_password(self._external)
+                raise StackError(f"CASESTREAM_DATABASE ({where}) cannot be used: {error}") from error
             return self.url
         if self._pid.pid() is None:
             self._launch()

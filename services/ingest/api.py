@@ -1,0 +1,194 @@
+"""The HTTP API of ingest: raw mails and contact events in, counts, dead letters (role `api`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from pydantic import BaseModel
+
+from services.ingest.domain.accounts import NoAccounts, UnknownAccount
+from services.ingest.domain.digest import BadDigest, decode
+from services.ingest.handlers.contacts import ContactIntake, ContactRefused
+from services.ingest.handlers.mails import MailIntake
+from services.ingest.settings import Settings
+from shared.clock import Clock, utc_now
+from shared.messaging import Reference, ReferenceData
+from shared.messaging.direct import DirectPublisher, NotAcknowledged
+from shared.observability import configure_logging
+from shared.schemas.events import ContactEvent
+from shared.storage import Database, dead_letters
+from shared.storage.objects import ObjectStore, StoreUnavailable
+from shared.web import Principal, Problem, TokenVerifier, Unprocessable, create_app, dead_letters_router, requires, serve
+
+MAIL_TYPE = "message/rfc822"
+DIGEST_TYPE = "multipart/digest"
+ACCEPT_MAIL = {
+    "requestBody": {
+        "required": True,
+        "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in (MAIL_TYPE, DIGEST_TYPE)},
+    }
+}
+_AGAIN = {"Retry-After": "2"}
+
+
+class Taken(BaseModel):
+    """A communication that was taken in, or had been before."""
+
+    id: UUID
+
+
+class TakenMails(BaseModel):
+    """The communications of the mails, in their order."""
+
+    communications: list[Taken]
+
+
+class Counts(BaseModel):
+    """How much there is."""
+
+    dead_letters: int
+
+
+async def raw_body(request: Request) -> bytes:
+    """The request's body as it came."""
+    return await request.body()
+
+
+def intake_router(
+    mails: MailIntake, contacts: ContactIntake, reference: ReferenceData, most_mails: int, clock: Clock = utc_now
+) -> APIRouter:
+    """`POST /mail` and `POST /contacts`."""
+
+    def configured() -> None:
+        if not reference.version:
+            raise Problem(503, "There is no configuration yet; try again shortly.", headers=_AGAIN)
+
+    router = APIRouter(tags=["intake"], dependencies=[Depends(configured)])
+
+    @router.post(
+        "/mail",
+        status_code=202,
+        openapi_extra=ACCEPT_MAIL,
+        summary="Take raw emails: one, or several as a multipart/digest. All are taken, or none; repeating them is safe.",
+    )
+    def deliver(
+        _principal: Annotated[Principal, Depends(requires("communication:deliver"))],
+        request: Request,
+        body: Annotated[bytes, Depends(raw_body)],
+        account: Annotated[
+            str | None, Query(max_length=998, description="The nominated account that received them; without it the mails themselves tell.")
+        ] = None,
+    ) -> TakenMails:
+        raws = _mails_in(request.headers.get("content-type", ""), body, most_mails)
+        with _as_problems():
+            taken = mails.deliver_mails(raws, account, clock())
+        return TakenMails(communications=[Taken(id=id) for id in taken])
+
+    @router.post(
+        "/contacts", status_code=202, summary="Take another system's word of a contact; one with the same external id is the same contact."
+    )
+    def report(contact: ContactEvent, _principal: Annotated[Principal, Depends(requires("contact-event:write"))]) -> Taken:
+        with _as_problems():
+            return Taken(id=contacts.take(contact, clock()))
+
+    return router
+
+
+def operating_router(database: Database) -> APIRouter:
+    """`GET /counts`."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/counts", summary="How many dead letters there are.")
+    def counts(_principal: Annotated[Principal, Depends(requires("status:read"))]) -> Counts:
+        with database.read() as tx:
+            return Counts(dead_letters=dead_letters.count_open(tx))
+
+    return router
+
+
+def build(
+    settings: Settings,
+    database: Database,
+    reference: ReferenceData,
+    publisher: DirectPublisher,
+    objects: ObjectStore,
+    *,
+    verifier: TokenVerifier | None = None,
+    clock: Clock = utc_now,
+) -> FastAPI:
+    """The whole API."""
+    mails = MailIntake(reference, objects, publisher)
+    contacts = ContactIntake(reference, objects, publisher, settings.phone_region)
+    return create_app(
+        "ingest",
+        settings,
+        [
+            intake_router(mails, contacts, reference, settings.mail_request_mails, clock),
+            operating_router(database),
+            dead_letters_router("ingest", database),
+        ],
+        ready=lambda: [] if reference.version else ["waiting for the configuration and directory topics"],
+        facts=lambda: {"config_version": reference.version},
+        # A contact's text may have a million characters, each of up to six bytes in JSON.
+        body_limits={"/mail": settings.mail_request_bytes, "/contacts": 8 * 1024 * 1024},
+        verifier=verifier,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    configure_logging("ingest", "api", settings.log_level)
+    objects = ObjectStore(settings.objects)
+    database = Database(settings.database, pool_size=2, service="ingest")
+    reference = Reference(settings.kafka, settings.topic_prefix)
+    publisher = DirectPublisher(settings.kafka, settings.topic_prefix, settings.acknowledge_seconds)
+    stop = threading.Event()
+    # Health has to answer while the configuration is still awaited.
+    starting = threading.Thread(target=reference.start, args=(stop,), name="reference-start", daemon=True)
+    try:
+        starting.start()
+        serve(build(settings, database, reference, publisher, objects), settings)
+    finally:
+        stop.set()
+        starting.join()
+        publisher.close()
+        reference.close()
+        database.close()
+
+
+def _mails_in(content_type: str, body: bytes, most: int) -> list[bytes]:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == MAIL_TYPE:
+        return [body]
+    if media_type != DIGEST_TYPE:
+        raise Problem(
+            415, f"Send one mail as {MAIL_TYPE}, or several as {DIGEST_TYPE}.", headers={"Accept-Post": f"{MAIL_TYPE}, {DIGEST_TYPE}"}
+        )
+    try:
+        raws = decode(content_type, body, most)
+    except BadDigest as error:
+        raise Problem(400, f"This is no digest of mails: {error}.") from error
+    if len(raws) > most:
+        raise Problem(413, f"More than {most} mails in one delivery; send them in several.")
+    return raws
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
+    except UnknownAccount as error:
+        raise Unprocessable("The account is not nominated in the configuration (mail_accounts).", account=str(error)) from error
+    except NoAccounts as error:
+        raise Unprocessable("The configuration nominates no mail account (mail_accounts), so mail cannot arrive.") from error
+    except ContactRefused as error:
+        raise Unprocessable(f"The contact is refused: {error}.") from error
+    except NotAcknowledged as error:
+        raise Problem(503, "Kafka did not acknowledge in time, so nothing counts as taken; send it again.", headers=_AGAIN) from error
+    except StoreUnavailable as error:
+        raise Problem(503, "The object store is away, so nothing was taken; send it again.", headers=_AGAIN) from error

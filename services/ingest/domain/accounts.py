@@ -1,0 +1,69 @@
+"""Which nominated account a mail reached (COM-3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from services.ingest.domain.mail import ParsedMail
+
+
+class UnknownAccount(Exception):
+    """The account is not nominated in the configuration; the text is its address."""
+
+
+class NoAccounts(Exception):
+    """The configuration nominates no account, so mail has nowhere to arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A nominated account: its address and the code of its communication method. An empty address: which one is not known."""
+
+    address: str
+    method: str
+
+
+class Accounts:
+    """The nominated accounts of one configuration."""
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        self._by_address = {account.address.strip().casefold(): account for account in reversed(accounts)}
+        self._fallback = _fallback(accounts)
+
+    def named(self, address: str) -> Account:
+        """The account with this address, however its letters are cased. Raises `UnknownAccount`."""
+        found = self._by_address.get(address.strip().casefold())
+        if found is None:
+            raise UnknownAccount(address)
+        return found
+
+    def reached(self, mail: ParsedMail) -> Account:
+        """The account that `mail` reached, when whoever delivers it does not say. Raises `NoAccounts`.
+
+        The first nominated one among the addresses of the envelope, To and Cc. Where none of these is nominated (a blind copy, a list)
+        it is the only account when there is only one. With several it stays unknown (an empty address): no routing rule for an account
+        applies, and the method is the one that most accounts share, as the mail came by one of them. It is never refused for that.
+        """
+        for address in _addresses(mail):
+            found = self._by_address.get(address.casefold())
+            if found is not None:
+                return found
+        if self._fallback is None:
+            raise NoAccounts
+        return self._fallback
+
+
+def _addresses(mail: ParsedMail) -> Iterator[str]:
+    yield from mail.delivered_to
+    yield from mail.to
+    yield from mail.cc
+
+
+def _fallback(accounts: Sequence[Account]) -> Account | None:
+    if len(accounts) < 2:
+        return accounts[0] if accounts else None
+    # Among equals the one that the configuration names first: Counter keeps that order.
+    method, _ = Counter(account.method for account in accounts).most_common(1)[0]
+    return Account("", method)

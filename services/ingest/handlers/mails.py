@@ -1,0 +1,152 @@
+"""Raw mails in: read, store their files, tell Kafka, and only then say that they are taken.
+
+ingest keeps no outbox for them. Whoever delivers keeps a mail until it is acknowledged and sends it again otherwise; every id derives
+from the mail, so a mail that was taken twice is still one communication.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.ingest import metrics
+from services.ingest.domain.accounts import Account, Accounts
+from services.ingest.domain.communication import LONGEST_TYPE, MailReceived, received
+from services.ingest.domain.mail import ParsedMail, parse_mail
+from services.ingest.handlers.events import event_of
+from shared.messaging import ReferenceData, VersionCache
+from shared.messaging.direct import DirectPublisher, NotAcknowledged
+from shared.observability import get_logger
+from shared.observability.tracing import current_traceparent, new_traceparent
+from shared.schemas.configuration import Configuration
+from shared.schemas.envelope import Event
+from shared.schemas.events import BODY_LIMIT_BYTES, CommunicationReceived
+from shared.schemas.parts import FileRef, Handle
+from shared.storage.objects import ObjectStore, StoreUnavailable
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MailRules:
+    """What a configuration says about incoming mail."""
+
+    accounts: Accounts
+    mail_domain: str
+
+
+def mail_rules(configuration: Configuration) -> MailRules:
+    """The rules of a configuration version."""
+    accounts = Accounts([Account(account.address, account.method) for account in configuration.mail_accounts])
+    return MailRules(accounts, configuration.organisation.mail_domain)
+
+
+class MailIntake:
+    """Takes raw mails. One per process; safe to use from several threads."""
+
+    def __init__(self, reference: ReferenceData, objects: ObjectStore, publisher: DirectPublisher) -> None:
+        self._reference = reference
+        self._rules = VersionCache(reference, mail_rules)
+        self._objects = objects
+        self._publisher = publisher
+
+    def deliver_mails(self, raws: Sequence[bytes], account: str | None, now: datetime) -> list[UUID]:
+        """Take `raws`, whatever they hold; the id of each one's communication, in order, once Kafka has them all.
+
+        `account`: the nominated address that received them; None: the mails tell. A mail of which nothing can be read becomes a
+        communication with its bytes attached. Raises `UnknownAccount` and `NoAccounts`, and, for the sender to try again,
+        `StoreUnavailable` and `NotAcknowledged`. When it raises, none of `raws` counts as taken. There must be a configuration.
+        """
+        version = self._reference.version
+        rules = self._rules.get(version)
+        named = rules.accounts.named(account) if account is not None else None
+        started = time.perf_counter()
+        mails = [_read(raw, rules, named, now) for raw in raws]
+        read = time.perf_counter()
+        digests = self._store(raws, mails)
+        stored = time.perf_counter()
+        trace = current_traceparent()
+        events: dict[UUID, Event] = {}
+        for raw, mail, digest in zip(raws, mails, digests, strict=True):
+            if mail.communication_id not in events:
+                # Mails that happen to come together have nothing else in common: a trace each.
+                traceparent = trace if trace and len(raws) == 1 else new_traceparent()
+                data = _payload(mail, FileRef(sha256=digest, size=len(raw), filename="message.eml", content_type="message/rfc822"))
+                events[mail.communication_id] = event_of(data, now=now, config_version=version, traceparent=traceparent)
+        self._publish(list(events.values()))
+        _count(mails, (read - started, stored - read, time.perf_counter() - stored))
+        log.info("mails taken", mails=len(mails), communications=len(events), config_version=version)
+        return [mail.communication_id for mail in mails]
+
+    def _store(self, raws: Sequence[bytes], mails: Sequence[MailReceived]) -> list[str]:
+        """Store raw mails and files; the digests of the raw mails."""
+        files = [file.content for mail in mails for file in mail.files]
+        try:
+            digests = self._objects.put_many([*raws, *files])
+        except StoreUnavailable:
+            metrics.REFUSED.labels("objects").inc()
+            raise
+        metrics.STORED_BYTES.inc(sum(map(len, raws)) + sum(map(len, files)))
+        return digests[: len(raws)]
+
+    def _publish(self, events: list[Event]) -> None:
+        try:
+            self._publisher.publish(events)
+        except NotAcknowledged:
+            metrics.REFUSED.labels("kafka").inc()
+            raise
+
+
+def _read(raw: bytes, rules: MailRules, named: Account | None, now: datetime) -> MailReceived:
+    mail: ParsedMail = parse_mail(raw)
+    account = named or rules.accounts.reached(mail)
+    return received(mail, raw, account, rules.mail_domain, now, BODY_LIMIT_BYTES)
+
+
+def _payload(mail: MailReceived, raw: FileRef) -> CommunicationReceived:
+    files = tuple(
+        FileRef(
+            sha256=file.sha256,
+            size=len(file.content),
+            filename=file.filename,
+            content_type=file.content_type[:LONGEST_TYPE],
+            inline=file.inline,
+        )
+        for file in mail.files
+    )
+    if mail.unreadable:
+        files = (FileRef(sha256=raw.sha256, size=raw.size, filename="unreadable-message.bin"),)
+    return CommunicationReceived(
+        communication_id=mail.communication_id,
+        conversation_id=mail.conversation_id,
+        direction="inbound",
+        method=mail.method,
+        channel_account=mail.channel_account,
+        sender=Handle(kind="email", value=mail.sender, name=mail.sender_name),
+        recipients=mail.recipients,
+        subject_line=mail.subject_line,
+        text=mail.text,
+        text_truncated=mail.text_truncated,
+        message_id=mail.message_id,
+        in_reply_to=mail.in_reply_to,
+        references=mail.references,
+        occurred_at=mail.occurred_at,
+        received_at=mail.received_at,
+        attachments=files,
+        raw=raw,
+        robot=mail.robot.value,
+    )
+
+
+def _count(mails: Sequence[MailReceived], seconds: tuple[float, float, float]) -> None:
+    for robot, count in Counter(mail.robot.value for mail in mails).items():
+        metrics.MAILS.labels(robot).inc(count)
+    metrics.UNREADABLE.inc(sum(mail.unreadable for mail in mails))
+    metrics.UNPLACED.inc(sum(not mail.channel_account for mail in mails))
+    metrics.BATCH_MAILS.observe(len(mails))
+    for step, took in zip(("read", "store", "publish"), seconds, strict=True):
+        metrics.STEP_SECONDS.labels(step).observe(took)

@@ -1,0 +1,1 @@
+"""The schema `ingest_service`, step by step."""

@@ -1,0 +1,5 @@
+"""Where alembic begins: everything is in `shared.storage.migration`."""
+
+from shared.storage.migration import run
+
+run()

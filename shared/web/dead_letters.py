@@ -17,7 +17,7 @@ from shared.web.problems import Conflict, NotFound, Problem
 # At module level: FastAPI resolves annotations, which are text here, by the module's names.
 Reader = Annotated[Principal, Depends(requires("dead-letter:read"))]
 Replayer = Annotated[Principal, Depends(requires("dead-letter:replay"))]
-Replayer = Annotated[Principal, Depends(requires("dead-letter:replay"))]
+STATES = Literal["open", "replaying", "replayed", "discarded", "all"]
 
 
 class Replay(BaseModel):

@@ -44,7 +44,7 @@ class DeliveryView(BaseModel):
     channel: str
     recipient: str
     recipient_name: str
-    audience: Literal["staff", "customer"]
+    audience: Literal["staff", "unit", "customer"]
     message_id: str
     state: Literal["queued", "sent", "failed"]
     attempts: int

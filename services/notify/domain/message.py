@@ -92,10 +92,14 @@ def write(message: Message) -> Written:
 
 
 def numbered(subject_line: str, number: str) -> str:
-    """The subject line with the case's number in front, `[C-2026-000123] ...`, unless it has it already: replies keep the number."""
+    """The subject line with the case's number in brackets, `[C-2026-000123]`: where it stands already, else in front.
+
+    Replies keep it, and are recognised by it.
+    """
     if not number or f"[{number}]" in subject_line:
         return subject_line
-    return f"[{number}] {subject_line}"
+    bracketed, count = re.subn(rf"(?<![\w-]){re.escape(number)}(?![\w-])", f"[{number}]", subject_line, count=1)
+    return bracketed if count else f"[{number}] {subject_line}"
 
 
 def wire_address(address: str) -> str:

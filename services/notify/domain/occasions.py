@@ -40,7 +40,7 @@ class Recipient:
     address: str
     name: str
     audience: str
-    """`staff` or `customer`."""
+    """`staff`, `unit` (its shared address) or `customer`."""
 
 
 @dataclass(frozen=True, slots=True)

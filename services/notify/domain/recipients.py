@@ -61,7 +61,7 @@ class Directory:
         """The unit's own address; a unit without one: its members."""
         found = self._units.get(code)
         if found and found.email:
-            return [Recipient(found.email, found.name, "staff")]
+            return [Recipient(found.email, found.name, "unit")]
         self._index()
         return _reachable(self._by_unit.get(code, ()))[:MOST_MEMBERS]
 
@@ -71,7 +71,7 @@ class Directory:
         members = _reachable([p for p in holders if p.unit == unit] or holders)
         found = self._units.get(unit)
         if len(members) > MOST_MEMBERS and found and found.email:
-            return [Recipient(found.email, found.name, "staff")]
+            return [Recipient(found.email, found.name, "unit")]
         return members[:MOST_MEMBERS]
 
     def leader(self, unit: str) -> list[Recipient]:

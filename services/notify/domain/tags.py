@@ -61,11 +61,11 @@ def local_time(text: str, zone: ZoneInfo) -> str:
     return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
 
 
-def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str], recipient: str) -> dict[str, str]:
+def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str], recipient: str, is_person: bool = True) -> dict[str, str]:
     """The value of every tag.
 
     `facts` are what the delivery was queued with (see `domain.occasions`), `people` the names of staff by user, `recipient` the name of
-    whom the message is for. Times in `facts` are ISO text.
+    whom the message is for, who may be a whole unit. Times in `facts` are ISO text.
     """
 
     def fact(name: str) -> str:
@@ -105,7 +105,7 @@ def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str]
         "priority": of(names.priorities, "priority"),
         "reason": fact("reason"),
         "recipient": recipient,
-        "recipient_first_name": first_name(recipient),
+        "recipient_first_name": first_name(recipient) if is_person else recipient,
         "status": of(names.statuses, "status"),
         "subject": of(names.subjects, "subject"),
         "task": fact("task"),

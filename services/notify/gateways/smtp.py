@@ -84,15 +84,17 @@ class Relay:
             self._drop()
 
     def _mail(self, smtp: smtplib.SMTP, message: Written) -> tuple[int, bytes]:
-        options = [f"size={len(message.content)}"] if smtp.has_extn("size") else []
+        # Not smtplib's own `mail` and `rcpt`: they take every address apart again, an eighth of the sender's time. Ours were checked.
+        options = f" SIZE={len(message.content)}" if smtp.has_extn("size") else ""
         if message.international:
-            options += ["SMTPUTF8", "BODY=8BITMIME"]
-        return smtp.mail(message.sender, options)
+            options += " BODY=8BITMIME SMTPUTF8"
+        smtp.command_encoding = "utf-8" if message.international else "ascii"
+        return smtp.docmd("MAIL", f"FROM:<{message.sender}>{options}")
 
     def _rest(self, smtp: smtplib.SMTP, message: Written, code: int, text: bytes) -> Answer:
         try:
             if code == 250:
-                code, text = smtp.rcpt(message.recipient)
+                code, text = smtp.docmd("RCPT", f"TO:<{message.recipient}>")
             if code in (250, 251):
                 code, text = smtp.data(message.content)
             self._used_at = time.monotonic()

@@ -89,7 +89,8 @@ class Composer:
         """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
         wording = self._wordings.get(claimed.config_version)
         template = wording.template(claimed.template)
-        values = tag_values(claimed.facts, wording.names, PeopleNames(self._reference.staff), claimed.recipient_name)
+        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
+        values = tag_values(claimed.facts, wording.names, people, claimed.recipient_name, is_person)
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         return write(

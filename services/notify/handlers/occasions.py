@@ -147,6 +147,11 @@ def completed_task(event: Event) -> Occasion | None:
     return task_occasion("task.completed", event) if event.data.state is TaskLifeCycle.COMPLETED else None
 
 
+def overdue(event: Event) -> Occasion:
+    """Overdue; told again, it is escalated (SLA-2)."""
+    return clock_occasion("clock.escalated" if event.data.repetition else "clock.overdue", event)
+
+
 Reading = Callable[[Event], Occasion | None]
 
 CASES: dict[type[Payload], Reading] = {
@@ -162,7 +167,7 @@ TASKS: dict[type[Payload], Reading] = {
 }
 CLOCKS: dict[type[Payload], Reading] = {
     ClockDueSoon: partial(clock_occasion, "clock.due-soon"),
-    ClockOverdue: partial(clock_occasion, "clock.overdue"),
+    ClockOverdue: overdue,
 }
 """For each topic: which events are occasions, and how they are read."""
 

@@ -31,6 +31,8 @@ def policy_of(configuration: Configuration) -> Policy:
         by_event.setdefault(section.on, []).append(
             Definition(section.code, section.on, section.to, section.channel, section.template, frozenset(section.items))
         )
+    # What is escalated is still overdue: those who were told that are told again, and those up the chain as well.
+    by_event["clock.escalated"] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
     return Policy({on: tuple(found) for on, found in by_event.items()}, configuration.organisation.mail_domain)
 
 

@@ -49,6 +49,18 @@ def test_of_changes_of_state_only_completion_is_told(notify: NotifyService) -> N
     assert queued(notify) == [("done", "lena@housing.example")]
 
 
+@pytest.mark.requirement("NOTE-1")
+def test_an_alert_repeated_is_escalated(notify: NotifyService) -> None:
+    told = {"code": "escalated", "name": "Escalated", "on": "clock.escalated", "to": ["leader", "manager"], "template": "alert"}
+    notify.reference = type(notify.reference)(a_configuration(communications=[*COMMUNICATIONS, told]))  # type: ignore[call-arg]
+    notify.take(an_alert(repetition=1))
+    assert queued(notify) == [
+        ("escalated", "max@housing.example"),
+        ("overdue", "lena@housing.example"),
+        ("overdue", "rita@housing.example"),
+    ]
+
+
 def test_what_a_delivery_is_queued_with(notify: NotifyService) -> None:
     notify.take(a_case(7))
     ((identity, message_id, thread, version, facts),) = notify.rows(

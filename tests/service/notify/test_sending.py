@@ -33,7 +33,7 @@ def test_an_assignment_reaches_the_assignee_by_mail(notify: NotifyService) -> No
     with MailServer() as server, notify.sending(server.port):
         eventually(lambda: notify.all_sent(1))
     (mail,) = server.taken
-    assert mail["Subject"] == "[C-2026-000001] C-2026-000001: Inspect the leak at once"
+    assert mail["Subject"] == "[C-2026-000001]: Inspect the leak at once"
     assert mail["To"] == "Rita Repairs <rita@housing.example>"
     assert mail["From"] == "Test Homes <contact@housing.example>"
     assert mail["Reply-To"] == "repairs@housing.example"
@@ -50,7 +50,7 @@ def test_a_customers_mail_is_rendered_from_the_template_and_belongs_to_the_conve
         eventually(lambda: notify.all_sent(1))
     (mail,) = server.taken
     conversation = derive("conversation", 1)
-    assert mail["Subject"] == "[C-2026-000001] We got your message, C-2026-000001"
+    assert mail["Subject"] == "We got your message, [C-2026-000001]"
     assert mail["Message-ID"].startswith(f"<{conversation}.")
     assert mail["References"] == f"<{conversation}.{conversation}@housing.example>"
     assert mail["Reply-To"] == "contact@housing.example"

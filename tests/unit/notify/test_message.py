@@ -125,4 +125,6 @@ def test_what_is_no_address_is_not_written_to(address: str) -> None:
 def test_the_number_is_put_before_the_subject_once() -> None:
     assert numbered("Your leak", "C-1") == "[C-1] Your leak"
     assert numbered("About [C-1]", "C-1") == "About [C-1]"
+    assert numbered("C-1: Your leak", "C-1") == "[C-1]: Your leak"
+    assert numbered("C-12: Your leak", "C-1") == "[C-1] C-12: Your leak"
     assert numbered("Your leak", "") == "Your leak"

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 CHECKED := $(wildcard services shared tests bench tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check check-format check-lint check-types check-walls format requirements soak clean
+.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check-walls:
 
 format: $(VENV)/.installed-dev ## Put the code into its format and mend what the linter can mend.
 	@$(BIN)/ruff check --fix --quiet $(CHECKED); $(BIN)/ruff format $(CHECKED)
+
+schemas: $(VENV)/.installed ## Write the published schemas again after an event or the configuration changed.
+	@$(BIN)/casestream schemas export shared/schemas/published
 
 requirements: $(VENV)/.installed-dev ## List each requirement with the tests that showed it in the last make test.
 	@$(BIN)/python tools/requirements.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
@@ -10,6 +11,7 @@ import pytest
 from services.case.consumer import handlers
 from shared.messaging import StaticReference
 from shared.messaging.handler import Handlers
+from shared.messaging.topics import create_topics
 from shared.schemas import topics
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event
@@ -44,6 +46,14 @@ class CaseService:
 
     def count(self, table: str) -> int:
         return int(str(self.rows(f"select count(*) from {table}")[0][0]))
+
+
+@pytest.fixture(scope="session")
+def case_topics(kafka: str) -> str:
+    """The prefix of the topics that all tests of this service share."""
+    prefix = f"t{secrets.token_hex(4)}."
+    create_topics(kafka, prefix, 1)
+    return prefix
 
 
 @pytest.fixture

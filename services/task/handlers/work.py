@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.task import metrics
 from services.task.domain.case import Case
 from services.task.domain.plan import Plan, PlannedTask, restore
 from services.task.domain.task import Change, Task
@@ -15,7 +17,7 @@ from services.task.handlers.compile import Compiled
 from services.task.storage import repository
 from shared.ids import CaseId, derive
 from shared.schemas.envelope import Payload
-from shared.schemas.events import TaskState
+from shared.schemas.events import PlanMade, TaskState
 from shared.storage import Transaction
 
 
@@ -134,11 +136,20 @@ class Work:
             self._ordinals[place] = ordinal + 1
         self._emissions.append(Emission(payload, aggregate, aggregate_id, key, revision, cause, config_version, ordinal))
 
+    def _count(self) -> None:
+        kinds = Counter(emission.payload.event_type for emission in self._emissions if emission.aggregate == "task")
+        for kind, count in kinds.items():
+            metrics.TASKS.labels(kind.removeprefix("casestream.task.").removesuffix(".v1")).inc(count)
+        plans = Counter(e.payload.subject for e in self._emissions if e.revision == 1 and isinstance(e.payload, PlanMade))
+        for subject, count in plans.items():
+            metrics.PLANS.labels(subject).inc(count)
+
     def save(self, tx: Transaction) -> None:
         """Write what changed and emit the events, in the order in which they were recorded."""
         repository.save_cases(tx, list(self._changed_cases.values()))
         repository.save_tasks(tx, list(self._changed_tasks.values()))
         repository.save_history(tx, self._history)
+        self._count()
         for emission in self._emissions:
             cause = emission.cause
             tx.emit(

@@ -24,8 +24,8 @@ TASK_COLUMNS = (
 
 _SAVE_CASES = f"""
     insert into cases as c ({CASE_COLUMNS})
-    select * from unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::jsonb[], %s::int[], %s::bigint[], %s::timestamptz[])
+    select * from unnest(%b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+        %b::text[], %b::text[]::jsonb[], %b::int[], %b::bigint[], %b::timestamptz[])
     on conflict (id) do update set
         revision = excluded.revision, title = excluded.title, unit = excluded.unit, owner = excluded.owner,
         state = excluded.state, customer = excluded.customer, config_version = excluded.config_version,
@@ -36,10 +36,10 @@ _SAVE_CASES = f"""
 # its offsets, not a unique key, which would look as if the message were to blame.
 _SAVE_TASKS = f"""
     insert into tasks ({TASK_COLUMNS})
-    select * from unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::bigint[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-        %s::timestamptz[])
+    select * from unnest(%b::uuid[], %b::uuid[], %b::text[], %b::int[], %b::bigint[], %b::text[], %b::text[],
+        %b::text[], %b::text[], %b::text[]::jsonb[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[],
+        %b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
+        %b::timestamptz[])
     on conflict (id) do update set
         revision = excluded.revision, subject_line = excluded.subject_line, description = excluded.description,
         unit = excluded.unit, priority = excluded.priority, customer = excluded.customer, starts_at = excluded.starts_at,
@@ -52,20 +52,20 @@ _SAVE_TASKS = f"""
 
 _SAVE_HISTORY = """
     insert into history (task_id, revision, at, changed_by, event, changes)
-    select * from unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::jsonb[])
+    select * from unnest(%b::uuid[], %b::bigint[], %b::timestamptz[], %b::text[], %b::text[], %b::text[]::jsonb[])
     on conflict do nothing
 """
 
 
 def lock_cases(tx: Transaction, case_ids: Iterable[UUID]) -> dict[UUID, Case]:
     """The known ones of these cases. Whoever writes a task of a case holds its case's lock, so that plans stay whole."""
-    rows = tx.rows(f"select {CASE_COLUMNS} from cases where id = any(%s) order by id for update", (sorted(set(case_ids)),))
+    rows = tx.rows(f"select {CASE_COLUMNS} from cases where id = any(%b) order by id for update", (sorted(set(case_ids)),))
     return {row[0]: case_of(row) for row in rows}
 
 
 def tasks_of_cases(tx: Transaction, case_ids: Iterable[UUID]) -> dict[UUID, Task]:
     """All tasks of cases whose locks are held, locked too."""
-    rows = tx.rows(f"select {TASK_COLUMNS} from tasks where case_id = any(%s) order by id for update", (sorted(set(case_ids)),))
+    rows = tx.rows(f"select {TASK_COLUMNS} from tasks where case_id = any(%b) order by id for update", (sorted(set(case_ids)),))
     return {row[0]: task_of(row) for row in rows}
 
 
@@ -84,7 +84,7 @@ def lock_task(tx: Transaction, task_id: UUID) -> Task | None:
 def lock_tasks_without_case(tx: Transaction, task_ids: Iterable[UUID]) -> list[Task]:
     """These tasks, as far as they belong to no case."""
     rows = tx.rows(
-        f"select {TASK_COLUMNS} from tasks where id = any(%s) and case_id is null order by id for update",
+        f"select {TASK_COLUMNS} from tasks where id = any(%b) and case_id is null order by id for update",
         (sorted(set(task_ids)),),
     )
     return [task_of(row) for row in rows]

@@ -21,7 +21,7 @@ status: $(VENV)/.installed ## Show what runs, where, and what has been recorded.
 	@$(BIN)/casestream status
 
 test: $(VENV)/.installed-dev check ## All that CI runs: the checks, then every tier of tests against its time budget.
-	@$(BIN)/python tools/require_packages.py
+	@$(BIN)/python tools/prepare_tests.py
 	@$(BIN)/python tools/run_tests.py
 
 check: $(VENV)/.installed-dev ## Format, lint, types and walls between the parts, side by side.

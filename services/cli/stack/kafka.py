@@ -218,7 +218,10 @@ def require_java(progress: Callable[[str], None]) -> str:
     if shutil.which("mvn") is None and not is_complete(CLONE / ".casestream" / "kafka" / "libs"):
         wanted.append("maven")
     if wanted:
-        install_from_debian(wanted, progress)
+        try:
+            install_from_debian(wanted, progress)
+        except MissingComponentError as error:
+            raise MissingComponentError(f"Kafka needs a running Docker engine, or Java 17+ and Maven: {error}") from error
     java = find_java()
     if java is None:
         raise MissingComponentError("Kafka needs a running Docker engine, or Java 17 or newer: install one of them")
@@ -228,15 +231,14 @@ def require_java(progress: Callable[[str], None]) -> str:
 def install_from_debian(packages: list[str], progress: Callable[[str], None]) -> None:
     """Install Debian packages as root; elsewhere raise an error that says what to install."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        names = "Java 17 or newer and Maven" if "maven" in packages else "Java 17 or newer"
-        raise MissingComponentError(f"Kafka needs a running Docker engine, or {names}: please install (apt: {packages})")
+        raise MissingComponentError(f"please install {' and '.join(packages)}, or what your system calls them")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     progress("refreshing Debian's package lists")
     _apt(["update"], environment)
     shown = subprocess.run(["apt-cache", "show", packages[0]], capture_output=True, check=False)
     if packages[0].startswith("openjdk") and shown.returncode != 0:
         packages = ["default-jre-headless", *packages[1:]]
-    progress(f"installing {' and '.join(packages)} (once, a minute or two)")
+    progress(f"installing {' and '.join(packages)} (once, a few minutes at most)")
     _apt(["install", "--yes", "--no-install-recommends", *packages], environment)
 
 

@@ -28,7 +28,7 @@ def next_numbers(tx: Transaction, count: int) -> list[int]:
 
 def add(tx: Transaction, cases: Sequence[Case]) -> None:
     """Insert new cases."""
-    insert(tx, "cases", cases, on_conflict="")
+    insert(tx, "cases", cases)
 
 
 def lock(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Case]:
@@ -71,4 +71,4 @@ def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID
 
 def add_history(tx: Transaction, entries: Sequence[HistoryEntry]) -> None:
     """Append to the history, in this order."""
-    insert(tx, "history", entries, on_conflict="")
+    insert(tx, "history", entries)

@@ -95,7 +95,10 @@ def add(
     attachments: Sequence[Attachment],
     links: Sequence[CaseCommunication],
 ) -> None:
-    """Record communications with what came along, and the cases they feed."""
+    """Record communications with what came along, and the cases they feed.
+
+    One that another replica records at this moment fails the statement: done again, the batch knows it.
+    """
     insert(tx, "communications", communications)
     insert(tx, "attachments", attachments)
     insert(tx, "case_communications", links)

@@ -50,8 +50,8 @@ def load_by_handles(tx: Transaction, handles: Sequence[tuple[str, str]]) -> dict
 
 def add(tx: Transaction, contacts: Sequence[Contact], handles: Sequence[HandleRow]) -> None:
     """Add contacts with their handles. Another replica may add the same ones at once: ids are derived, and the order is everybody's."""
-    insert(tx, "contacts", sorted(contacts, key=lambda contact: contact.id))
-    insert(tx, "handles", sorted(handles, key=lambda handle: (handle.kind, handle.value, handle.contact_id)))
+    insert(tx, "contacts", sorted(contacts, key=lambda contact: contact.id), "on conflict do nothing")
+    insert(tx, "handles", sorted(handles, key=lambda handle: (handle.kind, handle.value, handle.contact_id)), "on conflict do nothing")
 
 
 def shown(tx: Transaction, contact_id: UUID) -> dict[str, Any] | None:

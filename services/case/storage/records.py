@@ -19,7 +19,7 @@ def columns_of(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
-def insert(tx: Transaction, table: str, records: Sequence[Any], on_conflict: str = "on conflict do nothing") -> None:
+def insert(tx: Transaction, table: str, records: Sequence[Any], on_conflict: str = "") -> None:
     """Insert dataclass instances of one type, in their order; their fields are named as the columns of `table`."""
     if not records:
         return

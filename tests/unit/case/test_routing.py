@@ -125,11 +125,12 @@ def test_thousands_of_keywords_are_found() -> None:
     assert _subjects(router, f"{words[17]} and {words[2999]}") == ["s17", "s2999"]
 
 
-def test_patterns_too_large_for_one_automaton_are_split_over_several() -> None:
-    router = Router([RoutingRule(f"s{n}", pattern=rf"\pL{{20}}{n:03d}\pL{{20}}") for n in range(60)], "other")
+def test_patterns_too_large_for_one_automaton_are_split_over_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.case.domain.routing._MEMORY_BYTES", 1 << 20)
+    router = Router([RoutingRule(f"s{n}", pattern=rf"\pL{{5}}{n:03d}\pL{{5}}") for n in range(24)], "other")
 
     assert len(router._pattern_search._parts) > 1
-    assert _subjects(router, "x" * 20 + "007" + "y" * 20 + " " + "x" * 20 + "059" + "y" * 20) == ["s7", "s59"]
+    assert _subjects(router, "x" * 20 + "007" + "y" * 20 + " " + "x" * 20 + "023" + "y" * 20) == ["s7", "s23"]
 
 
 def test_a_keyword_is_found_where_an_overlapping_place_is_not_a_whole_word() -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import sys
 import threading
@@ -34,6 +35,7 @@ from services.cli.stack.mail_batches import as_request
 from services.cli.stack.platform import SAMPLE_ACCOUNT, SAMPLE_CONFIGURATION, Stack
 from shared.messaging.kafka import consumer_settings
 from shared.schemas import topics
+from shared.schemas.configuration.check import check_configuration
 from tests.support.mails import ordinary_mails
 
 CLONE = Path(__file__).parents[1]
@@ -44,7 +46,9 @@ SENDERS = 2
 
 def a_configuration(folder: Path) -> Path:
     """The sample organisation with one subject for all mails: three tasks at once, each for one colleague, who gets one email."""
-    document: dict[str, Any] = yaml.safe_load(SAMPLE_CONFIGURATION.read_text())
+    sample = check_configuration(SAMPLE_CONFIGURATION.read_text()).configuration
+    assert sample is not None
+    document: dict[str, Any] = sample.model_dump(mode="json", exclude_defaults=True)
     users = [user["user"] for user in document["users"][:TASKS]]
     codes = [f"bench-{number}" for number in range(1, TASKS + 1)]
     document["task_definitions"] += [
@@ -54,6 +58,8 @@ def a_configuration(folder: Path) -> Path:
     document["subjects"].append({"code": "bench", "name": "Bench", "workflow": {"tasks": codes}})
     document["routing"] = {"rules": [], "default_subject": "bench"}
     document["communications"] = [c for c in document["communications"] if c["on"] == "task.triggered"]
+    for template in document["templates"]:
+        template["subject_line"] = "#case_number #case_title"  # what the sink knows a mail's message by
     path = folder / "configuration.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return path
@@ -166,14 +172,21 @@ def queued(admin: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def run(count: int, rounds: int, folder: Path) -> dict[str, float]:
     """The whole benchmark on a platform of its own in `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     sink = Sink()
-    server = Controller(sink, hostname="127.0.0.1", port=0)
+    host, port = "127.0.0.1", free_port()
+    server = Controller(sink, hostname=host, port=port)
     server.start()
-    host, port = server.server.sockets[0].getsockname()[:2]
     variables = {"CASESTREAM_SMTP_HOST": host, "CASESTREAM_SMTP_PORT": str(port), "CASESTREAM_LOG_LEVEL": "WARNING"}
     stack = Stack(folder, configuration=a_configuration(folder), variables=variables, progress=say)
     try:

@@ -351,7 +351,14 @@ def run(settings: SendSettings) -> None:
         f"send-{settings.instance}",
         stop,
     )
-    with closing(serve_health(settings.host, settings.port, lambda: reference.problems() + sender.problems())):
+
+    def problems() -> list[str]:
+        return reference.problems() + sender.problems()
+
+    def facts() -> dict[str, object]:
+        return {"config_version": reference.version}
+
+    with closing(serve_health(settings.host, settings.port, problems, facts)):
         try:
             reference.start(stop)
             if not stop.is_set():

@@ -58,6 +58,12 @@ class AssignBody(Body):
         return self
 
 
+class HandOverBody(AssignBody):
+    """Give everything that a user holds to exactly one other user, role or unit."""
+
+    held_by: User
+
+
 class FollowUpBody(Body):
     """A follow-up: in a case, or about an account or a contact without one."""
 

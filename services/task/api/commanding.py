@@ -9,14 +9,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
-from services.task.api.bodies import AssignBody, CancelBody, DueBody, FollowUpBody
+from services.task.api.bodies import AssignBody, CancelBody, DueBody, FollowUpBody, HandOverBody
 from services.task.api.reading import may_see_case
 from services.task.api.views import TaskDetail, caller_of, task_detail
 from services.task.domain.case import Case, Customer
 from services.task.domain.lifecycle import Refusal, TransitionRefused
 from services.task.domain.ownership import Actor, Owner, OwnerKind
 from services.task.domain.task import Task
-from services.task.handlers import commands
+from services.task.handlers import commands, handing_over
 from services.task.handlers.follow_ups import FollowUp, create
 from services.task.handlers.work import Cause, CompiledOf, Work
 from services.task.storage import repository
@@ -112,6 +112,29 @@ def commanding(publisher: EventPublisher, reference: ReferenceData, compiled: Co
     def assign(task_id: UUID, body: AssignBody, asking: Asking) -> Response:
         owner, unit = _owner(body)
         return run(task_id, asking, lambda work, task, actor, cause: commands.assign(work, task, owner, unit, actor, cause))
+
+    @router.post("/tasks/hand-over", dependencies=[assigns], summary="Give everything that a user holds to another user, role or unit.")
+    def hand_over(body: HandOverBody, asking: Asking) -> Response:
+        owner, unit = _owner(body)
+        now = clock()
+        caller = caller_of(asking.principal)
+        cause = Cause(asking.cause, now, asking.principal.user, current_traceparent())
+
+        def answer() -> Answer:
+            work = Work(compiled, now)
+            tasks = [task for task in handing_over.load_held(tx, work, body.held_by) if caller.sees(task)]
+            refused = handing_over.hand_over(work, tasks, owner, unit, caller, cause)
+            work.save(tx)
+            return Answer(
+                {
+                    "reassigned": len(tasks) - len(refused),
+                    "refused": [{"id": task.id, "why": why} for task, why in refused],
+                    "more": len(tasks) == handing_over.MOST,
+                }
+            )
+
+        with publisher.transaction() as tx:
+            return answer_once(tx, asking, answer)
 
     def _owner(body: AssignBody) -> tuple[Owner, str | None]:
         """The new owner, who must exist, and whose work the task is then; None: as before."""

@@ -81,6 +81,15 @@ def lock_task(tx: Transaction, task_id: UUID) -> Task | None:
     return None if row is None else task_of(row)
 
 
+def open_tasks_held_by(tx: Transaction, user: str, limit: int) -> list[tuple[UUID, UUID | None]]:
+    """(task, case) of open tasks that this user has; not locked."""
+    rows = tx.rows(
+        "select id, case_id from tasks where assignee = %s and state in ('planned', 'pending', 'in_progress') order by id limit %s",
+        (user, limit),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def lock_tasks_without_case(tx: Transaction, task_ids: Iterable[UUID]) -> list[Task]:
     """These tasks, as far as they belong to no case."""
     rows = tx.rows(

@@ -147,6 +147,23 @@ def test_reassigning_needs_the_permission_and_somebody_to_give_it_to(service: Ta
     assert past[1]["changes"]["assignee"] == [None, "rita"]
 
 
+@pytest.mark.requirement("TASK-7")
+def test_everything_that_a_user_holds_is_handed_over_at_once(service: TaskService, by: As) -> None:
+    service.feed(*(a_case_event(n) for n in range(3)), a_case_event(9, subject="noise", unit="neighbourhood"))
+    paul = by("paul")
+    for n in range(2):
+        ok(paul.post(path("inspect-leak", "accept", derive("test case", n))))
+    ok(by("rita").post("/tasks", json={"subject_line": "x", "due_at": "2026-03-03T10:00:00Z", "assignee": "paul"}), 201)
+    assert paul.post("/tasks/hand-over", json={"held_by": "paul", "user": "rita"}).status_code == 403
+    done = ok(by("lena").post("/tasks/hand-over", json={"held_by": "paul", "user": "rita"}))
+    assert done == {"reassigned": 3, "refused": [], "more": False}
+    assert ok(paul.get("/tasks/mine"))["items"] == []
+    assert len(ok(by("rita").get("/tasks/mine"))["items"]) == 3
+    # A leader hands over what is within reach only.
+    assert ok(by("lena").post("/tasks/hand-over", json={"held_by": "nils", "user": "rita"}))["reassigned"] == 0
+    assert_gapless(service.events)
+
+
 @pytest.mark.requirement("TASK-6")
 def test_cancelling_needs_a_configured_reason_and_lets_dependants_go_on(service: TaskService, by: As) -> None:
     service.feed(a_case_event())

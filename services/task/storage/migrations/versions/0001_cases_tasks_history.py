@@ -64,7 +64,7 @@ def upgrade() -> None:
     op.execute("create index tasks_by_case on tasks (case_id)")
     op.execute(
         "create index open_tasks_by_assignee on tasks (assignee, coalesce(due_at, 'infinity'), id)"
-        " where state in ('pending', 'in_progress') and assignee is not null"
+        " where state in ('planned', 'pending', 'in_progress') and assignee is not null"
     )
     op.execute(
         "create index open_tasks_by_unit on tasks (unit, coalesce(due_at, 'infinity'), id) where state in ('pending', 'in_progress')"

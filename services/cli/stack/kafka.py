@@ -133,7 +133,8 @@ class Kafka:
         launch += [f"-Dlog4j2.configurationFile={RESOURCES / 'log4j2.xml'}", "-cp", f"{libraries}/*"]
         if not (data / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            tool = [*launch, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", properties]
+            # With "=": one id in 64 begins with a dash and would be taken for an option.
+            tool = [*launch, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", properties]
             formatted = subprocess.run([str(part) for part in tool], capture_output=True, text=True, check=False)
             if formatted.returncode != 0:
                 raise StackError(f"Kafka's storage could not be formatted: {formatted.stderr.strip()[-300:]}")

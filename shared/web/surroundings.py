@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability import get_logger
@@ -54,6 +55,10 @@ class BodyLimit:
         if not declared.isascii() or not declared.isdigit() or int(declared) > limit:
             await too_long.response()(scope, receive, send)
             return
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            # PostgreSQL cannot hold it in text, so no value of ours has one.
+            await Problem(400, "A NUL in the address.").response()(scope, receive, send)
+            return
         seen = 0
 
         async def counted() -> Message:
@@ -62,7 +67,8 @@ class BodyLimit:
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 if seen > limit:
-                    raise too_long
+                    # Of all errors while a body is read, the framework lets only this class through as it is.
+                    raise HTTPException(413, too_long.detail)
             return message
 
         await self._app(scope, counted, send)

@@ -7,12 +7,12 @@ from typing import Any
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.models import Section
 
-UNITS = [
+UNITS: list[dict[str, Any]] = [
     {"code": "repairs", "name": "Repairs", "email": "repairs@housing.example", "leader": "lena", "manager": "max"},
     {"code": "neighbourhood", "name": "Neighbourhood", "leader": "noor", "manager": "max"},
     {"code": "contact-centre", "name": "Contact centre", "leader": "cora", "manager": "max"},
 ]
-USERS = [
+USERS: list[dict[str, Any]] = [
     {"user": "rita", "name": "Rita Repairs", "email": "rita@housing.example", "unit": "repairs", "roles": ["agent"]},
     {"user": "paul", "name": "Paul Plumber", "email": "paul@housing.example", "unit": "repairs", "roles": ["plumber"]},
     {"user": "lena", "name": "Lena Leader", "email": "lena@housing.example", "unit": "repairs", "roles": ["leader"]},
@@ -33,13 +33,13 @@ WORK = [
     "staff:read",
 ]
 LEAD = [*WORK, "case:assign", "task:assign", "status:read"]
-ROLES = [
+ROLES: list[dict[str, Any]] = [
     {"code": "agent", "name": "Agent", "permissions": WORK, "scope": "unit"},
     {"code": "plumber", "name": "Plumber", "permissions": ["task:read", "task:progress"], "scope": "own"},
     {"code": "leader", "name": "Team leader", "permissions": LEAD, "scope": "unit"},
     {"code": "manager", "name": "Manager", "permissions": LEAD, "scope": "all"},
 ]
-CALENDARS = [
+CALENDARS: list[dict[str, Any]] = [
     {
         "code": "office",
         "name": "Office hours",
@@ -49,11 +49,11 @@ CALENDARS = [
     },
     {"code": "always", "name": "Round the clock", "time_zone": "Europe/London", "round_the_clock": True},
 ]
-METHODS = [
+METHODS: list[dict[str, Any]] = [
     {"code": "email", "name": "Email", "directions": ["inbound", "outbound"]},
     {"code": "telephone", "name": "Telephone", "directions": ["inbound"], "targets": [{"clock": "response", "within": "1 working hour"}]},
 ]
-TASK_DEFINITIONS = [
+TASK_DEFINITIONS: list[dict[str, Any]] = [
     {
         "code": "inspect-leak",
         "name": "Inspect the leak",
@@ -70,7 +70,7 @@ TASK_DEFINITIONS = [
     {"code": "log-diary", "name": "Send the diary sheets", "complete_within": "1 day", "priority": "low"},
     {"code": "answer", "name": "Answer the customer", "complete_within": "5 working days", "owner": {"unit": "contact-centre"}},
 ]
-SUBJECTS = [
+SUBJECTS: list[dict[str, Any]] = [
     {
         "code": "leak",
         "name": "Water leak",
@@ -103,7 +103,7 @@ TABLE = [
     for i, urgency in enumerate(["low", "normal", "high"])
     for j, impact in enumerate(["low", "normal", "high"])
 ]
-STATUSES = [
+STATUSES: list[dict[str, Any]] = [
     {"code": "new", "name": "New", "state": "pending"},
     {"code": "answered", "name": "Answered", "state": "responded"},
     {"code": "waiting", "name": "Waiting for the customer", "state": "responded", "waiting_for_customer": True},
@@ -120,7 +120,7 @@ DEFAULT_STATUSES = {
     "completed": "closed",
     "cancelled": "cancelled",
 }
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "code": "new-task",
         "name": "New task",
@@ -135,7 +135,7 @@ TEMPLATES = [
         "text": "Dear #first_name,\n\nthank you.",
     },
 ]
-COMMUNICATIONS = [
+COMMUNICATIONS: list[dict[str, Any]] = [
     {"code": "task-triggered", "name": "New task", "on": "task.triggered", "to": ["assignee", "owner"], "template": "new-task"},
     {"code": "task-assigned", "name": "Task given", "on": "task.assigned", "to": ["assignee"], "template": "new-task"},
     {"code": "due-soon", "name": "Due soon", "on": "clock.due-soon", "items": ["task"], "to": ["assignee"], "template": "alert"},

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -51,6 +52,8 @@ def served(app: FastAPI, token: str | None = None) -> Iterator[httpx.Client]:
     """Serve `app` on a free port while the block runs; the client's requests carry `token` (default: one that may do
     everything).
     """
+    # By itself structlog draws tracebacks with every variable, which takes seconds.
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
     # A thread cannot take signals; the test runner's stay as they are.
     thread = threading.Thread(target=server.run, name="api under test", daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from shared.observability import get_logger
 from shared.storage import Database
 
 _log = get_logger("sign-in")
+_USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class SignInRefused(Exception):
@@ -53,7 +55,9 @@ class SignIn:
         no transaction is open while it is hashed.
         """
         user = user.strip().lower()
-        tries = {f"user:{user[:64]}": FREE_TRIES_USER, f"address:{address[:64]}": FREE_TRIES_ADDRESS}
+        # What cannot be a user is throttled together, and looked up like one that is not there.
+        user = user if _USER.fullmatch(user) else ""
+        tries = {f"user:{user}": FREE_TRIES_USER, f"address:{address[:64]}": FREE_TRIES_ADDRESS}
         now = self._clock()
         with self._database.transaction() as tx:
             known = sessions.lock_failures(tx, list(tries))

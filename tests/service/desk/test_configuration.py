@@ -1,0 +1,108 @@
+"""Applying configurations to a real desk: checked whole, kept in versions, told on the compacted topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from services.desk.api import Desk
+from shared.messaging import Reference
+from tests.service.desk.conftest import a_configuration_text, machine
+from tests.support import eventually
+from tests.support.configuration import USERS
+
+READ_APPLY = ("configuration:read", "configuration:apply", "staff:read", "status:read")
+
+
+@pytest.fixture
+def reference(kafka: str, topic_prefix: str, desk: Desk) -> Iterator[Reference]:
+    """Reference data as the services follow it."""
+    reference = Reference(kafka, topic_prefix)
+    yield reference
+    reference.close()
+
+
+def apply(client: httpx.Client, desk: Desk, text: str, *permissions: str) -> httpx.Response:
+    headers = machine(desk, *(permissions or READ_APPLY)) | {"Content-Type": "application/yaml"}
+    return client.post("/configuration", content=text.encode(), headers=headers)
+
+
+@pytest.mark.requirement("FACE-2")
+def test_configuration_is_checked_applied_exported_and_reaches_the_services(client: httpx.Client, desk: Desk, reference: Reference) -> None:
+    text = "# The best of organisations\n" + a_configuration_text()
+    answer = apply(client, desk, text)
+    assert (answer.status_code, answer.json()["version"]) == (201, 1)
+    reference.start()
+    eventually(lambda: reference.version == 1)
+    assert reference.configuration().organisation.name == "Test Homes"
+    assert reference.staff["rita"].email == "rita@housing.example"
+    assert reference.units["repairs"].members == ("lena", "paul", "rita")
+
+    exported = client.get("/configuration", headers=machine(desk, *READ_APPLY))
+    assert exported.headers["content-type"].startswith("application/yaml")
+    assert exported.text.startswith("# The best of organisations\n")
+    # What is exported can be applied again as it is.
+    assert apply(client, desk, exported.text).json()["version"] == 2
+    eventually(lambda: reference.version == 2)
+    assert reference.configuration(1).organisation.name == "Test Homes"
+
+
+def test_the_same_configuration_again_makes_no_new_version(client: httpx.Client, desk: Desk) -> None:
+    text = a_configuration_text()
+    first, second = apply(client, desk, text), apply(client, desk, text)
+    assert (second.status_code, second.json()["version"], second.json()["changed"]) == (200, first.json()["version"], False)
+    versions = client.get("/configuration/versions", headers=machine(desk, *READ_APPLY)).json()["items"]
+    assert [(v["version"], v["applied_by"]) for v in versions] == [(1, "test-machine")]
+
+
+@pytest.mark.requirement("FACE-2")
+def test_a_bad_configuration_is_refused_with_every_problem_and_changes_nothing(client: httpx.Client, desk: Desk) -> None:
+    text = (
+        a_configuration_text()
+        .replace("default_unit: contact-centre", "default_unit: contact-center")
+        .replace("zone: Europe/", "zone: Europa/")
+    )
+    answer = apply(client, desk, text)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    problems = answer.json()["problems"]
+    assert {p["key"] for p in problems} >= {"organisation.default_unit", "organisation.time_zone", "calendars[0]"}
+    lines = text.splitlines()
+    assert "contact-center" in next(lines[p["line"] - 1] for p in problems if p["key"] == "organisation.default_unit")
+    assert client.get("/configuration", headers=machine(desk, *READ_APPLY)).status_code == 404
+
+
+def test_password_hashes_are_neither_shown_nor_published(client: httpx.Client, desk: Desk, reference: Reference) -> None:
+    apply(client, desk, a_configuration_text())
+    reference.start()
+    headers = machine(desk, *READ_APPLY)
+    for answer in (
+        client.get("/configuration", headers=headers),
+        client.get("/configuration", headers=headers | {"Accept": "application/json"}),
+        client.get("/staff", headers=headers),
+    ):
+        assert answer.status_code == 200
+        assert "argon2" not in answer.text
+    assert all(user.password_hash is None for user in reference.configuration().users)
+
+
+def test_who_left_is_told_inactive_and_a_unit_follows_its_members(client: httpx.Client, desk: Desk, reference: Reference) -> None:
+    apply(client, desk, a_configuration_text())
+    reference.start()
+    users = [user for user in USERS if user["user"] != "rita"]
+    assert apply(client, desk, a_configuration_text(users=users)).json()["version"] == 2
+    eventually(lambda: not reference.staff["rita"].active and reference.units["repairs"].members == ("lena", "paul"))
+    assert not client.get("/staff/rita", headers=machine(desk, *READ_APPLY)).json()["active"]
+
+
+def test_configuration_needs_its_permission(client: httpx.Client, desk: Desk) -> None:
+    assert apply(client, desk, a_configuration_text(), "configuration:read").status_code == 403
+    assert client.post("/configuration", content=b"x").status_code == 401
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff\xfe\x00", b"[" * 5000, b"a: &a [*a]", b"\x00", b"- 1", b"a: !!python/object:os.system x"])
+def test_garbage_is_refused_with_its_reason(client: httpx.Client, desk: Desk, garbage: bytes) -> None:
+    answer = client.post("/configuration", content=garbage, headers=machine(desk, *READ_APPLY))
+    assert answer.status_code == 422
+    assert answer.json()["detail"]

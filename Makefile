@@ -40,8 +40,8 @@ check-walls:
 format: $(VENV)/.installed-dev ## Put the code into its format and mend what the linter can mend.
 	@$(BIN)/ruff check --fix --quiet $(CHECKED); $(BIN)/ruff format $(CHECKED)
 
-schemas: $(VENV)/.installed ## Write the published schemas again after an event or the configuration changed.
-	@$(BIN)/casestream schemas export shared/schemas/published
+schemas: $(VENV)/.installed ## Write the published schemas and docs/events.md again, unless a change would break readers.
+	@$(BIN)/python -m shared.schemas publish
 
 requirements: $(VENV)/.installed-dev ## List each requirement with the tests that showed it in the last make test.
 	@$(BIN)/python tools/requirements.py

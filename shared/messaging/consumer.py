@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Sequence
 
-import psycopg
-
 from shared.clock import Clock, utc_now
 from shared.messaging.batch import BadRelease, BatchProcessor, Incoming, Taken
 from shared.messaging.handler import Handlers
@@ -24,7 +22,7 @@ from shared.messaging.reference import ReferenceData
 from shared.observability import get_logger
 from shared.settings import ProcessSettings
 from shared.storage import dead_letters, inbox, offsets
-from shared.storage.database import CONNECTION_LOST
+from shared.storage.database import CONFLICT, CONNECTION_LOST
 from shared.storage.dead_letters import DeadLetter
 from shared.storage.offsets import Fenced
 
@@ -223,7 +221,7 @@ class ConsumerLoop:
         while True:
             try:
                 return self._processor.take(batch, self._positions)
-            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            except CONFLICT:
                 self._metrics.retries.inc()
             except CONNECTION_LOST as error:
                 self._metrics.retries.inc()

@@ -48,7 +48,7 @@ def _json(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-class _Unshared(yaml.SafeDumper):
+class _Unshared(yaml.CSafeDumper):
     """YAML without anchors: what occurs twice is written twice."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature

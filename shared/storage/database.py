@@ -20,6 +20,8 @@ Row = tuple[Any, ...]
 
 CONNECTION_LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What every statement would hit while the database is away. Deadlocks and serialisation failures are among them: trying again is right."""
+CONFLICT = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+"""Another transaction was in the way; the database itself is there."""
 
 
 class Emitted(NamedTuple):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from services.desk.api.browser import Browser, Visitor, from_our_own_page, local_path, see_other
 from services.desk.api.machines import address_of
+from services.desk.domain.organisation import Organisation
 from services.desk.domain.tasks import Task, due_words, span_words
 from services.desk.gateways.processes import Processes
 from services.desk.gateways.tasks import Action, Away, Refused, Sort, TaskList, Tasks
@@ -40,6 +40,10 @@ class Row:
     """By how much, in words; empty: it is not."""
     key: str
     """For the forms: doing it twice with one key does it once."""
+    holder: str
+    """Name of who has it; empty: nobody yet."""
+    owner: str
+    """Name of whom it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +91,19 @@ def open_pages(browser: Browser) -> APIRouter:
     return router
 
 
-def pages(browser: Browser, tasks: Tasks, processes: Processes, zone: Callable[[], ZoneInfo], clock: Clock) -> APIRouter:
+def pages(browser: Browser, tasks: Tasks, processes: Processes, organisation: Callable[[], Organisation], clock: Clock) -> APIRouter:
     """The pages behind sign-in."""
     router = APIRouter(include_in_schema=False)
     # As a default, since annotations are evaluated outside of this function.
     signed_in: Visitor = Depends(browser.visitor)
 
     def section(read: Callable[[], TaskList], show: Show) -> Section:
-        now = clock()
+        now, around = clock(), organisation()
         try:
             found = read()
         except Away:
             return Section(None)
-        return Section([_row(task, now, zone()) for task in _shown(found.tasks, show, now, zone())], found.more)
+        return Section([_row(task, now, around) for task in _shown(found.tasks, show, now, around.zone)], found.more)
 
     @router.get("/")
     def start(visitor: Visitor = signed_in) -> Response:
@@ -119,7 +123,7 @@ def pages(browser: Browser, tasks: Tasks, processes: Processes, zone: Callable[[
             sort=sort,
             show=show,
             message=DONE.get(done, ""),
-            now=_clock_words(clock(), zone()),
+            now=_clock_words(clock(), organisation().zone),
         )
 
     @router.get("/team")
@@ -130,10 +134,10 @@ def pages(browser: Browser, tasks: Tasks, processes: Processes, zone: Callable[[
             "team.html",
             visitor,
             team=section(lambda: tasks.of_unit(visitor.token.token, unit, sort), show),
-            unit=unit,
+            unit=organisation().name("unit", unit),
             sort=sort,
             show=show,
-            now=_clock_words(clock(), zone()),
+            now=_clock_words(clock(), organisation().zone),
         )
 
     def task_page(visitor: Visitor, task: UUID, error: str = "", status: int = 200, message: str = "") -> Response:
@@ -143,7 +147,7 @@ def pages(browser: Browser, tasks: Tasks, processes: Processes, zone: Callable[[
             return browser.page("away.html", visitor, 503)
         except Refused as refused:
             return browser.page("refused.html", visitor, 404, reason=str(refused))
-        row = _row(found, clock(), zone())
+        row = _row(found, clock(), organisation())
         return browser.page("task.html", visitor, status, row=row, task=found, error=error, message=message)
 
     @router.get("/tasks/{task}")
@@ -175,7 +179,7 @@ def pages(browser: Browser, tasks: Tasks, processes: Processes, zone: Callable[[
         _require(visitor, "status:read")
         found = processes.health(visitor.token.token)
         newest = max((process.config_version or 0 for process in found), default=0)
-        return browser.page("health.html", visitor, processes=found, newest=newest, now=_clock_words(clock(), zone()))
+        return browser.page("health.html", visitor, processes=found, newest=newest, now=_clock_words(clock(), organisation().zone))
 
     return router
 
@@ -185,14 +189,14 @@ def _require(visitor: Visitor, permission: str) -> None:
         raise Forbidden(f"Your roles do not open this page; it needs the permission {permission}.")
 
 
-def _row(task: Task, now: datetime, zone: ZoneInfo) -> Row:
-    if task.due_at is None:
-        return Row(task, "no due date", "", "", str(uuid4()))
-    overdue = span_words(now - task.due_at) if task.is_overdue(now) else ""
-    return Row(task, due_words(task.due_at, now, zone), task.due_at.isoformat(), overdue, str(uuid4()))
+def _row(task: Task, now: datetime, around: Organisation) -> Row:
+    due, iso = ("no due date", "") if task.due_at is None else (due_words(task.due_at, now, around.zone), task.due_at.isoformat())
+    overdue = span_words(now - task.due_at) if task.due_at is not None and task.is_overdue(now) else ""
+    holder = around.name("user", task.assignee) if task.assignee else ""
+    return Row(task, due, iso, overdue, str(uuid4()), holder, around.name(task.owner_kind, task.owner_code))
 
 
-def _shown(tasks: Sequence[Task], show: Show, now: datetime, zone: ZoneInfo) -> list[Task]:
+def _shown(tasks: Sequence[Task], show: Show, now: datetime, zone: tzinfo) -> list[Task]:
     if show == "overdue":
         return [task for task in tasks if task.is_overdue(now)]
     if show == "today":
@@ -201,5 +205,5 @@ def _shown(tasks: Sequence[Task], show: Show, now: datetime, zone: ZoneInfo) -> 
     return list(tasks)
 
 
-def _clock_words(now: datetime, zone: ZoneInfo) -> str:
+def _clock_words(now: datetime, zone: tzinfo) -> str:
     return f"{now.astimezone(zone):%H:%M}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 
 from services.desk.api.browser import CONTENT_SECURITY, Browser
 from services.desk.api.machines import open_routes, routes
 from services.desk.api.pages import open_pages, pages
+from services.desk.domain.organisation import Organisation, organisation_of
 from services.desk.gateways.processes import Processes
 from services.desk.gateways.tasks import Tasks
 from services.desk.handlers.sign_in import SessionLife, SignIn
@@ -44,17 +44,16 @@ class Desk:
         apis = {f"{name} api": getattr(settings, f"{name}_url") for name in ("ingest", "case", "task", "sla", "notify")}
         known = set(settings.processes.values())
         self.processes = Processes({name: url for name, url in apis.items() if url not in known} | settings.processes)
-        self._zone: tuple[int, ZoneInfo] = (0, ZoneInfo("UTC"))
+        self._organisation: tuple[int, Organisation] = (0, Organisation())
 
-    def zone(self) -> ZoneInfo:
-        """The organisation's time zone; UTC before there is a configuration."""
+    def organisation(self) -> Organisation:
+        """Time zone and names, from the configuration in force."""
         with self.database.read() as tx:
             newest = configurations.newest(tx)
-            if newest is not None and newest.version != self._zone[0]:
+            if newest is not None and newest.version != self._organisation[0]:
                 found = configurations.document(tx, newest.version)
-                name = found[1]["organisation"]["time_zone"] if found else "UTC"
-                self._zone = (newest.version, ZoneInfo(name))
-        return self._zone[1]
+                self._organisation = (newest.version, organisation_of(found[1] if found else {}))
+        return self._organisation[1]
 
     def problems(self) -> list[str]:
         """Why the desk cannot do its work just now."""
@@ -90,7 +89,7 @@ def desk_app(desk: Desk) -> FastAPI:
             open_routes(desk.sign_in, desk.issuer, desk.clock),
             browser.static.router(),
             open_pages(browser),
-            pages(browser, desk.tasks, desk.processes, desk.zone, desk.clock),
+            pages(browser, desk.tasks, desk.processes, desk.organisation, desk.clock),
         ],
         ready=desk.problems,
         facts=desk.facts,

@@ -1,8 +1,11 @@
 """HTTP to the services' public edges, with one-line errors."""
 
+import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -10,6 +13,12 @@ import httpx
 from services.cli.stack.errors import NotRunningError, RefusedError
 
 TIMEOUT_SECONDS = 60
+
+
+@cache
+def _connections() -> httpx.Client:
+    # One for all calls: making one costs more than the call. Proxies of the environment are not for this machine.
+    return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
 def request(
@@ -26,7 +35,7 @@ def request(
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
     try:
-        answer = httpx.request(method, url, content=content, headers=sent, params=params, timeout=TIMEOUT_SECONDS, trust_env=False)
+        answer = _connections().request(method, url, content=content, headers=sent, params=params)
     except httpx.TransportError as error:
         raise NotRunningError(f"no answer from {url}: {error} (is it up? casestream up)") from error
     if answer.is_error:
@@ -64,7 +73,12 @@ def problem(answer: httpx.Response) -> str:
 
 def is_ready(url: str) -> bool:
     """Whether the process behind the URL says that it is ready for work."""
+    # Asked often while everything starts, so with the cheapest client there is.
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
     try:
-        return httpx.get(f"{url}/health/ready", timeout=5, trust_env=False).status_code == httpx.codes.OK
-    except httpx.TransportError:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()

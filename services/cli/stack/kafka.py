@@ -24,7 +24,7 @@ from services.cli.stack.processes import PidFile, last_lines, spawn, wait_until
 KAFKA_VERSION = "4.1.1"
 RESOURCES = Path(__file__).parent / "kafka_jars"
 CLONE = Path(__file__).resolve().parents[3]
-START_LIMIT_SECONDS = 90
+START_LIMIT_SECONDS = 180
 
 # For one node on a small machine: no copies, few partitions for the internal topics, no wait for more consumers.
 SETTINGS = {

@@ -25,7 +25,7 @@ from services.cli.stack.processes import PidFile, last_lines, spawn, started_at,
 from services.cli.stack.roles import MAIL_SINK, Surroundings, environment, instances
 from services.cli.stack.secret_file import write_private
 
-READY_LIMIT_SECONDS = 180.0
+READY_LIMIT_SECONDS = 300.0
 SAMPLE_CONFIGURATION = CLONE / "config" / "housing.yaml"
 SAMPLE_MAILS = CLONE / "config" / "samples"
 SAMPLE_ACCOUNT = "contact@housing.example"

@@ -9,6 +9,8 @@ CONTACTS = counter("casestream_ingest_contacts", "Contact events made into commu
 STORED_BYTES = counter("casestream_ingest_stored_bytes", "Bytes of raw mails and files given to the object store, repeats too.")
 BATCH_MAILS = histogram("casestream_ingest_delivery_mails", "Mails that were delivered together.", buckets=SIZES)
 STEP_SECONDS = histogram(
-    "casestream_ingest_delivery_seconds", "Steps of a delivery: read (parse, identify), store (files), publish (to Kafka's word).", ["step"]
+    "casestream_ingest_delivery_seconds",
+    "Steps of a delivery: read (parse, identify; raw mails are stored meanwhile), store, publish (to Kafka's word).",
+    ["step"],
 )
 REFUSED = counter("casestream_ingest_refused_deliveries", "Deliveries refused for their sender to repeat, by what was away.", ["away"])

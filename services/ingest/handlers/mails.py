@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -65,9 +65,10 @@ class MailIntake:
         rules = self._rules.get(version)
         named = rules.accounts.named(account) if account is not None else None
         started = time.perf_counter()
+        stored_raws = self._objects.put_later(raws)
         mails = [_read(raw, rules, named, now) for raw in raws]
         read = time.perf_counter()
-        digests = self._store(raws, mails)
+        digests = self._store(stored_raws, mails)
         stored = time.perf_counter()
         trace = current_traceparent()
         events: dict[UUID, Event] = {}
@@ -78,20 +79,18 @@ class MailIntake:
                 data = _payload(mail, FileRef(sha256=digest, size=len(raw), filename="message.eml", content_type="message/rfc822"))
                 events[mail.communication_id] = event_of(data, now=now, config_version=version, traceparent=traceparent)
         self._publish(list(events.values()))
-        _count(mails, (read - started, stored - read, time.perf_counter() - stored))
+        _count(mails, raws, (read - started, stored - read, time.perf_counter() - stored))
         log.info("mails taken", mails=len(mails), communications=len(events), config_version=version)
         return [mail.communication_id for mail in mails]
 
-    def _store(self, raws: Sequence[bytes], mails: Sequence[MailReceived]) -> list[str]:
-        """Store raw mails and files; the digests of the raw mails."""
-        files = [file.content for mail in mails for file in mail.files]
+    def _store(self, raws: Callable[[], list[str]], mails: Sequence[MailReceived]) -> list[str]:
+        """Store the mails' files, and wait for what is being stored of the raw mails: their digests."""
         try:
-            digests = self._objects.put_many([*raws, *files])
+            self._objects.put_many([file.content for mail in mails for file in mail.files])
+            return raws()
         except StoreUnavailable:
             metrics.REFUSED.labels("objects").inc()
             raise
-        metrics.STORED_BYTES.inc(sum(map(len, raws)) + sum(map(len, files)))
-        return digests[: len(raws)]
 
     def _publish(self, events: list[Event]) -> None:
         try:
@@ -142,11 +141,12 @@ def _payload(mail: MailReceived, raw: FileRef) -> CommunicationReceived:
     )
 
 
-def _count(mails: Sequence[MailReceived], seconds: tuple[float, float, float]) -> None:
+def _count(mails: Sequence[MailReceived], raws: Sequence[bytes], seconds: tuple[float, float, float]) -> None:
     for robot, count in Counter(mail.robot.value for mail in mails).items():
         metrics.MAILS.labels(robot).inc(count)
     metrics.UNREADABLE.inc(sum(mail.unreadable for mail in mails))
     metrics.UNPLACED.inc(sum(not mail.channel_account for mail in mails))
+    metrics.STORED_BYTES.inc(sum(map(len, raws)) + sum(len(file.content) for mail in mails for file in mail.files))
     metrics.BATCH_MAILS.observe(len(mails))
     for step, took in zip(("read", "store", "publish"), seconds, strict=True):
         metrics.STEP_SECONDS.labels(step).observe(took)

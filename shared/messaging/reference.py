@@ -15,7 +15,7 @@ from shared.messaging.kafka import Consumer, KafkaException, Message, TopicParti
 from shared.observability import get_logger
 from shared.schemas import topics
 from shared.schemas.configuration import Configuration
-from shared.schemas.envelope import Undecodable, decode
+from shared.schemas.envelope import LARGEST_VERSION, Undecodable, decode
 from shared.schemas.events import ConfigurationPublished, StaffChanged, UnitChanged
 
 log = get_logger(__name__)
@@ -91,8 +91,7 @@ class Reference:
     def __init__(self, kafka: str, prefix: str = "") -> None:
         self._kafka = kafka
         self._prefix = prefix
-        self._documents: dict[int, ConfigurationPublished] = {}
-        self._parsed: dict[int, Configuration] = {}
+        self._versions: dict[int, Configuration] = {}
         self._newest = 0
         self.staff: dict[str, StaffChanged] = {}
         self.units: dict[str, UnitChanged] = {}
@@ -108,12 +107,9 @@ class Reference:
 
     def configuration(self, version: int = 0) -> Configuration:
         """The configuration of this version; 0 or one no longer kept: the newest. Raises LookupError before there is one."""
-        wanted = version if version in self._documents else self._newest
-        found = self._parsed.get(wanted)
+        found = self._versions.get(version) or self._versions.get(self._newest)
         if found is None:
-            if not wanted:
-                raise LookupError("no configuration has been published yet")
-            found = self._parsed[wanted] = Configuration.model_validate(self._documents[wanted].document)
+            raise LookupError("no configuration has been published yet")
         return found
 
     def start(self, stop: threading.Event | None = None) -> Reference:
@@ -180,13 +176,25 @@ class Reference:
             log.warning("reference message cannot be read", topic=message.topic(), offset=message.offset(), reason=str(error))
             return
         if isinstance(data, ConfigurationPublished):
-            self._documents[data.version] = data
-            self._newest = max(self._newest, data.version)
-            log.info("configuration version known", version=data.version)
+            self._take_configuration(data, message)
         elif isinstance(data, StaffChanged):
             self.staff[data.user] = data
         elif isinstance(data, UnitChanged):
             self.units[data.unit] = data
+
+    def _take_configuration(self, data: ConfigurationPublished, message: Message) -> None:
+        """Keep a version that can be read. One that cannot would otherwise end whoever first works under it, again and again."""
+        try:
+            configuration = Configuration.model_validate(data.document)
+        except (ValueError, RecursionError) as error:
+            log.warning("configuration cannot be read", version=data.version, offset=message.offset(), error=type(error).__name__)
+            return
+        if data.version > LARGEST_VERSION:
+            log.warning("no configuration has such a version", version=data.version, offset=message.offset())
+            return
+        self._versions[data.version] = configuration
+        self._newest = max(self._newest, data.version)
+        log.info("configuration version known", version=data.version)
 
 
 REFERENCE_TYPES = {payload.event_type: payload for payload in (ConfigurationPublished, StaffChanged, UnitChanged)}

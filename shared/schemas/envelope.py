@@ -68,6 +68,10 @@ class Undecodable(Exception):
     """The message is no event that this release understands; the text says what is wrong and where."""
 
 
+LARGEST_REVISION = 2**31 - 1
+LARGEST_VERSION = 2**31 - 1
+"""What the databases hold. A larger version would be waited for without end."""
+
 REQUIRED_HEADERS = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_revision")
 
 
@@ -82,14 +86,17 @@ def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, pa
         time = datetime.fromisoformat(headers["ce_time"].decode())
         if time.tzinfo is None:
             raise Undecodable("header ce_time: no time zone")
+        time = time.astimezone(UTC)
         event_id = UUID(headers["ce_id"].decode())
-        revision = int(headers["ce_revision"])
-        config_version = int(headers.get("ce_configversion", b"0"))
+        revision = _number(headers["ce_revision"], 0, LARGEST_REVISION)
+        config_version = _number(headers.get("ce_configversion", b"0"), 0, LARGEST_VERSION)
         source, subject = headers["ce_source"].decode(), headers["ce_subject"].decode()
         text_key = (key or b"").decode()
         traceparent = headers.get("traceparent", b"").decode("ascii")
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Undecodable(f"bad header: {error}") from error
+    if "\x00" in source or "\x00" in subject or "\x00" in text_key:
+        raise Undecodable("bad header: a NUL, which no database can hold")
     try:
         data = payload.model_validate_json(value)
     except ValidationError as error:
@@ -98,3 +105,9 @@ def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, pa
     except RecursionError as error:
         raise Undecodable("data nested too deeply") from error
     return Event(event_id, payload.event_type, source, subject, time, revision, config_version, traceparent, text_key, data)
+
+
+def _number(text: bytes, least: int, most: int) -> int:
+    if not text.isdigit() or len(text) > 20 or not least <= int(text) <= most:
+        raise Undecodable(f"bad header: {text[:40]!r} is not a number from {least} to {most}")
+    return int(text)

@@ -20,7 +20,7 @@ from services.sla.domain.records import Facts
 from services.sla.domain.tasks import TaskFact
 from shared.calendars.openings import micros
 from shared.schemas import events, topics
-from shared.schemas.envelope import REQUIRED_HEADERS, Undecodable
+from shared.schemas.envelope import LARGEST_REVISION, LARGEST_VERSION, REQUIRED_HEADERS, Undecodable
 from shared.schemas.events import PAYLOADS, CaseLifeCycle, Code, Line, TaskLifeCycle
 
 Fact = CaseFact | TaskFact | CommunicationFact
@@ -124,7 +124,7 @@ def read_envelope(headers: Mapping[str, bytes]) -> Envelope:
         raise Undecodable(f"header missing: {', '.join(missing)}") from error
     except ValueError as error:
         raise Undecodable(f"bad header: {error}") from error
-    if not (0 <= revision < 2**32 and 0 <= config_version < 2**32):
+    if not (0 <= revision <= LARGEST_REVISION and 0 <= config_version <= LARGEST_VERSION):
         raise Undecodable("bad header: ce_revision or ce_configversion out of range")
     return Envelope(at, revision, config_version)
 

@@ -36,7 +36,7 @@ def run_consumer(service: str, settings: ProcessSettings, handlers: Callable[[Re
     def problems() -> list[str]:
         return reference.problems() + (loops[0].problems() if loops else ["starting"])
 
-    with closing(serve_health(settings.host, settings.port, problems)):
+    with closing(serve_health(settings.host, settings.port, problems, lambda: {"config_version": reference.version})):
         try:
             reference.start(stop)
             if not stop.is_set():

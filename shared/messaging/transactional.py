@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from shared.messaging.kafka import consumer_settings, producer_settings, quiet
+from shared.messaging.kafka import consumer_settings, producer_settings
 
 __all__ = [
     "OFFSET_BEGINNING",
@@ -53,7 +53,8 @@ def transactional_producer(kafka: str, transactional_id: str) -> Producer:
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000),
             "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000),
-            "error_cb": quiet,
+            # A coordinator that is still loading is asked again; librdkafka says so each time.
+            "log_level": 3,
         }
     )
 

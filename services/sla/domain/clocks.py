@@ -16,6 +16,8 @@ Span = int
 """Microseconds of time on a clock's calendar."""
 
 ONE_MICROSECOND: Final = timedelta(microseconds=1)
+COUNTED: Final = timedelta(days=5 * 366) // ONE_MICROSECOND
+"""Longest span for which working time is counted."""
 
 
 class ClockKind(IntEnum):
@@ -135,9 +137,10 @@ def start_clock(
 ) -> Clock:
     """A clock that runs from `started_at` and, unless suspended, is due at `due_at`. `ladder` None: it has no due-soon rung.
 
-    Where no working time lies between (a task for the night), its share is that of plain time.
+    Where no working time lies between (a task for the night), its share is that of plain time; and where years do, for which no calendar
+    is known and counting would take long.
     """
-    budget = working_span(calendar, started_at, due_at) if ladder else 0
+    budget = working_span(calendar, started_at, due_at) if ladder and due_at - started_at <= COUNTED else 0
     if budget <= 0:
         calendar, budget = ROUND_THE_CLOCK, max(0, due_at - started_at)
     code = "" if calendar.round_the_clock else calendar.code

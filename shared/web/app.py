@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.routing import APIRoute
 
 from shared.observability.health import Facts, Ready, no_facts, readiness
 from shared.observability.metrics import exposition
@@ -41,6 +42,8 @@ def create_app(
 ) -> FastAPI:
     """The API of `service`: `routers` behind access tokens, `public` ones not, health and metrics beside them.
 
+    Raises ValueError when a route of `routers` names no permission: a forgotten one must not start.
+
     `body_limits`: longest body in bytes by path, where it is not 1 MiB. `verifier`: when the keys are not at
     `settings.jwks_url`.
     """
@@ -62,8 +65,27 @@ def create_app(
         app.include_router(router)
     app.include_router(_openapi_router(app), dependencies=[Depends(authenticated)])
     for router in routers:
+        for route in unguarded(router):
+            raise ValueError(f"{service}: {route.name} {route.path} names no permission; give it requires(...)")
         app.include_router(router, dependencies=[Depends(authenticated)])
     return app
+
+
+def unguarded(router: APIRouter) -> list[APIRoute]:
+    """Routes that whoever has any token could call, because nothing they depend on is `requires(...)`."""
+    return [route for route in router.routes if isinstance(route, APIRoute) and not permissions_of(route)]
+
+
+def permissions_of(route: APIRoute) -> frozenset[str]:
+    """The permissions that a route demands."""
+    found: set[str] = set()
+    waiting = [route.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        waiting += dependant.dependencies
+        if permission := getattr(dependant.call, "permission", None):
+            found.add(permission)
+    return frozenset(found)
 
 
 def _health_router(ready: Ready, facts: Facts) -> APIRouter:

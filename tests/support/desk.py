@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -32,9 +33,13 @@ PASSWORD = "correct horse battery"
 
 def a_configuration_text(**changes: object) -> str:
     """The tests' organisation as YAML; every user's password is `PASSWORD`."""
-    hashed = hash_password(PASSWORD)
-    users = [user | {"password_hash": hashed} for user in USERS]
+    users = [user | {"password_hash": _password_hash()} for user in USERS]
     return yaml.safe_dump(a_document(**({"users": users} | changes)), sort_keys=False)
+
+
+@cache
+def _password_hash() -> str:
+    return hash_password(PASSWORD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,24 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from services.desk.api import Desk, desk_app
-from services.desk.handlers.passwords import hash_password
 from services.desk.settings import DeskSettings
 from shared.messaging.topics import create_topics
 from shared.web.tokens import new_signing_key
-from tests.support.configuration import USERS, a_document
 from tests.support.web import served
-
-PASSWORD = "correct horse battery"
-
-
-def a_configuration_text(**changes: object) -> str:
-    """The tests' organisation as YAML; every user's password is `PASSWORD`."""
-    hashed = hash_password(PASSWORD)
-    users = [user | {"password_hash": hashed} for user in USERS]
-    return yaml.safe_dump(a_document(**({"users": users} | changes)), sort_keys=False)
 
 
 @pytest.fixture

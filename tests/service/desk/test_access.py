@@ -15,8 +15,9 @@ from services.desk.handlers.configuration import apply_configuration
 from services.desk.handlers.passwords import hash_password
 from shared.web import TokenVerifier
 from shared.web.auth import keys_at
-from tests.service.desk.conftest import PASSWORD, a_configuration_text, machine
+from tests.service.desk.conftest import machine
 from tests.support.configuration import USERS
+from tests.support.desk import PASSWORD, a_configuration_text
 from tests.support.web import served
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from services.desk.api import Desk
 from shared.messaging import Reference
-from tests.service.desk.conftest import a_configuration_text, machine
+from tests.service.desk.conftest import machine
 from tests.support import eventually
 from tests.support.configuration import USERS
+from tests.support.desk import a_configuration_text
 
 READ_APPLY = ("configuration:read", "configuration:apply", "staff:read", "status:read")
 

@@ -201,7 +201,7 @@ class Stack:
         names = [instance.name for instance in wanted] + [MAIL_SINK, f"{MAIL_SINK}-health"]
         kept = {name for name in names if name.removesuffix("-health") in running}
         self._ports.claim(name for name in names if name not in kept)
-        ports = self._ports.known()
+        ports = {name: port for name, port in self._ports.known().items() if name in names}
         around = Surroundings(self.folder, self.kafka.bootstrap, databases, self.prefix, ports, self._signing_key.absolute())
         sink = [self.mail_folder, ports[MAIL_SINK], ports[f"{MAIL_SINK}-health"]]
         plan: list[dict[str, Any]] = [

@@ -1,5 +1,6 @@
 """Every process of the product, declared once: the service, its role, whether it serves an API or takes a share of topics."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,7 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
         variables |= {
             "CASESTREAM_SIGNING_KEY": str(around.signing_key.resolve()),
             "CASESTREAM_DESK_URL": desk,
+            "CASESTREAM_PROCESSES": json.dumps({name: around.url(name) for name in sorted(around.ports) if not name.startswith(MAIL_SINK)}),
             **{
                 f"CASESTREAM_{service.upper()}_URL": around.url(f"{service}-api-0")
                 for service in ("ingest", "case", "task", "sla", "notify")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -157,6 +158,29 @@ def _configuration(publisher: EventPublisher, clock: Clock) -> APIRouter:
     @router.get("/versions/{version}", dependencies=[reads], summary="One version, as it was handed in.")
     def one(version: Version, request: Request) -> Response:
         return _shown(request, version)
+
+    @router.get("/versions/{version}/difference", dependencies=[reads], summary="What this version changed, as a unified diff of the YAML.")
+    def difference(version: Version, since: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None) -> Response:
+        before = since if since is not None else version - 1
+        with database.read() as tx:
+            found = {number: configurations.source(tx, number) for number in (before, version) if number}
+        if any(source is None for source in found.values()):
+            raise NotFound("There is no such version of the configuration.")
+        old, new = ((found.get(number) or (0, ""))[1].splitlines(keepends=True) for number in (before, version))
+        lines = difflib.unified_diff(old, new, f"version {before}", f"version {version}")
+        return Response("".join(lines), media_type="text/x-diff")
+
+    @router.post("/versions/{version}/apply", summary="Go back to this version: its content becomes the newest version.")
+    def go_back(
+        version: Version,
+        principal: Annotated[Principal, Depends(requires("configuration:apply"))],
+        asked: Annotated[Command, Depends(command)],
+    ) -> Response:
+        with database.read() as tx:
+            found = configurations.source(tx, version)
+        if found is None:
+            raise NotFound("There is no such version of the configuration.")
+        return _apply(found[1].encode(), principal, asked)
 
     def _shown(request: Request, version: int | None) -> Response:
         with database.read() as tx:

@@ -12,7 +12,7 @@ from shared.messaging import Reference
 from tests.service.desk.conftest import machine
 from tests.support import eventually
 from tests.support.configuration import USERS
-from tests.support.desk import a_configuration_text
+from tests.support.desk import PASSWORD, a_configuration_text
 
 READ_APPLY = ("configuration:read", "configuration:apply", "staff:read", "status:read")
 
@@ -72,6 +72,27 @@ def test_a_bad_configuration_is_refused_with_every_problem_and_changes_nothing(c
     lines = text.splitlines()
     assert "contact-center" in next(lines[p["line"] - 1] for p in problems if p["key"] == "organisation.default_unit")
     assert client.get("/configuration", headers=machine(desk, *READ_APPLY)).status_code == 404
+
+
+@pytest.mark.requirement("FACE-2")
+def test_each_version_is_kept_shown_as_a_difference_and_gone_back_to(client: httpx.Client, desk: Desk) -> None:
+    headers = machine(desk, *READ_APPLY)
+    for name in ("Test Homes", "Better Homes"):
+        apply(client, desk, a_configuration_text().replace("Test Homes", name))
+    difference = client.get("/configuration/versions/2/difference", headers=headers).text.splitlines()
+    assert [line for line in difference if line.startswith(("-", "+"))] == [
+        "--- version 1",
+        "+++ version 2",
+        "-  name: Test Homes",
+        "+  name: Better Homes",
+    ]
+    answer = client.post("/configuration/versions/1/apply", headers=headers)
+    assert (answer.status_code, answer.json()["version"]) == (201, 3)
+    assert "Test Homes" in client.get("/configuration", headers=headers).text
+    assert "Better Homes" in client.get("/configuration/versions/2", headers=headers).text
+    assert client.post("/configuration/versions/9/apply", headers=headers).status_code == 404
+    # Whoever could sign in before still can: accounts are not versioned.
+    assert client.post("/login", json={"user": "rita", "password": PASSWORD}).status_code == 200
 
 
 def test_password_hashes_are_neither_shown_nor_published(client: httpx.Client, desk: Desk, reference: Reference) -> None:

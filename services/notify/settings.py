@@ -24,7 +24,9 @@ class SendSettings(ProcessSettings):
     smtp_ca_file: Path | None = Field(default=None, description="Certificates to trust, PEM; none: the system's.")
     smtp_user: str = Field(default="", description="Whom to log in as; empty: no login.")
     smtp_password_file: Path | None = Field(default=None, description="File with the password, so that it is in no environment.")
-    smtp_connections: int = Field(default=2, ge=1, le=50, description="Connections to the relay that are kept open, each with a thread.")
+    smtp_connections: int = Field(
+        default=4, ge=1, le=50, description="Connections to the relay that are kept open, each with a thread and a message at a time."
+    )
     smtp_timeout_seconds: float = Field(default=30.0, gt=0, description="How long one step of SMTP may take.")
     mail_from: str = Field(description="Address that messages come from, where bounces go.")
     mail_domain: str = Field(

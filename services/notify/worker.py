@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.notify import metrics
@@ -56,7 +56,8 @@ class Job:
 
     claimed: Claimed
     until: float
-    began: bool = False
+    recorded: threading.Event = field(default_factory=threading.Event)
+    """Set once the database knows how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class Sender:
             return True
         ended = list(self._unrecorded)
         try:
-            with self._publisher.transaction() as tx:
+            with self._publisher.transaction(lambda: _let_go(ended)) as tx:
                 finished = deliveries.record(tx, [self._result(e) for e in ended])
                 for delivery in finished:
                     self._emit(tx, delivery)
@@ -281,11 +282,18 @@ class Sender:
     # The other threads
 
     def _speak(self) -> None:
-        """One connection: take a job, send it, tell."""
+        """One connection: take a job, send it, tell, and wait until that is recorded.
+
+        So a process that dies leaves at most one message a connection of which it is not known whether it was sent.
+        """
         relay = self._connect()
         try:
             while (job := self._jobs.get()) is not None:
-                self._inbox.put(Ended(job, self._attempt(relay, job)))
+                answer = self._attempt(relay, job)
+                self._inbox.put(Ended(job, answer))
+                if answer.outcome is not Outcome.RETURNED:
+                    while not job.recorded.wait(POLL_SECONDS) and not self._stop.is_set():
+                        pass
         finally:
             relay.close()
 
@@ -318,6 +326,11 @@ class Sender:
                     self._stop.wait(1.0)
         finally:
             self._wakeup.close()
+
+
+def _let_go(ended: list[Ended]) -> None:
+    for one in ended:
+        one.job.recorded.set()
 
 
 def relay_address(settings: SendSettings) -> RelayAddress:

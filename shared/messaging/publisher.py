@@ -7,7 +7,7 @@ What was not sent inline (Kafka away, a crash in between, an older event waiting
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import cast
@@ -43,14 +43,17 @@ class EventPublisher:
         self._sweeper: threading.Thread | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, committed: Callable[[], None] | None = None) -> Iterator[Transaction]:
         """A transaction whose emitted events are published once it has committed.
 
-        It commits also while Kafka is away; the events then wait in the outbox.
+        It commits also while Kafka is away; the events then wait in the outbox. `committed` is called in between, for those who wait for
+        the commit only.
         """
         with self.database.transaction() as tx:
             yield tx
             held = outbox.store(tx)
+        if committed is not None:
+            committed()
         emitted = [one for one in tx.emitted if one.event.subject not in held]
         if emitted and not self._kafka_away.is_set():
             self._publish_inline(emitted)

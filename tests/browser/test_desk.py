@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from shared.messaging.topics import create_topics
 from tests.support.desk import PASSWORD, Platform, desk_beside_task
 
 QUIET = [
@@ -34,6 +35,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def platform(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, topic_prefix: str) -> Iterator[Platform]:
+    create_topics(kafka, topic_prefix, replication=1)
     with desk_beside_task(tmp_path, fresh_database, kafka, topic_prefix) as platform:
         yield platform
 

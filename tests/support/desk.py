@@ -20,7 +20,6 @@ from services.desk.handlers.passwords import hash_password
 from services.desk.settings import DeskSettings
 from services.task.api import routers
 from shared.messaging import EventPublisher, StaticReference
-from shared.messaging.topics import create_topics
 from shared.settings import ProcessSettings
 from shared.storage import Database
 from shared.web import TokenVerifier, create_app
@@ -67,8 +66,9 @@ class Platform:
 
 @contextlib.contextmanager
 def desk_beside_task(folder: Path, fresh_database: Callable[[str], str], kafka: str, prefix: str, **settings: object) -> Iterator[Platform]:
-    """Serve both while the block runs, with the tests' organisation applied. `settings` are the desk's, by keyword."""
-    create_topics(kafka, prefix, replication=1)
+    """Serve both while the block runs, with the tests' organisation applied; topics of `prefix` must be there.
+    `settings` are the desk's, by keyword.
+    """
     key = folder / "key.pem"
     key.write_bytes(new_signing_key())
     with contextlib.ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,15 +24,22 @@ def signing_key(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def desk_prefix(kafka: str) -> str:
+    """Topics for a module's tests together, since making them takes seconds; whoever reads them takes its own."""
+    prefix = f"t{secrets.token_hex(4)}."
+    create_topics(kafka, prefix, replication=1)
+    return prefix
+
+
 @pytest.fixture
-def make_desk(fresh_database: Callable[[str], str], kafka: str, topic_prefix: str, signing_key: Path) -> Iterator[Callable[..., Desk]]:
+def make_desk(fresh_database: Callable[[str], str], kafka: str, desk_prefix: str, signing_key: Path) -> Iterator[Callable[..., Desk]]:
     """Makes desks over one database; further settings by keyword."""
     url = fresh_database("desk")
-    create_topics(kafka, topic_prefix, replication=1)
     made: list[Desk] = []
 
     def make(**settings: object) -> Desk:
-        values = {"database": url, "kafka": kafka, "topic_prefix": topic_prefix, "port": 1, "signing_key": signing_key} | settings
+        values = {"database": url, "kafka": kafka, "topic_prefix": desk_prefix, "port": 1, "signing_key": signing_key} | settings
         made.append(Desk(DeskSettings(**values)))  # type: ignore[arg-type]
         return made[-1]
 

@@ -16,15 +16,15 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def platform(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, topic_prefix: str) -> Iterator[Platform]:
-    with desk_beside_task(tmp_path, fresh_database, kafka, topic_prefix) as platform:
+def platform(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, desk_prefix: str) -> Iterator[Platform]:
+    with desk_beside_task(tmp_path, fresh_database, kafka, desk_prefix) as platform:
         yield platform
 
 
 @pytest.fixture
-def lonely(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, topic_prefix: str) -> Iterator[Platform]:
+def lonely(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, desk_prefix: str) -> Iterator[Platform]:
     """A desk whose task service is away."""
-    with desk_beside_task(tmp_path, fresh_database, kafka, topic_prefix, task_url="http://127.0.0.1:9") as platform:
+    with desk_beside_task(tmp_path, fresh_database, kafka, desk_prefix, task_url="http://127.0.0.1:9") as platform:
         yield platform
 
 

@@ -31,7 +31,13 @@ def add(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:
     wanted = _span(duration)
     if wanted == 0 or calendar.round_the_clock:
         return _moved(start, duration)
-    at = micros(start)
+    return moment(add_micros(calendar, micros(start), wanted))
+
+
+def add_micros(calendar: Calendar, at: int, wanted: int) -> int:
+    """`add` for who keeps moments and spans as microseconds."""
+    if wanted == 0 or calendar.round_the_clock:
+        return at + wanted
     number = at // STRETCH
     part = stretch(calendar, number)
     wanted += _worked_until(part, at)
@@ -44,7 +50,7 @@ def add(calendar: Calendar, start: datetime, duration: timedelta) -> datetime:
         _require_reach(calendar, closed, number <= last)
         part = stretch(calendar, number)
     index = bisect_left(part.worked, wanted)
-    return moment(part.ends[index] - (part.worked[index] - wanted))
+    return part.ends[index] - (part.worked[index] - wanted)
 
 
 def subtract(calendar: Calendar, end: datetime, duration: timedelta) -> datetime:
@@ -74,17 +80,20 @@ def subtract(calendar: Calendar, end: datetime, duration: timedelta) -> datetime
 
 def between(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
     """The working time from `start` to `end`; negative when `end` comes first."""
-    since, until = micros(start), micros(end)
+    return timedelta(microseconds=between_micros(calendar, micros(start), micros(end)))
+
+
+def between_micros(calendar: Calendar, since: int, until: int) -> int:
+    """`between` for who keeps moments and spans as microseconds."""
     if since > until:
-        return -between(calendar, end, start)
+        return -between_micros(calendar, until, since)
     if calendar.round_the_clock:
-        return timedelta(microseconds=until - since)
+        return until - since
     first, last = since // STRETCH, until // STRETCH
     if last - first > REACH_STRETCHES:
-        raise OutOfReach(f"calendar {calendar.code}: {start} and {end} are too far apart to count the working time")
+        raise OutOfReach(f"calendar {calendar.code}: {moment(since)} and {moment(until)} are too far apart to count the working time")
     passed = _worked_until(stretch(calendar, last), until) - _worked_until(stretch(calendar, first), since)
-    passed += sum(stretch(calendar, number).total for number in range(first, last))
-    return timedelta(microseconds=passed)
+    return passed + sum([stretch(calendar, number).total for number in range(first, last)])
 
 
 def is_open(calendar: Calendar, at: datetime) -> bool:

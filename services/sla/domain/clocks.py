@@ -7,7 +7,8 @@ from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
-from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, add, between, due
+from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, due
+from shared.calendars.arithmetic import add_micros, between_micros
 from shared.calendars.openings import micros, moment
 
 Moment = int
@@ -107,7 +108,7 @@ class Ladder:
 
 def working_span(calendar: Calendar, since: Moment, until: Moment) -> Span:
     """Working time between two moments."""
-    return between(calendar, moment(since), moment(until)) // ONE_MICROSECOND
+    return between_micros(calendar, since, until)
 
 
 def moment_after(clock: Clock, calendar: Calendar, span: Span) -> Moment | None:
@@ -122,7 +123,7 @@ def moment_after(clock: Clock, calendar: Calendar, span: Span) -> Moment | None:
         if until is None:
             return None
         at = max(at, until)
-    return micros(add(calendar, moment(at), left * ONE_MICROSECOND))
+    return add_micros(calendar, at, left)
 
 
 def start_clock(
@@ -144,14 +145,11 @@ def start_clock(
     if budget <= 0:
         calendar, budget = ROUND_THE_CLOCK, max(0, due_at - started_at)
     code = "" if calendar.round_the_clock else calendar.code
-    rung = Rung.DUE_SOON if ladder and budget > 0 else Rung.OVERDUE
-    clock = Clock(kind, started_at, due_at, None, None, budget, code, is_pausable, rung, suspensions=suspensions)
-    if suspensions:
-        return measure(clock, calendar, ladder)
-    soon_at = None
-    if ladder and rung == Rung.DUE_SOON:
-        soon_at = micros(add(calendar, moment(started_at), int(budget * ladder.due_soon_share) * ONE_MICROSECOND))
-    return clock._replace(soon_at=soon_at, next_at=due_at if soon_at is None else soon_at)
+    soon_at = add_micros(calendar, started_at, int(budget * ladder.due_soon_share)) if ladder and budget > 0 else None
+    rung = Rung.OVERDUE if soon_at is None else Rung.DUE_SOON
+    next_at = due_at if soon_at is None else soon_at
+    clock = Clock(kind, started_at, due_at, soon_at, next_at, budget, code, is_pausable, rung, suspensions=suspensions)
+    return measure(clock, calendar, ladder) if suspensions else clock
 
 
 def measure(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Clock:

@@ -21,7 +21,7 @@ from services.sla.domain.tasks import TaskFact
 from shared.calendars.openings import micros
 from shared.schemas import events, topics
 from shared.schemas.envelope import LARGEST_REVISION, LARGEST_VERSION, REQUIRED_HEADERS, Undecodable
-from shared.schemas.events import PAYLOADS, CaseLifeCycle, Code, Line, TaskLifeCycle
+from shared.schemas.events import PAYLOADS, Code, Line
 
 Fact = CaseFact | TaskFact | CommunicationFact
 
@@ -44,7 +44,7 @@ class _TaskFieldsBase(TypedDict):
     subject: Code
     definition: Code | None
     subject_line: Line
-    state: TaskLifeCycle
+    state: Literal["planned", "pending", "in_progress", "completed", "cancelled"]
     owner: OwnerFields
     unit: Code
     priority: Code
@@ -67,7 +67,7 @@ class _CaseFieldsBase(TypedDict):
     subject: Code
     title: Line
     method: Code
-    state: CaseLifeCycle
+    state: Literal["pending", "responded", "temporarily_resolved", "finally_resolved", "completed", "cancelled"]
     priority: Code
     unit: Code
     opened_at: AwareDatetime
@@ -113,7 +113,7 @@ class Envelope(NamedTuple):
 
 
 def read_envelope(headers: Mapping[str, bytes]) -> Envelope:
-    """The headers, checked as `shared.schemas.envelope.decode` checks them. Raises `Undecodable`."""
+    """The headers (one without a value may be None), checked as `shared.schemas.envelope.decode` checks them. Raises `Undecodable`."""
     try:
         if not _UUID.fullmatch(headers["ce_id"]):
             UUID(headers["ce_id"].decode())
@@ -122,7 +122,7 @@ def read_envelope(headers: Mapping[str, bytes]) -> Envelope:
     except KeyError as error:
         missing = [name for name in REQUIRED_HEADERS if name not in headers]
         raise Undecodable(f"header missing: {', '.join(missing)}") from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise Undecodable(f"bad header: {error}") from error
     if not (0 <= revision <= LARGEST_REVISION and 0 <= config_version <= LARGEST_VERSION):
         raise Undecodable("bad header: ce_revision or ce_configversion out of range")
@@ -153,7 +153,7 @@ def _task(envelope: Envelope, fields: TaskFields, _is_expired: bool) -> TaskFact
         envelope.revision,
         envelope.config_version,
         envelope.at,
-        fields["state"].value,
+        fields["state"],
         micros(fields["planned_at"]),
         _moment(fields.get("starts_at")),
         _moment(fields.get("triggered_at")),
@@ -182,7 +182,7 @@ def _case(envelope: Envelope, fields: CaseFields, _is_expired: bool) -> CaseFact
         envelope.revision,
         envelope.config_version,
         envelope.at,
-        fields["state"].value,
+        fields["state"],
         fields.get("waiting_for_customer", False),
         micros(fields["opened_at"]),
         _moment(fields.get("responded_at")),

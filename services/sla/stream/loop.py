@@ -160,14 +160,14 @@ class Stream:
         if held is None or topic is None or offset is None or topic in held.waiting or offset < held.read_to.get(topic, 0):
             return
         bare = self._bare[topic]
-        headers = dict(headers_of(message))
+        headers: dict[str, bytes] = dict(message.headers() or ())  # type: ignore[arg-type]
         try:
             fact = read_fact(bare, headers, value_of(message))
             if fact is not None:
                 if fact.config_version > self._reference.version:
                     self._wait(held, topic, offset, fact.config_version)
                     return
-                held.partition.take(fact, headers.get("traceparent", b""), now)
+                held.partition.take(fact, headers.get("traceparent") or b"", now)
         except Undecodable as problem:
             letters.append(self._letter(message, bare, kind_of(problem), str(problem)))
         except CalendarError as problem:

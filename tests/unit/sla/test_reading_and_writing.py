@@ -39,7 +39,9 @@ def test_every_field_that_is_read_is_declared_as_in_the_events_model() -> None:
         required = {name for name, field in model.model_fields.items() if field.is_required()}
         theirs = typing.get_type_hints(model, include_extras=True)
         for name, hint in hints.items():
-            assert name == "owner" or hint == theirs[name] or name in ("unit", "priority", "definition"), name
+            assert name == "owner" or hint == theirs[name] or name in ("unit", "priority", "definition", "state"), name
+            if name == "state":
+                assert set(typing.get_args(hint)) == {state.value for state in theirs[name]}
             assert (name in fields.__required_keys__) == (name in required), name
 
 

@@ -18,7 +18,7 @@ class ProcessSettings(BaseSettings):
     database: str = Field(description="PostgreSQL URL of this service's own database role.")
     host: str = Field(default="127.0.0.1", description="Address that the process listens on.")
     port: int = Field(description="Port for the API (where the role has one), health and metrics.")
-    instance: str = Field(default="0", description="Replica ordinal, stable over restarts (a StatefulSet's); static group membership.")
+    instance: str = Field(default="0", description="Replica ordinal, stable over restarts (a StatefulSet's).")
     topic_prefix: str = Field(
         default="",
         description="Put before every topic, group and transactional id: several installations on one cluster.",
@@ -27,9 +27,10 @@ class ProcessSettings(BaseSettings):
     jwks_url: str = Field(default="", description="Where the public keys of access tokens are; needed by every role with an API.")
     issuer: str = Field(default="casestream", description="The `iss` that access tokens must carry.")
     batch_size: int = Field(default=500, ge=1, description="Most messages in one consumed batch.")
-
     bad_in_a_row: int = Field(
-        default=100, ge=1, description="So many messages in a row that a bad release may have failed on stop the process; no more are set aside."
+        default=100,
+        ge=1,
+        description="So many messages in a row that a bad release may have failed on stop the process; no more are set aside.",
     )
 
     @classmethod

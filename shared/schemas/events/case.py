@@ -1,0 +1,113 @@
+"""What case publishes: cases and communications as they change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from shared.schemas import topics
+from shared.schemas.envelope import Payload
+from shared.schemas.events.texts import Code, Line
+from shared.schemas.parts import CustomerRef
+
+
+class CaseLifeCycle(StrEnum):
+    """Life-cycle states of a case."""
+
+    PENDING = "pending"
+    RESPONDED = "responded"
+    TEMPORARILY_RESOLVED = "temporarily_resolved"
+    FINALLY_RESOLVED = "finally_resolved"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class CaseState(Payload):
+    """A case as it is now: the data of every event on a case."""
+
+    topic: ClassVar[str] = topics.CASES
+
+    case_id: UUID
+    number: str
+    subject: Code
+    title: Line
+    communication_id: UUID
+    conversation_id: UUID
+    method: Code
+    customer: CustomerRef
+    state: CaseLifeCycle
+    status: Code
+    status_before: Code | None = None
+    urgency: Code
+    impact: Code
+    priority: Code
+    category: str = ""
+    unit: Code
+    owner: str | None = None
+    """The user who has it."""
+    waiting_for_customer: bool = False
+    opened_at: AwareDatetime
+    responded_at: AwareDatetime | None = None
+    resolved_at: AwareDatetime | None = None
+    completed_at: AwareDatetime | None = None
+    expected_completion_at: AwareDatetime | None = None
+    changed_by: str = "system"
+    reason: str = ""
+    """Why the last change was made, where a reason was given; `expired` when expiry cancelled it (COM-8)."""
+
+
+class CaseOpened(CaseState):
+    """A communication opened this case (CASE-1)."""
+
+    event_type: ClassVar[str] = "casestream.case.opened.v1"
+
+
+class CaseStatusChanged(CaseState):
+    """The case's status changed, and with it perhaps its life-cycle state (CASE-3)."""
+
+    event_type: ClassVar[str] = "casestream.case.status-changed.v1"
+
+
+class CaseAssigned(CaseState):
+    """The case was assigned or accepted (CASE-7)."""
+
+    event_type: ClassVar[str] = "casestream.case.assigned.v1"
+
+
+class CasePriorityChanged(CaseState):
+    """Urgency or impact changed (CASE-5)."""
+
+    event_type: ClassVar[str] = "casestream.case.priority-changed.v1"
+
+
+class CaseRepublished(CaseState):
+    """The case as it is now, sent again for a consumer that starts anew; nothing happened to it."""
+
+    event_type: ClassVar[str] = "casestream.case.republished.v1"
+
+
+class CommunicationRecorded(Payload):
+    """case recorded a communication: activity on its conversation, and what its expiry depends on (COM-8)."""
+
+    event_type: ClassVar[str] = "casestream.communication.recorded.v1"
+    topic: ClassVar[str] = topics.CASES
+
+    communication_id: UUID
+    conversation_id: UUID
+    method: Code
+    case_ids: tuple[UUID, ...]
+    """The cases it opened or joined."""
+    customer: CustomerRef
+    subject_line: Line = ""
+    direction: Literal["inbound", "outbound"]
+    robot: str = "none"
+    occurred_at: AwareDatetime
+
+
+class CommunicationExpired(CommunicationRecorded):
+    """The communication expired after its method's time without activity (COM-8)."""
+
+    event_type: ClassVar[str] = "casestream.communication.expired.v1"

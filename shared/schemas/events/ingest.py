@@ -1,0 +1,67 @@
+"""What ingest publishes, and what upstream systems publish to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, StringConstraints
+
+from shared.schemas import topics
+from shared.schemas.envelope import Payload
+from shared.schemas.events.texts import Code, Line
+from shared.schemas.parts import FileRef, Handle
+
+
+class ContactEvent(Payload):
+    """An upstream system's word that a customer made contact (COM-6); also the body of ingest's `POST /contacts`."""
+
+    event_type: ClassVar[str] = "casestream.contact-event.v1"
+    topic: ClassVar[str] = topics.CONTACT_EVENTS
+
+    source_system: Code
+    external_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    """Unique within the source system: a repeat is the same contact."""
+    method: Code
+    """Communication method of the configuration."""
+    direction: Literal["inbound", "outbound"] = "inbound"
+    sender: Handle
+    subject_line: Line = ""
+    text: Annotated[str, StringConstraints(max_length=1_000_000)] = ""
+    occurred_at: AwareDatetime
+    conversation: Annotated[str, StringConstraints(max_length=200)] = ""
+    """The source system's name for the conversation that this belongs to, if it has one."""
+    subjects: tuple[Code, ...] = ()
+    """Subjects chosen by the source; empty: routing decides."""
+
+
+class CommunicationReceived(Payload):
+    """One contact with a customer reached us (COM-1)."""
+
+    event_type: ClassVar[str] = "casestream.communication.received.v1"
+    topic: ClassVar[str] = topics.COMMUNICATIONS
+
+    communication_id: UUID
+    conversation_id: UUID
+    direction: Literal["inbound", "outbound"]
+    method: Code
+    channel_account: str = ""
+    """The nominated account it reached (a mailbox's address, a handle, a number), if any."""
+    location: str = ""
+    sender: Handle
+    recipients: tuple[str, ...] = ()
+    subject_line: Line = ""
+    text: str = ""
+    text_truncated: bool = False
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    occurred_at: AwareDatetime
+    received_at: AwareDatetime
+    attachments: tuple[FileRef, ...] = ()
+    raw: FileRef | None = None
+    """The whole message as it came."""
+    robot: Literal["none", "auto_reply", "bounce", "bulk"] = "none"
+    """Why it counts as sent by a machine (COM-7)."""
+    subjects: tuple[Code, ...] = ()
+    """Subjects chosen at the source; empty: routing decides."""

@@ -1,0 +1,12 @@
+"""Kinds of text that events are made of, and their limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Line = Annotated[str, StringConstraints(max_length=998)]
+BODY_LIMIT_BYTES = 65_536
+"""Longest text body inside an event, in bytes of UTF-8; a longer one is cut there, and whole in the file `raw`."""

@@ -9,9 +9,10 @@ from datetime import datetime
 from services.case.domain.life_cycle import LifeCycle, LifeCycleRules, Status, TransitionRule
 from services.case.domain.priority import PriorityTable
 from services.case.domain.routing import Router, RoutingRule
-from shared.calendars import Calendar, Duration, due, parse_duration, weekly
+from shared.calendars import Calendar, Duration, due, parse_duration
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.models import CalendarSection, Prioritisation, Subject
+from shared.schemas.configuration.calendars import calendar_of
+from shared.schemas.configuration.models import Prioritisation, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def rules_of(configuration: Configuration) -> Rules:
         units=frozenset(unit.code for unit in configuration.units),
         account_units={account.address.lower(): account.unit for account in configuration.mail_accounts if account.unit},
         default_unit=organisation.default_unit,
-        calendar=_calendar(calendar),
+        calendar=calendar_of(calendar),
     )
 
 
@@ -116,20 +117,4 @@ def _subject(
         category=subject.default_category or "",
         complete_within=parse_duration(subject.complete_within) if subject.complete_within else None,
         life_cycle=LifeCycleRules(allowed, own_defaults, transitions, subject.temporary_resolution),
-    )
-
-
-def _calendar(section: CalendarSection) -> Calendar:
-    hours: dict[str, list[str]] = {}
-    for window in section.windows:
-        for day in window.days:
-            hours.setdefault(day, []).append(f"{window.opens}-{window.closes}")
-    return Calendar(
-        code=section.code,
-        zone=section.time_zone,
-        week=weekly(hours),
-        closed_days=frozenset(section.closed_days),
-        country=section.holidays.country if section.holidays else None,
-        subdivision=section.holidays.region if section.holidays else None,
-        round_the_clock=section.round_the_clock,
     )

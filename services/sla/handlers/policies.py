@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from services.sla.domain.clocks import ClockKind, Ladder
 from services.sla.domain.policy import Policy, Target
-from shared.calendars import ROUND_THE_CLOCK, Calendar, parse_duration, weekly
+from shared.calendars import ROUND_THE_CLOCK, Calendar, parse_duration
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.models import CalendarSection, Subject, TaskDefinition
+from shared.schemas.configuration.calendars import calendar_of
+from shared.schemas.configuration.models import Subject, TaskDefinition
 from shared.schemas.configuration.models import Target as TargetSection
 
 
 def build_policy(configuration: Configuration) -> Policy:
     """The policy of a configuration that was checked."""
-    calendars = {section.code: _calendar(section) for section in configuration.calendars}
+    calendars = {section.code: calendar_of(section) for section in configuration.calendars}
     own = calendars[configuration.organisation.calendar]
     ladder = configuration.sla.ladder
     return Policy(
@@ -59,19 +60,3 @@ def _task_calendar(definition: TaskDefinition, calendars: Mapping[str, Calendar]
     if not parse_duration(definition.complete_within).business:
         return ROUND_THE_CLOCK
     return calendars[definition.calendar] if definition.calendar else own
-
-
-def _calendar(section: CalendarSection) -> Calendar:
-    hours: dict[str, list[str]] = {}
-    for window in section.windows:
-        for day in window.days:
-            hours.setdefault(day, []).append(f"{window.opens}-{window.closes}")
-    return Calendar(
-        code=section.code,
-        zone=section.time_zone,
-        week=weekly(hours),
-        closed_days=frozenset(section.closed_days),
-        country=section.holidays.country if section.holidays else None,
-        subdivision=section.holidays.region if section.holidays else None,
-        round_the_clock=section.round_the_clock,
-    )

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from services.task.domain.lifecycle import Statuses, TaskState
 from services.task.domain.ownership import Owner, OwnerKind
 from services.task.domain.workflow import Dependency, Node, Problem, ProblemKind, Workflow, WorkflowRefused, require_sound
-from shared.calendars import ROUND_THE_CLOCK, Calendar, Week, Window, parse_clock_time, parse_duration
-from shared.calendars.calendar import WEEKDAYS
+from shared.calendars import ROUND_THE_CLOCK, Calendar, parse_duration
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.models import CalendarSection, OwnerSection, Subject, TaskDefinition
+from shared.schemas.configuration.calendars import calendar_of
+from shared.schemas.configuration.models import OwnerSection, Subject, TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Compiled:
 def compile_configuration(configuration: Configuration) -> Compiled:
     """`configuration` as the handlers use it."""
     organisation = configuration.organisation
-    calendars = {section.code: _calendar(section) for section in configuration.calendars}
+    calendars = {section.code: calendar_of(section) for section in configuration.calendars}
     calendars.setdefault(organisation.calendar, ROUND_THE_CLOCK)
     units = {user.user: user.unit for user in configuration.users}
     sections = {definition.code: definition for definition in configuration.task_definitions}
@@ -132,23 +132,3 @@ def _workflow(subject: Subject, sections: Mapping[str, TaskDefinition], calendar
     )
     require_sound(workflow, sections, calendars)
     return workflow
-
-
-def _calendar(section: CalendarSection) -> Calendar:
-    if section.round_the_clock:
-        return Calendar(section.code, section.time_zone, round_the_clock=True)
-    week: list[list[Window]] = [[] for _ in WEEKDAYS]
-    for window in section.windows:
-        for day in window.days:
-            opening = Window(parse_clock_time(window.opens), parse_clock_time(window.closes))
-            week[WEEKDAYS.index(day)].append(opening)
-    hours: Week = tuple(tuple(sorted(windows)) for windows in week)
-    holidays = section.holidays
-    return Calendar(
-        section.code,
-        section.time_zone,
-        hours,
-        frozenset(section.closed_days),
-        holidays.country if holidays else None,
-        holidays.region if holidays else None,
-    )

@@ -22,6 +22,10 @@ SESSION_SECONDS = 10
 """A crashed replica's partitions move after this long, unless it is back before: static membership resumes at once."""
 
 
+SILENT = 2
+"""librdkafka's own log lines on stderr, from critical up: the others tell of reconnecting, and are no JSON."""
+
+
 def quiet(_error: object) -> None:
     """Connection errors that librdkafka reports while it reconnects by itself; what matters reaches the caller as an exception."""
 
@@ -39,6 +43,7 @@ def producer_settings(kafka: str) -> dict[str, Any]:
         "queue.buffering.max.messages": 500_000,
         "message.timeout.ms": 30_000,
         "socket.nagle.disable": True,
+        "log_level": SILENT,
         "error_cb": quiet,
     }
 
@@ -59,6 +64,7 @@ def consumer_settings(kafka: str, group: str, instance: str | None) -> dict[str,
         "fetch.error.backoff.ms": 50,
         "queued.max.messages.kbytes": 65_536,
         "socket.nagle.disable": True,
+        "log_level": SILENT,
         "error_cb": quiet,
     }
     if instance is not None:

@@ -10,13 +10,16 @@ import uuid
 from collections.abc import Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from shared.messaging.kafka import consumer_settings, producer_settings
+from shared.messaging.kafka import consumer_settings, producer_settings, quiet
 
 __all__ = [
     "OFFSET_BEGINNING",
     "Aborted",
     "Consumer",
+    "Ends",
     "Fenced",
     "KafkaError",
     "KafkaException",
@@ -144,3 +147,16 @@ def value_of(message: Message) -> bytes | None:
     """A consumed message's value as it came."""
     value = message.value()
     return value if isinstance(value, bytes) else None
+
+
+class Ends:
+    """Asks where partitions end. On a connection of its own: on a consumer's, the question waits behind each long poll for messages."""
+
+    def __init__(self, kafka: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": kafka, "socket.nagle.disable": True, "error_cb": quiet})  # type: ignore[dict-item]
+
+    def of(self, places: Sequence[tuple[str, int]], seconds: float) -> dict[tuple[str, int], int]:
+        """The next offset of each partition, by one request to each broker. Raises `KafkaException`."""
+        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for topic, number in places}
+        asked = self._admin.list_offsets(wanted, request_timeout=seconds)
+        return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}

@@ -9,6 +9,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.ids import derive
+from shared.schemas.topics import CONTACT_EVENTS
+
 CONTENT_TYPE = b"application/json"
 
 
@@ -72,12 +75,15 @@ LARGEST_REVISION = 2**31 - 1
 LARGEST_VERSION = 2**31 - 1
 """What the databases hold. A larger version would be waited for without end."""
 
-REQUIRED_HEADERS = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_revision")
+REQUIRED_OF_ALL = ("ce_id", "ce_type", "ce_source", "ce_time")
+REQUIRED_OF_US = (*REQUIRED_OF_ALL, "ce_subject", "ce_revision")
+"""Our own events have revisions; what other systems publish need not."""
 
 
 def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, payload: type[Payload]) -> Event:
     """The event in a Kafka message whose type is known to be `payload`'s. Raises `Undecodable`."""
-    missing = [name for name in REQUIRED_HEADERS if name not in headers]
+    is_foreign = payload.topic == CONTACT_EVENTS
+    missing = [name for name in (REQUIRED_OF_ALL if is_foreign else REQUIRED_OF_US) if name not in headers]
     if missing:
         raise Undecodable(f"header missing: {', '.join(missing)}")
     if value is None:
@@ -87,10 +93,10 @@ def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, pa
         if time.tzinfo is None:
             raise Undecodable("header ce_time: no time zone")
         time = time.astimezone(UTC)
-        event_id = UUID(headers["ce_id"].decode())
-        revision = _number(headers["ce_revision"], 0, LARGEST_REVISION)
+        source, subject = headers["ce_source"].decode(), headers.get("ce_subject", b"").decode()
+        event_id = _id(headers["ce_id"].decode(), source, is_foreign)
+        revision = _number(headers.get("ce_revision", b"1"), 0, LARGEST_REVISION)
         config_version = _number(headers.get("ce_configversion", b"0"), 0, LARGEST_VERSION)
-        source, subject = headers["ce_source"].decode(), headers["ce_subject"].decode()
         text_key = (key or b"").decode()
         traceparent = headers.get("traceparent", b"").decode("ascii")
     except (ValueError, OverflowError) as error:
@@ -105,6 +111,16 @@ def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, pa
     except RecursionError as error:
         raise Undecodable("data nested too deeply") from error
     return Event(event_id, payload.event_type, source, subject, time, revision, config_version, traceparent, text_key, data)
+
+
+def _id(text: str, source: str, is_foreign: bool) -> UUID:
+    """The event's id. CloudEvents allow any text that is unique within the source; ours are UUIDs."""
+    try:
+        return UUID(text)
+    except ValueError:
+        if not is_foreign:
+            raise
+        return derive("foreign event", source, text)
 
 
 def _number(text: bytes, least: int, most: int) -> int:

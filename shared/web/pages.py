@@ -71,9 +71,14 @@ def _decoded(cursor: str) -> tuple[Any, ...]:
         values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError) as error:
         raise _bad_cursor() from error
-    if not isinstance(values, list) or not all(value is None or isinstance(value, str | int | float) for value in values):
+    if not isinstance(values, list) or not all(_may_be_key(value) for value in values):
         raise _bad_cursor()
     return tuple(values)
+
+
+def _may_be_key(value: Any) -> bool:
+    # PostgreSQL cannot hold a NUL in text, so no key of ours has one.
+    return value is None or isinstance(value, int | float) or (isinstance(value, str) and "\x00" not in value)
 
 
 def _bad_cursor() -> Problem:

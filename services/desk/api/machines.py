@@ -25,12 +25,16 @@ Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Paging = Annotated[PageRequest, Depends(page_request)]
 
 
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL cannot hold a NUL in text, so none gets that far."""
+
+
 class LogIn(BaseModel):
     """User and password of a local account."""
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(max_length=64)
+    user: str = Field(max_length=64, pattern=NO_NUL)
     password: str = Field(max_length=200)
 
 
@@ -39,7 +43,7 @@ class TokenFor(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(max_length=64)
+    user: str = Field(max_length=64, pattern=NO_NUL)
 
 
 class Token(BaseModel):
@@ -209,7 +213,7 @@ def _staff(publisher: EventPublisher) -> APIRouter:
         return page_of([_member(member) for member in found], page.limit, lambda member: (member.user,))
 
     @router.get("/staff/{user}", dependencies=[reads], summary="One member of staff.")
-    def one(user: Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]) -> StaffMember:
+    def one(user: Annotated[str, Path(max_length=64, pattern=NO_NUL)]) -> StaffMember:
         with database.read() as tx:
             member = directory.member(tx, user)
         if member is None:

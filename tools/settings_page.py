@@ -58,7 +58,7 @@ def page() -> str:
         "",
         "| setting | meaning |",
         "|---|---|",
-        "| `CASESTREAM_KAFKA`, `CASESTREAM_DATABASE` | For `casestream up`: this Kafka or PostgreSQL (administrator's URL); none is started. |",
+        "| `CASESTREAM_KAFKA`, `CASESTREAM_DATABASE` | For `casestream up`: this Kafka, PostgreSQL (administrator's URL), start none. |",
         "| `CASESTREAM_TEST_KAFKA`, `CASESTREAM_TEST_DATABASE` | For the tests: the same. |",
         "| `CASESTREAM_REPLICATION` | For `python -m shared.messaging topics`: replicas of each topic, 3 unless told. |",
     ]

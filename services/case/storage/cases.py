@@ -58,10 +58,17 @@ def lock_after(tx: Transaction, after: UUID | None, limit: int) -> list[Case]:
 
 
 def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, UUID | None]]]:
-    """For each conversation its cases with their contacts, in the order they were opened."""
+    """For each conversation its cases with their contacts, in the order they were opened.
+
+    A case's own id names a conversation too: that of our messages to staff about it, which they answer.
+    """
     rows = tx.rows(
-        "select conversation_id, id, contact_id from cases where conversation_id = any(%s) order by opened_at, number",
-        (list(conversations),),
+        """select thread, id, contact_id from (
+               select conversation_id as thread, id, contact_id, opened_at, number from cases where conversation_id = any(%(ids)s)
+               union all
+               select id, id, contact_id, opened_at, number from cases where id = any(%(ids)s)) found
+           order by opened_at, number""",
+        {"ids": list(conversations)},
     )
     found: dict[UUID, list[tuple[UUID, UUID | None]]] = {}
     for conversation, case_id, contact in rows:

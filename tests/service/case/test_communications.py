@@ -66,6 +66,17 @@ def test_a_reply_joins_the_cases_of_its_conversation(service: CaseService) -> No
     ]
 
 
+def test_an_answer_to_our_message_to_staff_joins_its_case_alone(service: CaseService) -> None:
+    first = a_mail("Leak and noise", "A leak. And noise.")
+    service.receive(received(first))
+    noise = case_id(first.communication_id, "noise")
+    answer = a_mail("Re: a task for you", "The leak is not mine.", reply_to=first).model_copy(update={"conversation_id": noise})
+
+    events = service.receive(received(answer))
+
+    assert (_opened(events), _recorded(events)[0].case_ids) == ([], (noise,))
+
+
 def test_a_reply_in_the_same_batch_as_its_first_mail_joins_it(service: CaseService) -> None:
     first = a_mail("Leak", "A leak.")
 

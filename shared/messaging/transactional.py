@@ -157,6 +157,7 @@ class Ends:
 
     def of(self, places: Sequence[tuple[str, int]], seconds: float) -> dict[tuple[str, int], int]:
         """The next offset of each partition, by one request to each broker. Raises `KafkaException`."""
-        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for topic, number in places}
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = {TopicPartition(topic, number): latest for topic, number in places}
         asked = self._admin.list_offsets(wanted, request_timeout=seconds)
         return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}

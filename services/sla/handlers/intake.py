@@ -20,7 +20,7 @@ from services.sla.domain.records import Facts
 from services.sla.domain.tasks import TaskFact
 from shared.calendars.openings import micros
 from shared.schemas import events, topics
-from shared.schemas.envelope import LARGEST_REVISION, LARGEST_VERSION, REQUIRED_HEADERS, Undecodable
+from shared.schemas.envelope import LARGEST_REVISION, LARGEST_VERSION, Undecodable
 from shared.schemas.events import PAYLOADS, Code, Line
 
 Fact = CaseFact | TaskFact | CommunicationFact
@@ -101,6 +101,7 @@ class CommunicationFields(_CommunicationFieldsBase, total=False):
 _TASK = TypeAdapter[TaskFields](TaskFields)
 _CASE = TypeAdapter[CaseFields](CaseFields)
 _COMMUNICATION = TypeAdapter[CommunicationFields](CommunicationFields)
+REQUIRED = ("ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_revision")
 _UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -117,10 +118,11 @@ def read_envelope(headers: Mapping[str, bytes]) -> Envelope:
     try:
         if not _UUID.fullmatch(headers["ce_id"]):
             UUID(headers["ce_id"].decode())
+        _ = headers["ce_source"], headers["ce_subject"]
         at = micros(datetime.fromisoformat(headers["ce_time"].decode()))
         revision, config_version = int(headers["ce_revision"]), int(headers.get("ce_configversion", b"0"))
     except KeyError as error:
-        missing = [name for name in REQUIRED_HEADERS if name not in headers]
+        missing = [name for name in REQUIRED if name not in headers]
         raise Undecodable(f"header missing: {', '.join(missing)}") from error
     except (ValueError, TypeError) as error:
         raise Undecodable(f"bad header: {error}") from error

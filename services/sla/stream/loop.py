@@ -27,6 +27,7 @@ from shared.messaging.kafka import headers_of
 from shared.messaging.transactional import (
     Aborted,
     Consumer,
+    Ends,
     Fenced,
     KafkaException,
     Message,
@@ -54,8 +55,8 @@ STALLED_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
 LATE_AFTER = timedelta(seconds=30) // timedelta(microseconds=1)
 """Fired later than this counts as late even when somebody was here all the time."""
-FIRED_AT_ONCE = 5_000
-"""Most items of a partition that fire in one transaction."""
+FIRED_AT_ONCE = 500
+"""Most items of a partition that fire in one transaction: the first of many need not wait for the last."""
 ABORTS_IN_A_ROW = 5
 THREADS = 8
 
@@ -80,9 +81,11 @@ class Stream:
         self._alive_at = time.monotonic()
         self._upkeep_at = time.monotonic()
         self._aborts = 0
+        self._more_is_due = False
         self._bare = {self._prefix + name: name for name in INPUTS}
         self._changelog = self._prefix + topics.SLA_TIMERS
         self._output = self._prefix + topics.SLA
+        self._ends = Ends(settings.kafka)
         self._consumer: Consumer = stream_consumer(settings.kafka, f"{self._prefix}casestream-sla", f"sla-{settings.instance}")
 
     @property
@@ -139,6 +142,8 @@ class Stream:
     def _patience(self) -> float:
         if not self._is_assigned:
             return IDLE_SECONDS
+        if self._more_is_due:
+            return 0
         moments = [at for held in self.held.values() if (at := held.partition.next_at()) is not None]
         if not moments:
             return IDLE_SECONDS
@@ -206,24 +211,31 @@ class Stream:
 
     def _fire(self) -> None:
         self._wake()
+        self._more_is_due = False
         now = micros(self._clock())
         due = [held for held in self.held.values() if (at := held.partition.next_at()) is not None and at <= now]
         if not due:
             return
         # One answer after the due moment is enough; it is asked for again only once what it allowed has fired.
-        list(self._pool.map(self._sample, [held for held in due if held.sampled_at < (held.partition.next_at() or 0)]))
+        self._sample([held for held in due if held.sampled_at < (held.partition.next_at() or 0)])
         now = micros(self._clock())
-        for held in due:
-            if held.is_caught_up:
-                held.partition.fire(held.sampled_at, now, LATE_AFTER, FIRED_AT_ONCE)
+        fired = [held.partition.fire(held.sampled_at, now, LATE_AFTER, FIRED_AT_ONCE) for held in due if held.is_caught_up]
+        self._more_is_due = FIRED_AT_ONCE in fired
 
-    def _sample(self, held: Held) -> None:
-        """Ask where the inputs end; the answer holds for the moment before the asking."""
+    def _sample(self, asking: Sequence[Held]) -> None:
+        """Ask where the inputs end; the answer holds for the moment before the asking. No answer: nothing fires, and it is asked again."""
+        if not asking:
+            return
         sampled_at = micros(self._clock())
-        number = held.partition.number
-        for topic in self._bare:
-            _, held.ends[topic] = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=SAMPLE_SECONDS)
-        held.sampled_at = sampled_at
+        places = [(topic, held.partition.number) for held in asking for topic in self._bare]
+        try:
+            ends = self._ends.of(places, SAMPLE_SECONDS)
+        except KafkaException as error:
+            log.warning("the ends of the inputs are not known: timers wait", error=str(error))
+            return
+        for held in asking:
+            held.ends = {topic: ends[topic, held.partition.number] for topic in self._bare}
+            held.sampled_at = sampled_at
 
     # Committing
 

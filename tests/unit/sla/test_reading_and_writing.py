@@ -63,6 +63,7 @@ def test_every_event_on_an_item_is_read_and_others_are_passed_over() -> None:
         ({"ce_type": b"casestream.task.triggered.v9"}, Garbage, "unknown type"),
         ({"ce_type": b"casestream.case.opened.v1"}, Garbage, "does not belong"),
         ({"ce_id": None}, Undecodable, "ce_id"),
+        ({"ce_subject": None}, Undecodable, "ce_subject"),
         ({"ce_id": b"not-an-id"}, Undecodable, "bad header"),
         ({"ce_time": b"2026-03-02T09:00:00"}, Undecodable, "aware"),
         ({"ce_time": b"\xff"}, Undecodable, "bad header"),

@@ -236,11 +236,11 @@ def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calenda
     while clock.next_at is not None and clock.next_at <= now:
         fires_at, rung = clock.next_at, clock.rung
         late = fires_at < late_before
-        clock = clock._replace(rung=rung + 1, events=clock.events + 1)
         if rung == Rung.DUE_SOON:
-            clock = clock._replace(next_at=clock.due_at)
+            clock = clock._replace(rung=rung + 1, events=clock.events + 1, next_at=clock.due_at)
             alerts.append(Alert(AlertType.DUE_SOON, clock, clock.events, AlertType.DUE_SOON, 0, clock.due_at, now, late))
         else:
+            clock = clock._replace(rung=rung + 1, events=clock.events + 1)
             clock = clock._replace(next_at=next_repetition(clock, fires_at, calendar, ladder))
             alerts.append(Alert(AlertType.OVERDUE, clock, clock.events, AlertType.OVERDUE, rung - Rung.OVERDUE, clock.due_at, now, late))
     return clock, alerts

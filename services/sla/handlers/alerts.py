@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha1
 from typing import Final
 from uuid import UUID
 
@@ -10,11 +11,12 @@ import orjson
 from services.sla.domain.clocks import Alert, AlertType, ClockKind
 from services.sla.domain.records import Facts, ItemKind
 from shared.calendars.openings import moment
-from shared.ids import clock_id, derive
+from shared.ids import NAMESPACE
 from shared.schemas import events
 from shared.schemas.envelope import CONTENT_TYPE
 
 SOURCE: Final = b"/casestream/sla"
+_NAMESPACE: Final = NAMESPACE.bytes
 
 TYPES: Final[dict[AlertType, type[events.ClockState]]] = {
     AlertType.DUE_SOON: events.ClockDueSoon,
@@ -36,17 +38,24 @@ Written = tuple[bytes, bytes, list[tuple[str, str | bytes | None]]]
 """Key, value and headers of a Kafka message."""
 
 
-def alert_id(clock: UUID, alert: Alert) -> UUID:
+def alert_id(clock: UUID | str, alert: Alert) -> str:
     """The id of an alert: one for each clock, rung, repetition and due instant: told again, it changes nothing for its readers."""
     if alert.type == AlertType.CLOSED:
-        return derive("clock-closed", clock, alert.due_at, alert.fired_at)
+        return derived("clock-closed", clock, alert.due_at, alert.fired_at)
     prefix = "withdrawn" if alert.type == AlertType.WITHDRAWN else "alert"
-    return derive(prefix, clock, alert.rung, alert.repetition, alert.due_at)
+    return derived(prefix, clock, alert.rung, alert.repetition, alert.due_at)
+
+
+def derived(*parts: object) -> str:
+    """The text of `shared.ids.derive(*parts)`, in a third of its time: thousands of clocks fall due in one second."""
+    digest = sha1(_NAMESPACE + "\x1f".join([str(part) for part in parts]).encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def write_alert(kind: ItemKind, item: UUID, facts: Facts, config_version: int, alert: Alert, traceparent: bytes = b"") -> Written:
     """The Kafka message of an alert. `traceparent` empty: a trace begins here."""
-    clock = clock_id(item, CLOCK_NAMES[alert.clock.kind])
+    clock = derived("clock", item, CLOCK_NAMES[alert.clock.kind])
     event = alert_id(clock, alert)
     data = {
         "clock_id": clock,
@@ -73,14 +82,14 @@ def write_alert(kind: ItemKind, item: UUID, facts: Facts, config_version: int, a
         data["outcome"] = alert.outcome
     headers: list[tuple[str, str | bytes | None]] = [
         ("ce_specversion", b"1.0"),
-        ("ce_id", str(event).encode()),
+        ("ce_id", event.encode()),
         ("ce_type", _TYPE_NAMES[alert.type]),
         ("ce_source", SOURCE),
-        ("ce_subject", str(clock).encode()),
+        ("ce_subject", clock.encode()),
         ("ce_time", moment(alert.fired_at).isoformat().encode()),
         ("ce_revision", str(alert.revision).encode()),
         ("ce_configversion", str(config_version).encode()),
-        ("traceparent", traceparent or f"00-{event.hex}-{clock.hex[:16]}-01".encode()),
+        ("traceparent", traceparent or f"00-{event.replace('-', '')}-{clock.replace('-', '')[:16]}-01".encode()),
         ("content-type", CONTENT_TYPE),
     ]
     return (facts.case_id or str(item)).encode(), orjson.dumps(data), headers

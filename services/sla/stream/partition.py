@@ -29,6 +29,8 @@ class Work:
 
     records: dict[bytes, Record | None] = field(default_factory=dict)
     alerts: list[Written] = field(default_factory=list)
+    told: dict[str, int] = field(default_factory=dict)
+    """How many alerts of each type."""
     popped: list[bytes] = field(default_factory=list)
     offsets: dict[str, int] = field(default_factory=dict)
     """By topic, the next offset after what was taken in."""
@@ -116,7 +118,7 @@ class Partition:
             config_version = outcome.record.config_version if outcome.record is not None else 0
             self.work.alerts += [write_alert(kind, item, outcome.facts, config_version, alert, traceparent) for alert in outcome.alerts]
             for alert in outcome.alerts:
-                metrics.ALERTS.labels(alert.type).inc()
+                self.work.told[alert.type] = self.work.told.get(alert.type, 0) + 1
         self.work.records[key] = outcome.record
 
     def packed(self) -> list[tuple[bytes, bytes | None]]:
@@ -127,6 +129,8 @@ class Partition:
         """The work is committed: take it over."""
         for key, packed in written:
             self.timers.put(key, packed)
+        for kind, count in self.work.told.items():
+            metrics.ALERTS.labels(kind).inc(count)
         self.work = Work()
 
     def undo(self) -> None:

@@ -13,10 +13,10 @@ from services.sla.domain.clocks import AlertType
 from services.sla.domain.communications import CommunicationFact
 from services.sla.domain.records import ItemKind
 from services.sla.handlers import intake
-from services.sla.handlers.alerts import TYPES, write_alert
+from services.sla.handlers.alerts import TYPES, derived, write_alert
 from services.sla.handlers.intake import Garbage, read_fact
 from shared.calendars.openings import moment
-from shared.ids import clock_id
+from shared.ids import clock_id, derive
 from shared.schemas import events, topics
 from shared.schemas.envelope import Undecodable, decode
 from shared.schemas.events import PAYLOADS, ClockState, PlanMade
@@ -81,6 +81,11 @@ def test_bad_headers_are_refused_with_their_reason(headers: dict[str, bytes | No
 def test_bad_data_is_refused(value: bytes | None) -> None:
     with pytest.raises(Undecodable):
         read_fact(topics.TASKS, dict(as_event(a_task()).headers()), value)
+
+
+def test_the_short_way_to_an_id_leads_to_the_same_one() -> None:
+    for number in range(64):
+        assert derived("alert", TASK, number) == str(derive("alert", TASK, number))
 
 
 def test_alerts_are_events_that_everybody_can_decode() -> None:

@@ -44,7 +44,7 @@ class PageRequest:
         return _encoded(keys(shown[-1])) if found > self.limit and shown else None
 
 
-def page_request(
+async def page_request(
     limit: Annotated[int, Query(ge=1, le=500, description="Most items on the page.")] = 50,
     cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
 ) -> PageRequest:

@@ -37,7 +37,7 @@ def test_log_in_gives_a_token_that_other_services_accept(client: httpx.Client, d
     assert not lena.may("configuration:apply")
 
 
-@pytest.mark.parametrize(("user", "password"), [("rita", "wrong"), ("nobody", PASSWORD), ("rita", ""), ("rita\x00", "x" * 200)])
+@pytest.mark.parametrize(("user", "password"), [("rita", "wrong"), ("nobody", PASSWORD), ("rita", ""), ("ríta", "x" * 200)])
 def test_wrong_log_in_is_refused_alike(client: httpx.Client, desk: Desk, user: str, password: str) -> None:
     prepared(desk)
     answer = client.post("/login", json={"user": user, "password": password})

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from shared.messaging.kafka import Consumer, KafkaException, Message, TopicPartition, consumer_settings, headers_of
 from shared.observability import get_logger
 from shared.schemas import topics
-from shared.schemas.configuration import Configuration
+from shared.schemas.configuration import Configuration, NotConfigured
 from shared.schemas.envelope import LARGEST_VERSION, Undecodable, decode
 from shared.schemas.events import ConfigurationPublished, StaffChanged, UnitChanged
 
@@ -39,7 +39,7 @@ class ReferenceData(Protocol):
         """Business units by code."""
 
     def configuration(self, version: int = 0) -> Configuration:
-        """The configuration of this version; 0 or an unknown old one: the newest. Raises LookupError before there is one."""
+        """The configuration of this version; 0 or an unknown old one: the newest. Raises NotConfigured before there is one."""
 
 
 class StaticReference:
@@ -98,7 +98,7 @@ class Reference:
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._changed = threading.Condition()
+        self._broken = ""
 
     @property
     def version(self) -> int:
@@ -106,10 +106,10 @@ class Reference:
         return self._newest
 
     def configuration(self, version: int = 0) -> Configuration:
-        """The configuration of this version; 0 or one no longer kept: the newest. Raises LookupError before there is one."""
+        """The configuration of this version; 0 or one no longer kept: the newest. Raises NotConfigured before there is one."""
         found = self._versions.get(version) or self._versions.get(self._newest)
         if found is None:
-            raise LookupError("no configuration has been published yet")
+            raise NotConfigured("no configuration has been published yet")
         return found
 
     def start(self, stop: threading.Event | None = None) -> Reference:
@@ -123,6 +123,8 @@ class Reference:
 
     def problems(self) -> list[str]:
         """Why this is not ready; empty when it is."""
+        if self._broken:
+            return [self._broken]
         return [] if self._ready.is_set() else ["waiting for the configuration and directory topics"]
 
     def close(self) -> None:
@@ -138,6 +140,10 @@ class Reference:
             except KafkaException as error:
                 log.warning("reference topics cannot be read; trying again", error=str(error))
                 self._stop.wait(0.5)
+            except BaseException as error:
+                # The thread ends; whoever looks after this process has to see that it follows no more.
+                self._broken = f"configuration and directory are no longer followed: {type(error).__name__}"
+                raise
 
     def _read(self) -> None:
         consumer = Consumer(consumer_settings(self._kafka, f"{self._prefix}casestream-reference-{uuid.uuid4()}", None))

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from shared.observability.tracing import current_trace_id
+from shared.schemas.configuration import NotConfigured
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -84,6 +85,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     Unexpected ones are answered by `shared.web.surroundings`, which knows their trace.
     """
     app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(NotConfigured, _on_not_configured)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
 
@@ -108,6 +110,10 @@ def unexpected() -> Response:
 async def _on_problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this class only
     return error.response()
+
+
+async def _on_not_configured(_request: Request, _error: Exception) -> Response:
+    return Problem(503, "There is no configuration yet; try again shortly.", headers={"Retry-After": "2"}).response()
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

@@ -2,4 +2,8 @@
 
 from shared.schemas.configuration.models import Configuration
 
-__all__ = ["Configuration"]
+__all__ = ["Configuration", "NotConfigured"]
+
+
+class NotConfigured(LookupError):
+    """There is no configuration yet, or it has not been read yet: what needs it has to wait."""

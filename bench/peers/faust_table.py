@@ -39,7 +39,8 @@ async def keep(stream: faust.StreamT) -> None:
         seen["count"] += 1
         if seen["count"] >= EVENTS:
             seconds = time.monotonic() - seen["started"]
-            print(json.dumps({"events": seen["count"], "seconds": seconds}), flush=True)
+            # faust has redirected print to its log.
+            os.write(1, json.dumps({"events": seen["count"], "seconds": seconds}).encode() + b"\n")
             os._exit(0)
 
 

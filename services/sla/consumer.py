@@ -7,7 +7,7 @@ import threading
 from services.sla.handlers.projecting import project
 from services.sla.settings import Settings
 from shared.messaging.kafka import Consumer, KafkaException, TopicPartition, consumer_settings
-from shared.messaging.transactional import value_of
+from shared.messaging.transactional import value_of, will_pass
 from shared.observability import get_logger
 from shared.schemas import topics
 from shared.storage import Database, offsets
@@ -77,7 +77,7 @@ class Projection:
             error = message.error()
             number, offset, key = message.partition() or 0, message.offset() or 0, message.key()
             if error is not None:
-                if error.retriable():
+                if will_pass(error):
                     continue
                 raise KafkaException(error)
             position = self._positions.get(number)

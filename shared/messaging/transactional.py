@@ -33,6 +33,7 @@ __all__ = [
     "stream_consumer",
     "transactional_producer",
     "value_of",
+    "will_pass",
 ]
 
 TRANSACTION_TIMEOUT_SECONDS = 5.0
@@ -141,6 +142,11 @@ def changelog_reader(kafka: str) -> Consumer:
 def is_end(error: KafkaError) -> bool:
     """Whether this "error" of a consumed message says that the partition's end was reached; its offset is the next one to come."""
     return bool(error.code() == KafkaError._PARTITION_EOF)
+
+
+def will_pass(error: KafkaError) -> bool:
+    """Whether a consumed message's error is one that librdkafka gets over by itself (a topic just created, a leader that moves)."""
+    return error.retriable() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_LEADER_FOR_PARTITION)
 
 
 def value_of(message: Message) -> bytes | None:

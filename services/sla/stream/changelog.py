@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection
 
-from shared.messaging.transactional import OFFSET_BEGINNING, KafkaException, TopicPartition, changelog_reader, is_end
+from shared.messaging.transactional import OFFSET_BEGINNING, KafkaException, TopicPartition, changelog_reader, is_end, will_pass
 
 CHUNK = 10_000
 QUIET_SECONDS = 30.0
@@ -40,7 +40,7 @@ def read_back(kafka: str, topic: str, partitions: Collection[int]) -> dict[int, 
                 if error is not None:
                     if is_end(error):
                         left.discard(number)
-                    elif not error.retriable():
+                    elif not will_pass(error):
                         raise KafkaException(error)
                     continue
                 key, value = message.key(), message.value()

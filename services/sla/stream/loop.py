@@ -36,6 +36,7 @@ from shared.messaging.transactional import (
     is_end,
     stream_consumer,
     value_of,
+    will_pass,
 )
 from shared.observability import get_logger
 from shared.schemas import topics
@@ -159,7 +160,7 @@ class Stream:
                 if held is not None and topic is not None and offset is not None and topic not in held.waiting:
                     held.read_to[topic] = max(offset, held.read_to.get(topic, 0))
                 return
-            if error.retriable():
+            if will_pass(error):
                 return
             raise KafkaException(error)
         if held is None or topic is None or offset is None or topic in held.waiting or offset < held.read_to.get(topic, 0):

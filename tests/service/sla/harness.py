@@ -83,8 +83,8 @@ class SlaStreams:
 
     def started(self, instance: str = "0") -> Running:
         running = self.start(instance)
-        eventually(lambda: not running.stream.problems() or running.error, 30)
-        assert running.error is None
+        eventually(lambda: not running.stream.problems() or running.error, 60)
+        assert running.error is None, repr(running.error)
         return running
 
     def spawn(self) -> subprocess.Popen[bytes]:

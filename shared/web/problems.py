@@ -86,6 +86,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(NotConfigured, _on_not_configured)
+    app.add_exception_handler(UnicodeEncodeError, _on_half_a_character)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
 
@@ -114,6 +115,11 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 async def _on_not_configured(_request: Request, _error: Exception) -> Response:
     return Problem(503, "There is no configuration yet; try again shortly.", headers={"Retry-After": "2"}).response()
+
+
+async def _on_half_a_character(_request: Request, _error: Exception) -> Response:
+    # JSON can spell half of a surrogate pair; no database, log or answer can hold it.
+    return Problem(422, "A text in the request is not Unicode: half of a surrogate pair.").response()
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

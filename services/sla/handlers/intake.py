@@ -124,7 +124,7 @@ def read_envelope(headers: Mapping[str, bytes]) -> Envelope:
     except KeyError as error:
         missing = [name for name in REQUIRED if name not in headers]
         raise Undecodable(f"header missing: {', '.join(missing)}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise Undecodable(f"bad header: {error}") from error
     if not (0 <= revision <= LARGEST_REVISION and 0 <= config_version <= LARGEST_VERSION):
         raise Undecodable("bad header: ce_revision or ce_configversion out of range")

@@ -11,6 +11,9 @@ from confluent_kafka.cimpl import NewTopic
 from shared.messaging.kafka import KafkaException, quiet
 from shared.schemas.topics import TOPICS
 
+ANSWER_SECONDS = 60
+"""Kafka away for longer than this while topics are created: say so instead of waiting on."""
+
 
 def create_topics(kafka: str, prefix: str = "", replication: int = 3) -> list[str]:
     """Create the topics that are missing; their names. One that exists stays as it is, with its number of partitions."""
@@ -27,7 +30,7 @@ def create_topics(kafka: str, prefix: str = "", replication: int = 3) -> list[st
     created = []
     for name, future in admin.create_topics(wanted, operation_timeout=30, request_timeout=30).items():
         try:
-            future.result()
+            future.result(timeout=ANSWER_SECONDS)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise

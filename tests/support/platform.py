@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 from psycopg import sql
 
 from services.cli.stack.kafka import Kafka
@@ -68,9 +69,23 @@ def database(_platform_in_use: None) -> str:
 
 
 @pytest.fixture
-def topic_prefix() -> str:
-    """A prefix for topic and group names that no other test has."""
-    return f"t{secrets.token_hex(4)}."
+def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A prefix for topic and group names that no other test has; its topics are removed after the test.
+
+    A broker that keeps every test's partitions runs out of memory maps after some hundred tests.
+    """
+    prefix = f"t{secrets.token_hex(4)}."
+    yield prefix
+    if "kafka" in request.fixturenames:
+        remove_topics(request.getfixturevalue("kafka"), prefix)
+
+
+def remove_topics(kafka: str, prefix: str) -> None:
+    """Remove the topics whose names begin so."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    for removal in admin.delete_topics(names).values() if names else ():
+        removal.result(timeout=30)
 
 
 @pytest.fixture

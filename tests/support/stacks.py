@@ -12,13 +12,12 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from confluent_kafka.admin import AdminClient
 from psycopg import sql
 
 from services.cli.stack import client
 from services.cli.stack.platform import SAMPLE_CONFIGURATION, Stack
 from services.cli.stack.postgres import SERVICES, drop_database, role_of, with_database
-from tests.support.platform import CLONE
+from tests.support.platform import CLONE, remove_topics
 
 StartStack = Callable[..., Stack]
 
@@ -45,16 +44,9 @@ def start_stack(kafka: str, database: str) -> Iterator[StartStack]:
     yield start
     for stack, name in started:
         stack.down()
-        _remove_topics(kafka, stack.prefix)
+        remove_topics(kafka, stack.prefix)
         _remove_database(database, name)
         shutil.rmtree(stack.folder)
-
-
-def _remove_topics(kafka: str, prefix: str) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka})
-    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
-    for removal in admin.delete_topics(names).values() if names else ():
-        removal.result()
 
 
 def _remove_database(admin_url: str, name: str) -> None:

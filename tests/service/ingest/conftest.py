@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,16 @@ from services.ingest.settings import Settings
 from shared.messaging import EventPublisher, StaticReference
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.direct import DirectPublisher
-from shared.messaging.kafka import Consumer, Message, Producer, TopicPartition, consumer_settings, headers_of, producer_settings
+from shared.messaging.kafka import (
+    Consumer,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+    consumer_settings,
+    headers_of,
+    producer_settings,
+)
 from shared.messaging.topics import create_topics
 from shared.schemas import topics
 from shared.schemas.envelope import Event, decode
@@ -27,6 +37,7 @@ from shared.schemas.events import CommunicationReceived
 from shared.storage import Database
 from shared.storage.objects import ObjectStore
 from tests.support.configuration import METHODS, a_configuration
+from tests.support.waiting import eventually
 from tests.support.web import a_verifier, served
 
 ACCOUNTS = [{"address": "contact@housing.example", "method": "email"}, {"address": "repairs@housing.example", "method": "email"}]
@@ -102,7 +113,7 @@ class Ingest:
         found: list[Message] = []
         try:
             for number in range(topics.TOPICS[topics.COMMUNICATIONS].partitions):
-                low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=20)
+                low, high = eventually(partial(ends_of, consumer, TopicPartition(topic, number)))
                 consumer.assign([TopicPartition(topic, number, low)])
                 taken = 0
                 while taken < high - low:
@@ -117,6 +128,16 @@ class Ingest:
         """A look into the tables."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql.encode()).fetchall()
+
+
+def ends_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int] | None:
+    """First and next offset of a partition; None while Kafka still chooses its leader."""
+    try:
+        return consumer.get_watermark_offsets(place, timeout=20)
+    except KafkaException as error:
+        if not error.args[0].retriable():
+            raise
+        return None
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ from typing import Any
 from uuid import UUID
 
 import psutil
-from peers import python_of_peers, run_peer
 
+from bench.peers import python_of_peers, run_peer
 from services.cli.stack.kafka import Kafka
 from services.cli.stack.postgres import Postgres, with_database
 from services.sla import metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 import uuid
 from collections import Counter
@@ -100,7 +101,7 @@ def calibrate(stack: Stack) -> dict[str, Counter[str]]:
     for kind in KINDS:
         before = settled_counts(stack, lambda _: True, 60)
         wanted = before + Counter(communications=1, cases=kind.cases, tasks=kind.tasks)
-        stack.deliver([a_mail(kind, f"calm-{kind.name}", 0)], ACCOUNTS[0])
+        stack.deliver([a_mail(kind, f"calm-{secrets.token_hex(3)}", 0)], ACCOUNTS[0])
 
         def arrived(found: Counter[str], wanted: Counter[str] = wanted) -> bool:
             return all(found[name] == wanted[name] for name in ("communications", "cases", "tasks"))

@@ -235,7 +235,10 @@ def check_revisions(events: Sequence[OnTopic]) -> int:
 
 
 class Delivery:
-    """Delivers mails twice, to two accounts from two ends at once, in the background; `progress` counts batches that were taken."""
+    """Delivers mails twice, to two accounts from two ends at once, in the background while the block runs.
+
+    `progress` counts batches that were begun.
+    """
 
     def __init__(self, stack: Stack, raws: Sequence[bytes]) -> None:
         self._stack = stack
@@ -244,6 +247,7 @@ class Delivery:
         self.progress = 0
         self.allowed = 0
         self.ids: set[str] = set()
+        self._ended = False
         self._turn = threading.Condition()
         self._pool = ThreadPoolExecutor(2)
         orders = (self._batches, list(reversed(self._batches)))
@@ -252,7 +256,9 @@ class Delivery:
     def _run(self, order: Sequence[list[bytes]], account: str) -> None:
         for batch in order:
             with self._turn:
-                self._turn.wait_for(lambda: self.progress < self.allowed)
+                self._turn.wait_for(lambda: self._ended or self.progress < self.allowed)
+                if self._ended:
+                    return
                 self.progress += 1
             # `deliver` tries again while ingest is away, as a mail server would.
             taken = self._stack.deliver(batch, account)
@@ -270,5 +276,13 @@ class Delivery:
         self.go_on(self.total)
         for run in self._runs:
             run.result(180)
-        self._pool.shutdown()
         return self.ids
+
+    def __enter__(self) -> Delivery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._turn:
+            self._ended = True
+            self._turn.notify_all()
+        self._pool.shutdown()

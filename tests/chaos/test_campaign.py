@@ -69,9 +69,12 @@ class Saboteur:
 
     def _end_server(self, which: str) -> None:
         server = self._stack.postgres if which == "postgres" else self._stack.kafka
-        if server.pid is None:
+        pid = server.pid
+        if pid is None:
             return
-        os.kill(server.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)  # our own child: unreaped, its pid would look alive to its successor
         eventually(lambda: server.pid is None, 30)
         never.wait(self._pick.uniform(0.0, 3.0))
         server.start()
@@ -87,12 +90,12 @@ def test_campaign(own_servers: Stack, number: int, capsys: pytest.CaptureFixture
     sent_before = message_ids(stack)
     raws, kinds = mails(MAILS, f"r{number}-{secrets.token_hex(3)}")
     saboteur = Saboteur(stack, pick)
-    delivery = Delivery(stack, raws)
-    for _ in range(pick.randint(6, 14)):
-        delivery.go_on(pick.randint(2, 10))
-        never.wait(pick.uniform(0.0, 3.0))
-        saboteur.strike()
-    assert len(delivery.finish()) == MAILS
+    with Delivery(stack, raws) as delivery:
+        for _ in range(pick.randint(6, 14)):
+            delivery.go_on(pick.randint(2, 10))
+            never.wait(pick.uniform(0.0, 3.0))
+            saboteur.strike()
+        assert len(delivery.finish()) == MAILS
     sent_again_before = sum(sent_before.values()) - len(sent_before)
     again = check(stack, expected(before, of_one, kinds), sent_again_before + saboteur.repeats_allowed) - sent_again_before
     with capsys.disabled():

@@ -26,14 +26,13 @@ def test_mails_delivered_twice_amid_kills_of_every_service_have_exactly_their_ef
     # One process of every role of every service; where there are two, the other one goes on meanwhile.
     victims = [f"{role.service}-{role.name}-{int(role.shared)}" for role in ROLES]
     pick = random.Random(1)
-    delivery = Delivery(stack, raws)
-    step = delivery.total // len(victims)
-    for victim in victims:
-        delivery.go_on(step)
-        eventually(lambda: delivery.progress >= delivery.allowed, 120, 0.01)
-        never.wait(pick.uniform(0.0, 0.4))  # anywhere in the work on what was just delivered
-        assert kill(stack, victim), f"{victim} did not run"
-    ids = delivery.finish()
+    with Delivery(stack, raws) as delivery:
+        for victim in victims:
+            delivery.go_on(delivery.total // len(victims))
+            eventually(lambda: delivery.progress >= delivery.allowed, 120, 0.01)
+            never.wait(pick.uniform(0.0, 0.4))  # anywhere in the work on what was just delivered
+            assert kill(stack, victim), f"{victim} did not run"
+        ids = delivery.finish()
     assert len(ids) == MAILS
     again = check(stack, expected(before, of_one, kinds), CONNECTIONS)
     record_property("messages sent again", again)

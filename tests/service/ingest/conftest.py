@@ -130,12 +130,16 @@ class Ingest:
             return connection.execute(sql.encode()).fetchall()
 
 
+NOT_LEADER = 6
+"""Kafka's error code for a partition whose leader is not settled."""
+
+
 def ends_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int] | None:
     """First and next offset of a partition; None while Kafka still chooses its leader."""
     try:
         return consumer.get_watermark_offsets(place, timeout=20)
     except KafkaException as error:
-        if not error.args[0].retriable():
+        if error.args[0].code() != NOT_LEADER:
             raise
         return None
 

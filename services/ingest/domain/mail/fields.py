@@ -17,15 +17,16 @@ MAX_VALUE = 262_144
 MAX_PARAMETERS = 200
 
 _END = re.compile(rb"\n\r*+\n")
-_FIELD = re.compile(r"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+_FIELD = re.compile(r"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)")
 _FIELDS = re.compile("^" + _FIELD.pattern, re.MULTILINE)
 _TELLTALE = re.compile(
     r"^(?:content-[a-z-]{1,60}|subject|from|to|cc|date|message-id|received|return-path|mime-version|reply-to)[ \t]*+:",
     re.IGNORECASE | re.MULTILINE,
 )
-_WORD = re.compile(r"=\?([^?\s]{1,80}+)\?([bBqQ])\?((?:[^?=]++|=(?!\?(?!=))|\?(?!=))*+)\?=")
+# No possessive group around alternatives, here and below: Python before 3.11.5 matches those wrongly. Unrolled is as fast.
+_WORD = re.compile(r"=\?([^?\s]{1,80}+)\?([bBqQ])\?([^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*)\?=")
 _FOLD = re.compile(r"\r*+\n[ \t]?")
-_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?:[^"\\]++|\\.)*+"?|[^;]*+)', re.DOTALL)
+_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("[^"\\]*(?:\\.[^"\\]*)*"?|[^;]*+)', re.DOTALL)
 _EXTENDED = re.compile(r"([^*]++)(?:\*(\d{1,4}))?(\*)?")
 _ESCAPE = re.compile(r'\\(["\\])')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from shared.messaging.topics import create_topics
 from tests.support.desk import PASSWORD, Platform, desk_beside_task
+from tests.support.node import NODE
 
 QUIET = [
     "--no-sandbox",
@@ -27,6 +29,8 @@ QUIET = [
 def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert path, "no Chromium here; on Debian: apt-get install chromium"
+    # Its own Node needs a library that a bare Debian lacks; the one from the lock does not.
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(NODE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser

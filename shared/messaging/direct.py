@@ -59,9 +59,8 @@ class DirectPublisher:
         give_up_at = time.monotonic() + self._seconds + 1
         while outcome.open and time.monotonic() < give_up_at:
             producer.poll(_POLL_SECONDS)
-        if outcome.error is not None and outcome.error.fatal():
-            self._replace(producer)
         if outcome.open or outcome.error is not None:
+            self._replace(producer)
             log.warning("kafka did not acknowledge", events=len(events), error=outcome.error.str() if outcome.error else "no answer")
             raise NotAcknowledged(outcome.error.str() if outcome.error else "no answer")
 
@@ -71,7 +70,7 @@ class DirectPublisher:
         self._producer.flush(1)
 
     def _replace(self, broken: Producer) -> None:
-        """An idempotent producer that lost its sequence never works again; a new one starts another."""
+        """An idempotent producer that gave messages up misses their numbers, and may be refused for long; a new one starts afresh."""
         with self._replacing:
             if self._producer is broken:
                 log.warning("kafka producer replaced")

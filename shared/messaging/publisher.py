@@ -14,7 +14,7 @@ from typing import cast
 from uuid import UUID
 
 from shared.clock import Clock, utc_now
-from shared.messaging.kafka import Producer, producer_settings
+from shared.messaging.kafka import KafkaException, Producer, producer_settings
 from shared.messaging.metrics import PublisherMetrics
 from shared.observability import get_logger
 from shared.storage import Database, Transaction, outbox
@@ -36,7 +36,9 @@ class EventPublisher:
         self._prefix = prefix
         self._service = service
         self._clock = clock
-        self._producer = Producer(producer_settings(kafka))
+        self._settings = producer_settings(kafka)
+        self._producer = Producer(self._settings)
+        self._replacing = threading.Lock()
         self._metrics = PublisherMetrics.of(service)
         self._kafka_away = threading.Event()
         self._stop = threading.Event()
@@ -60,16 +62,22 @@ class EventPublisher:
 
     def _publish_inline(self, emitted: Sequence[Emitted]) -> None:
         sent: list[UUID] = []
-        for _, event, value in emitted:
-            self._produce(event.id, event.data.topic, event.key, value, event.headers(), sent)
-        self._finish(sent, len(emitted))
+        producer = self._producer
+        try:
+            for _, event, value in emitted:
+                self._produce(producer, event.id, event.data.topic, event.key, value, event.headers(), sent)
+        except (KafkaException, BufferError) as error:
+            log.warning("kafka takes no more; events wait in the outbox", error=str(error))
+        self._finish(producer, sent, len(emitted))
 
-    def _produce(self, event_id: UUID, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], sent: list[UUID]) -> None:
+    def _produce(
+        self, producer: Producer, event_id: UUID, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], sent: list[UUID]
+    ) -> None:
         def delivered(error: object, _message: object) -> None:
             if error is None:
                 sent.append(event_id)
 
-        self._producer.produce(
+        producer.produce(
             self._prefix + topic,
             value=value,
             key=key.encode(),
@@ -77,15 +85,15 @@ class EventPublisher:
             on_delivery=delivered,
         )
 
-    def _finish(self, sent: list[UUID], expected: int) -> bool:
+    def _finish(self, producer: Producer, sent: list[UUID], expected: int) -> bool:
         """Wait for Kafka's word, and forget what it has. True: it has all."""
-        self._producer.flush(FLUSH_SECONDS)
+        producer.flush(FLUSH_SECONDS)
         complete = len(sent) == expected
         if complete:
             self._kafka_away.clear()
         else:
             self._kafka_away.set()
-            self._producer.purge(in_flight=False)
+            self._replace(producer)
             log.warning("kafka did not acknowledge; events wait in the outbox", waiting=expected - len(sent))
         self._metrics.published.inc(len(sent))
         if sent:
@@ -117,17 +125,29 @@ class EventPublisher:
             if not waiting:
                 return False
             sent: list[UUID] = []
+            producer = self._producer
             for event in waiting:
-                self._produce(event.id, event.topic, event.key, event.value, event.headers, sent)
+                self._produce(producer, event.id, event.topic, event.key, event.value, event.headers, sent)
             # The lock is held while Kafka answers: that is its purpose, no row of anybody's is locked by it.
-            self._producer.flush(FLUSH_SECONDS)
+            producer.flush(FLUSH_SECONDS)
             outbox.delete(tx, sent)
         self._metrics.swept.inc(len(sent))
         if len(sent) == len(waiting):
             self._kafka_away.clear()
             return True
-        self._producer.purge(in_flight=False)
+        self._replace(producer)
         return False
+
+    def _replace(self, broken: Producer) -> None:
+        """Let go of a producer that gave messages up: their sequence numbers are missing, and the broker may refuse all that follow.
+
+        What it still had on the wire may arrive late; it is sent again from the outbox, in order, and its repeat is recognised.
+        """
+        with self._replacing:
+            if self._producer is broken:
+                self._producer = Producer(self._settings)
+        broken.purge()
+        broken.flush(0)
 
     def close(self) -> None:
         """Stop the sweeper and send what is still in memory."""

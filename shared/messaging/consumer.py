@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from shared.clock import Clock, utc_now
 from shared.messaging.batch import BadRelease, BatchProcessor, Incoming, Taken
 from shared.messaging.handler import Handlers
-from shared.messaging.kafka import Consumer, KafkaException, Message, TopicPartition, consumer_settings, headers_of
+from shared.messaging.kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition, consumer_settings, headers_of
 from shared.messaging.metrics import ConsumerMetrics
 from shared.messaging.publisher import EventPublisher
 from shared.messaging.reference import ReferenceData
@@ -39,6 +39,7 @@ WAIT_SECONDS = 0.2
 """How long a partition rests whose next message depends on something not known yet."""
 UPKEEP_SECONDS = 1.0
 STALLED_SECONDS = 60.0
+FATAL = (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID)
 
 
 class ConsumerLoop:
@@ -167,7 +168,8 @@ class ConsumerLoop:
     def _incoming(self, message: Message) -> Incoming | None:
         error = message.error()
         if error is not None:
-            if error.fatal():
+            # A fatal error that is told as an event names its kind by its code only; a consumer in that state consumes nothing any more.
+            if error.fatal() or error.code() in FATAL:
                 raise KafkaException(error)
             log.warning("kafka", error=error.str())
             return None

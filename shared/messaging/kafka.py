@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 __all__ = [
     "Consumer",
+    "KafkaError",
     "KafkaException",
     "Message",
     "Producer",

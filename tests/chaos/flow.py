@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
+from typing import Any
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
@@ -23,6 +25,7 @@ from shared.schemas import topics
 from tests.support import eventually
 
 BATCH = 25
+GIVE_UP_SECONDS = 180.0
 ACCOUNTS = ("contact@housing.example", "repairs@housing.example")
 
 
@@ -116,7 +119,14 @@ def calibrate(stack: Stack) -> dict[str, Counter[str]]:
 
 def quiet_counts(stack: Stack, caught: bool = True) -> Counter[str]:
     """The counts when the consumers have nothing left to read and nothing waits to be published."""
-    eventually(lambda: not unread(stack) and not any(outbox_sizes(stack).values()), 60, 0.3)
+
+    def is_quiet() -> bool:
+        left, waiting = unread(stack), outbox_sizes(stack)
+        assert not left, f"not yet read: {left}"
+        assert not any(waiting.values()), f"not yet published: {waiting}"
+        return True
+
+    eventually(is_quiet, 90, 0.3)
     return settled_counts(stack, lambda _: True, 60, caught)
 
 
@@ -260,10 +270,19 @@ class Delivery:
                 if self._ended:
                     return
                 self.progress += 1
-            # `deliver` tries again while ingest is away, as a mail server would.
-            taken = self._stack.deliver(batch, account)
+            taken = self._deliver(batch, account)
             with self._turn:
                 self.ids |= {str(one["id"]) for one in taken}
+
+    def _deliver(self, batch: list[bytes], account: str) -> list[dict[str, Any]]:
+        """As a mail server: again and again while ingest is away, or has not got Kafka's word."""
+        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        while True:
+            try:
+                return self._stack.deliver(batch, account)
+            except StackError:
+                if self._ended or time.monotonic() > give_up_at:
+                    raise
 
     def go_on(self, batches: int) -> None:
         """Allow so many batches more."""
@@ -275,7 +294,7 @@ class Delivery:
         """Deliver the rest; the ids of the communications."""
         self.go_on(self.total)
         for run in self._runs:
-            run.result(180)
+            run.result(GIVE_UP_SECONDS + 60)
         return self.ids
 
     def __enter__(self) -> Delivery:

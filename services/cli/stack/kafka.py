@@ -129,7 +129,7 @@ class Kafka:
             **SETTINGS,
         }
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        launch = [java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"]
+        launch = [java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
         launch += [f"-Dlog4j2.configurationFile={RESOURCES / 'log4j2.xml'}", "-cp", f"{libraries}/*"]
         if not (data / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

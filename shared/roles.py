@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
+
+COLLECT_AFTER = (100_000, 20, 20)
+"""Net new objects, then young and middle collections, before Python looks for cycles. A batch makes some ten thousand objects, which all
+go when it is done and make no cycles: at Python's own 700 the looking took a seventh of a consumer's time."""
 
 
 def run_role(service: str, roles: Mapping[str, Callable[[], None]]) -> None:
@@ -14,6 +19,8 @@ def run_role(service: str, roles: Mapping[str, Callable[[], None]]) -> None:
     if role is None:
         sys.stderr.write(f"usage: python -m services.{service} {'|'.join(roles)}\n")
         sys.exit(2)
+    gc.set_threshold(*COLLECT_AFTER)
+    gc.freeze()  # modules and classes stay for good: no collection need look at them
     role()
 
 

@@ -96,6 +96,26 @@ def between_micros(calendar: Calendar, since: int, until: int) -> int:
     return passed + sum([stretch(calendar, number).total for number in range(first, last)])
 
 
+def share_of(calendar: Calendar, since: int, until: int, share: float) -> tuple[int, int]:
+    """The working time between two moments, and the moment when `share` of it (0 to 1) has passed: all as microseconds.
+
+    The same as `between_micros` and `add_micros` one after the other, but the calendar is searched once.
+    """
+    number = since // STRETCH
+    if calendar.round_the_clock or since > until or until // STRETCH != number:
+        span = between_micros(calendar, since, until)
+        return span, add_micros(calendar, since, int(span * share)) if span > 0 else since
+    part = stretch(calendar, number)
+    before = _worked_until(part, since)
+    span = _worked_until(part, until) - before
+    passed = int(span * share)
+    if passed == 0:
+        return span, since
+    worked = part.worked
+    index = bisect_left(worked, before + passed)
+    return span, part.ends[index] - (worked[index] - before - passed)
+
+
 def is_open(calendar: Calendar, at: datetime) -> bool:
     """Whether the calendar is open at this moment."""
     position = micros(at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -22,6 +23,8 @@ from shared.storage.offsets import TopicPartition
 
 log = get_logger(__name__)
 
+_PAYLOADS: dict[bytes, type[Payload]] = {name.encode(): payload for name, payload in PAYLOADS.items()}
+
 BAD_WINDOW = 1000
 BAD_SHARE = 0.5
 """This share of the last `BAD_WINDOW` messages failing stops the process, as a number in a row does (the setting `bad_in_a_row`)."""
@@ -31,25 +34,30 @@ class BadRelease(Exception):
     """Too many messages fail: more likely this program's fault than theirs. The process stops and sets nothing more aside."""
 
 
-@dataclass(slots=True)
-class Incoming:
-    """A Kafka message as bytes; `topic` without prefix."""
+class Incoming(NamedTuple):
+    """A Kafka message as bytes."""
 
-    topic: str
-    partition: int
+    where: TopicPartition
+    """Its topic (without prefix) and partition."""
     offset: int
     key: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None
 
     @property
-    def where(self) -> TopicPartition:
-        """Its topic and partition."""
-        return (self.topic, self.partition)
+    def topic(self) -> str:
+        """Its topic, without prefix."""
+        return self.where[0]
+
+    @property
+    def partition(self) -> int:
+        """The number of its partition."""
+        return self.where[1]
 
     def letter(self, kind: Kind, error: str, attempts: int = 1) -> DeadLetter:
-        """This message as a dead letter."""
-        return DeadLetter(self.topic, self.partition, self.offset, self.key, tuple(self.headers), self.value, kind, error, attempts)
+        """This message as a dead letter; a header without a value gets an empty one."""
+        headers = tuple((name, value or b"") for name, value in self.headers)
+        return DeadLetter(*self.where, self.offset, self.key, headers, self.value, kind, error, attempts)
 
 
 @dataclass(slots=True)
@@ -65,23 +73,25 @@ class Taken:
 
 def decode_message(message: Incoming, handlers: Handlers) -> Event | DeadLetter | None:
     """The event that a handler wants, a dead letter, or None for what no handler here asks for."""
-    headers = dict(message.headers)
+    given = dict(message.headers)
+    headers = cast("dict[str, bytes]", given if None not in given.values() else {name: value or b"" for name, value in given.items()})
     name = headers.get("ce_type")
     if name is None:
         return message.letter("garbage", "header missing: ce_type")
-    payload: type[Payload] | None = PAYLOADS.get(name.decode("utf-8", "replace"))
+    topic = message.where[0]
+    payload = _PAYLOADS.get(name)
     if payload is None:
         return message.letter("garbage", f"unknown type {name[:200]!r}")
-    if payload.topic != message.topic:
-        return message.letter("garbage", f"{payload.event_type} does not belong on {message.topic}")
-    handler = handlers.get(message.topic)
+    if payload.topic != topic:
+        return message.letter("garbage", f"{payload.event_type} does not belong on {topic}")
+    handler = handlers.get(topic)
     if handler is None or payload not in handler.apply:
         return None
     try:
         return decode(message.key, headers, message.value, payload)
     except Undecodable as error:
         # What others publish says nothing about this release, however much of it is wrong.
-        ours = message.topic != CONTACT_EVENTS and is_json(message.value)
+        ours = topic != CONTACT_EVENTS and is_json(message.value)
         return message.letter("invalid" if ours else "garbage", str(error))
 
 
@@ -118,11 +128,10 @@ class BatchProcessor:
             done = self._decide(tx, self._without_repeats(tx, pairs), taken)
             self._check_letters(tx, taken.letters)
             dead_letters.store(tx, taken.letters)
-            inbox.remember(tx, done)
-            for message in batch:
-                limit = taken.waiting.get(message.where)
-                if limit is None or message.offset < limit:
-                    taken.moves[message.where] = (positions[message.where], message.offset + 1)
+            for where, after in {message.where: message.offset + 1 for message in batch}.items():
+                before, after = positions[where], taken.waiting.get(where, after)
+                if after > before:
+                    taken.moves[where] = (before, after)
             if taken.moves:
                 offsets.advance(tx, taken.moves)
         for where, (_, after) in taken.moves.items():
@@ -147,7 +156,7 @@ class BatchProcessor:
 
     def replay_one(self, tx: Transaction, letter: DeadLetter) -> str | None:
         """Take a dead letter in again within `tx`; None, or why it is refused again."""
-        message = Incoming(letter.topic, letter.partition, letter.offset, letter.key, list(letter.headers), letter.value)
+        message = Incoming((letter.topic, letter.partition), letter.offset, letter.key, letter.headers, letter.value)
         found = decode_message(message, self._handlers)
         if isinstance(found, DeadLetter):
             return found.error
@@ -156,12 +165,11 @@ class BatchProcessor:
         if found.config_version > self._reference.version:
             return f"configuration version {found.config_version} is not known yet"
         taken = Taken()
-        done = self._decide(tx, self._without_repeats(tx, [(message, found)]), taken)
+        self._decide(tx, self._without_repeats(tx, [(message, found)]), taken)
         if taken.letters:
             return taken.letters[0].error
         if taken.waiting:
             return "what it depends on is not known yet"
-        inbox.remember(tx, done)
         return None
 
     def _decode(self, batch: Sequence[Incoming], taken: Taken) -> list[tuple[Incoming, Event]]:
@@ -181,9 +189,10 @@ class BatchProcessor:
         return pairs
 
     def _without_repeats(self, tx: Transaction, pairs: list[tuple[Incoming, Event]]) -> list[tuple[Incoming, Event]]:
+        """Those not taken in before; they count as taken in from here on, until `_decide` finds otherwise."""
         if not pairs:
             return pairs
-        known = inbox.seen(tx, [event for _, event in pairs])
+        known = inbox.remember(tx, [event for _, event in pairs])
         fresh = []
         for message, event in pairs:
             if event.id in known:
@@ -195,6 +204,7 @@ class BatchProcessor:
 
     def _decide(self, tx: Transaction, pairs: list[tuple[Incoming, Event]], taken: Taken) -> list[Event]:
         done: list[Event] = []
+        undone: list[Event] = []
         by_topic: dict[str, list[tuple[Incoming, Event]]] = {}
         for pair in pairs:
             by_topic.setdefault(pair[0].topic, []).append(pair)
@@ -202,18 +212,23 @@ class BatchProcessor:
             handler = self._handlers[topic]
             state = handler.load(tx, [event for _, event in wanted])
             for message, event in wanted:
-                if message.offset >= taken.waiting.get(message.where, message.offset + 1):
+                if message.where in taken.waiting and message.offset >= taken.waiting[message.where]:
+                    undone.append(event)
                     continue
                 try:
                     handler.apply[type(event.data)](state, event)
                 except Refused as refusal:
                     taken.letters.append(message.letter("refused", str(refusal)))
+                    undone.append(event)
                 except NotYet as reason:
                     log.info("partition waits", topic=topic, partition=message.partition, offset=message.offset, reason=str(reason))
                     taken.waiting[message.where] = message.offset
+                    undone.append(event)
                 else:
                     done.append(event)
             handler.save(tx, state)
+        if undone:
+            inbox.forget(tx, undone)
         # What came after a message that now waits was decided by nobody; letters among it come again with it.
         taken.letters = [d for d in taken.letters if d.offset < taken.waiting.get((d.topic, d.partition), d.offset + 1)]
         return done

@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from shared.clock import Clock, utc_now
 from shared.messaging.batch import BadRelease, BatchProcessor, Incoming, Taken
 from shared.messaging.handler import Handlers
-from shared.messaging.kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition, consumer_settings, headers_of
+from shared.messaging.kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition, consumer_settings
 from shared.messaging.metrics import ConsumerMetrics
 from shared.messaging.publisher import EventPublisher
 from shared.messaging.reference import ReferenceData
@@ -177,8 +178,8 @@ class ConsumerLoop:
         where = (topic.removeprefix(self._prefix), partition)
         if offset < self._positions.get(where, 1 << 62) or where in self._resting:
             return None
-        headers = headers_of(message)
-        return Incoming(where[0], partition, offset, message.key(), headers, message.value())
+        headers = cast("list[tuple[str, bytes | None]]", message.headers() or ())
+        return Incoming(where, offset, message.key(), headers, message.value())
 
     def _take_carefully(self, message: Incoming) -> None:
         """One message by itself, its attempt counted before it is made: if it kills this process, the count is what remains."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import cast
-from uuid import UUID
 
 from shared.clock import Clock, utc_now
 from shared.messaging.kafka import KafkaException, Producer, producer_settings
@@ -26,6 +25,21 @@ SWEEP_EVERY_SECONDS = 0.5
 SWEEP_AFTER = timedelta(seconds=1)
 """Younger events are left to the process that committed them."""
 FLUSH_SECONDS = 10.0
+
+
+class _Acknowledged:
+    """How many of some messages Kafka has. Threads that share a producer may serve each other's callbacks."""
+
+    __slots__ = ("_lock", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def on_delivery(self, error: object, _message: object) -> None:
+        if error is None:
+            with self._lock:
+                self.count += 1
 
 
 class EventPublisher:
@@ -53,53 +67,41 @@ class EventPublisher:
         """
         with self.database.transaction() as tx:
             yield tx
-            held = outbox.store(tx)
+            parcel = outbox.store(tx)
         if committed is not None:
             committed()
-        emitted = [one for one in tx.emitted if one.event.subject not in held]
-        if emitted and not self._kafka_away.is_set():
-            self._publish_inline(emitted)
+        if parcel.sequence is not None and not self._kafka_away.is_set():
+            self._publish_inline(parcel.sequence, parcel.emitted)
 
-    def _publish_inline(self, emitted: Sequence[Emitted]) -> None:
-        sent: list[UUID] = []
+    def _publish_inline(self, sequence: int, emitted: Sequence[Emitted]) -> None:
+        acknowledged = _Acknowledged()
         producer = self._producer
         try:
-            for _, event, value in emitted:
-                self._produce(producer, event.id, event.data.topic, event.key, value, event.headers(), sent)
+            for event, value in emitted:
+                self._produce(producer, event.data.topic, event.key, value, event.headers(), acknowledged)
         except (KafkaException, BufferError) as error:
             log.warning("kafka takes no more; events wait in the outbox", error=str(error))
-        self._finish(producer, sent, len(emitted))
+        producer.flush(FLUSH_SECONDS)
+        self._metrics.published.inc(acknowledged.count)
+        if acknowledged.count == len(emitted):
+            self._kafka_away.clear()
+            with self.database.transaction() as tx:
+                outbox.delete(tx, [sequence])
+        else:
+            self._kafka_away.set()
+            self._replace(producer)
+            log.warning("kafka did not acknowledge; events wait in the outbox", waiting=len(emitted) - acknowledged.count)
 
     def _produce(
-        self, producer: Producer, event_id: UUID, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], sent: list[UUID]
+        self, producer: Producer, topic: str, key: str, value: bytes, headers: list[tuple[str, bytes]], acknowledged: _Acknowledged
     ) -> None:
-        def delivered(error: object, _message: object) -> None:
-            if error is None:
-                sent.append(event_id)
-
         producer.produce(
             self._prefix + topic,
             value=value,
             key=key.encode(),
             headers=cast("list[tuple[str, str | bytes | None]]", headers),
-            on_delivery=delivered,
+            on_delivery=acknowledged.on_delivery,
         )
-
-    def _finish(self, producer: Producer, sent: list[UUID], expected: int) -> bool:
-        """Wait for Kafka's word, and forget what it has. True: it has all."""
-        producer.flush(FLUSH_SECONDS)
-        complete = len(sent) == expected
-        if complete:
-            self._kafka_away.clear()
-        else:
-            self._kafka_away.set()
-            self._replace(producer)
-            log.warning("kafka did not acknowledge; events wait in the outbox", waiting=expected - len(sent))
-        self._metrics.published.inc(len(sent))
-        if sent:
-            with self.database.transaction() as tx:
-                outbox.delete(tx, sent)
-        return complete
 
     def start_sweeper(self) -> None:
         """Start the thread that sends what was left behind. Of all processes of the service, one at a time does it."""
@@ -124,15 +126,17 @@ class EventPublisher:
             waiting = outbox.unsent(tx, self._clock() - SWEEP_AFTER)
             if not waiting:
                 return False
-            sent: list[UUID] = []
+            acknowledged = _Acknowledged()
             producer = self._producer
             for event in waiting:
-                self._produce(producer, event.id, event.topic, event.key, event.value, event.headers, sent)
+                self._produce(producer, event.topic, event.key, event.value, event.headers, acknowledged)
             # The lock is held while Kafka answers: that is its purpose, no row of anybody's is locked by it.
             producer.flush(FLUSH_SECONDS)
-            outbox.delete(tx, sent)
-        self._metrics.swept.inc(len(sent))
-        if len(sent) == len(waiting):
+            complete = acknowledged.count == len(waiting)
+            if complete:
+                outbox.delete(tx, list({event.sequence for event in waiting}))
+        if complete:
+            self._metrics.swept.inc(len(waiting))
             self._kafka_away.clear()
             return True
         self._replace(producer)

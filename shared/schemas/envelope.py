@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,8 +26,7 @@ class Payload(BaseModel):
     """The topic (without prefix) that carries this type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event, decoded: the attributes of its envelope and its data.
 
     `revision` is gapless per aggregate (`subject`), starting at 1. `config_version` is the configuration it was decided under (0: none).
@@ -80,7 +79,7 @@ REQUIRED_OF_US = (*REQUIRED_OF_ALL, "ce_subject", "ce_revision")
 """Our own events have revisions; what other systems publish need not."""
 
 
-def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, payload: type[Payload]) -> Event:
+def decode(key: bytes | None, headers: Mapping[str, bytes], value: bytes | None, payload: type[Payload]) -> Event:
     """The event in a Kafka message whose type is known to be `payload`'s. Raises `Undecodable`."""
     is_foreign = payload.topic == CONTACT_EVENTS
     missing = [name for name in (REQUIRED_OF_ALL if is_foreign else REQUIRED_OF_US) if name not in headers]
@@ -90,9 +89,10 @@ def decode(key: bytes | None, headers: dict[str, bytes], value: bytes | None, pa
         raise Undecodable("empty value on an event")
     try:
         time = datetime.fromisoformat(headers["ce_time"].decode())
-        if time.tzinfo is None:
-            raise Undecodable("header ce_time: no time zone")
-        time = time.astimezone(UTC)
+        if time.tzinfo is not UTC:
+            if time.tzinfo is None:
+                raise Undecodable("header ce_time: no time zone")
+            time = time.astimezone(UTC)
         source, subject = headers["ce_source"].decode(), headers.get("ce_subject", b"").decode()
         event_id = _id(headers["ce_id"].decode(), source, is_foreign)
         revision = _number(headers.get("ce_revision", b"1"), 0, LARGEST_REVISION)

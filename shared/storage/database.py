@@ -25,9 +25,8 @@ CONFLICT = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure
 
 
 class Emitted(NamedTuple):
-    """An event on its way out: the type of its aggregate, itself, and its Kafka value, made once."""
+    """An event on its way out, and its Kafka value, made once."""
 
-    aggregate: str
     event: Event
     value: bytes
 
@@ -63,7 +62,6 @@ class Transaction:
         self,
         payload: Payload,
         *,
-        aggregate: str,
         aggregate_id: UUID | str,
         key: UUID | str,
         revision: int,
@@ -78,19 +76,20 @@ class Transaction:
         The aggregate's row must be locked by this transaction and `revision` be its next one: that makes the order of the outbox the
         order of the aggregate.
         """
+        subject = str(aggregate_id)
         event = Event(
-            id=event_id(cause, aggregate_id, payload.event_type, ordinal),
+            id=event_id(cause, subject, payload.event_type, ordinal),
             type=payload.event_type,
             source=self._source,
-            subject=str(aggregate_id),
+            subject=subject,
             time=time,
             revision=revision,
             config_version=config_version,
             traceparent=traceparent,
-            key=str(key),
+            key=subject if key is aggregate_id else str(key),
             data=payload,
         )
-        self.emitted.append(Emitted(aggregate, event, event.value()))
+        self.emitted.append(Emitted(event, event.value()))
         return event
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from shared.schemas.envelope import Event
+from shared.storage import arrays
 from shared.storage.database import Transaction
 
 RETENTION_DAYS = 16
@@ -15,31 +16,37 @@ RETENTION_DAYS = 16
 
 def day_of(event: Event) -> date:
     """The partition of an event: its own day, not today's, so that a repeat looks in the same place."""
-    return event.time.astimezone(UTC).date()
+    return event.time.astimezone(UTC).date() if event.time.tzinfo is not UTC else event.time.date()
 
 
-def seen(tx: Transaction, events: Sequence[Event]) -> set[UUID]:
-    """Those of `events` that were taken in before."""
-    found: set[UUID] = set()
-    for day, ids in by_day(events).items():
-        found.update(
-            row[0] for row in tx.rows("select event_id from inbox where event_day = %s and event_id = any(%s::uuid[])", (day, ids))
+def remember(tx: Transaction, events: Sequence[Event]) -> set[UUID]:
+    """Mark `events` as taken in. Returns the ids of those that had been already.
+
+    Waits for another transaction that is just marking one of them: of two that take in the same event, one sees that it is a repeat.
+    """
+    repeats: set[UUID] = set()
+    for day, ids in _by_day(events).items():
+        # In order, so that neighbours share a page of the index, and two transactions meet in the same order.
+        new = tx.rows(
+            "insert into inbox (event_day, event_id) select %b, unnest(%b::uuid[]) on conflict do nothing returning event_id",
+            (day, arrays.uuids(sorted(ids))),
         )
-    return found
+        if len(new) < len(ids):
+            repeats |= ids.difference(row[0] for row in new)
+    return repeats
 
 
-def remember(tx: Transaction, events: Sequence[Event]) -> None:
-    """Mark `events` as taken in."""
-    for day, ids in by_day(events).items():
-        tx.execute("insert into inbox (event_day, event_id) select %s, unnest(%s::uuid[]) on conflict do nothing", (day, ids))
+def forget(tx: Transaction, events: Sequence[Event]) -> None:
+    """These were not taken in after all: they come again, or somebody replays them."""
+    for day, ids in _by_day(events).items():
+        tx.execute("delete from inbox where event_day = %b and event_id = any(%b)", (day, arrays.uuids(sorted(ids))))
 
 
-def by_day(events: Sequence[Event]) -> dict[date, str]:
-    """Ids as PostgreSQL's array text, by day: rendered at once, where the driver would render element by element."""
-    days: dict[date, list[str]] = {}
+def _by_day(events: Sequence[Event]) -> dict[date, set[UUID]]:
+    days: dict[date, set[UUID]] = {}
     for event in events:
-        days.setdefault(day_of(event), []).append(str(event.id))
-    return {day: f"{{{','.join(ids)}}}" for day, ids in days.items()}
+        days.setdefault(day_of(event), set()).add(event.id)
+    return days
 
 
 def maintain(tx: Transaction, now: datetime) -> None:

@@ -1,85 +1,133 @@
-"""The outbox: events committed with the change they tell of, until Kafka has them."""
+"""The outbox: events committed with the change they tell of, until Kafka has them.
+
+A transaction's events lie in one row, a parcel: the common case writes it, publishes, and deletes it a few milliseconds later, and a row
+for each event would cost the database five times as much (docs/decisions/0005). Inside a parcel is a CloudEvents JSON batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from shared.schemas.envelope import Event
-from shared.storage.database import Transaction
+from shared.storage import arrays
+from shared.storage.database import Emitted, Transaction
 
-COLUMNS = "id, aggregatetype, aggregateid, type, payload, topic, key, revision, config_version, source, traceparent, time"
+LOOK_INTO = 1000
+"""So many parcels waiting are looked into for older events of an aggregate. Of more, every new event waits behind them all."""
 
 
-def store(tx: Transaction) -> set[str]:
-    """Write what `tx` emitted to the outbox. Returns the aggregates that have older unsent events: the sweeper must send those in order.
+class Parcel(NamedTuple):
+    """What of a transaction's events may be published at once, and the outbox's row that holds them (None: nothing may)."""
+
+    sequence: int | None
+    emitted: Sequence[Emitted]
+
+
+def store(tx: Transaction) -> Parcel:
+    """Write what `tx` emitted to the outbox. Events of aggregates that have older unsent ones are kept apart, for the sweeper.
 
     Correct only because `tx` holds the lock of each aggregate's row: nobody else can add an event of it meanwhile.
     """
     if not tx.emitted:
+        return Parcel(None, ())
+    held = _with_older_events(tx, {one.event.subject for one in tx.emitted})
+    if held is None:
+        _insert(tx, tx.emitted)
+        return Parcel(None, ())
+    if not held:
+        return Parcel(_insert(tx, tx.emitted), tx.emitted)
+    _insert(tx, [one for one in tx.emitted if one.event.subject in held])
+    free = [one for one in tx.emitted if one.event.subject not in held]
+    return Parcel(_insert(tx, free) if free else None, free)
+
+
+def _with_older_events(tx: Transaction, subjects: set[str]) -> set[str] | None:
+    """Those of `subjects` with an event in the outbox; None: too many wait to tell."""
+    row = tx.row("select count(*) from (select from outbox limit %b) as waiting", (LOOK_INTO + 1,))
+    waiting = row[0] if row else 0
+    if waiting == 0:
         return set()
-    subjects = list({emitted.event.subject for emitted in tx.emitted})
-    held = tx.rows("select distinct aggregateid from outbox where aggregateid = any(%s)", (subjects,))
-    # One JSON document, not an array a column: five times as fast, because psycopg renders arrays element by element.
+    if waiting > LOOK_INTO:
+        return None
+    found = tx.rows(
+        "select distinct subject from outbox, unnest(aggregates) as subject where subject = any(%b)", (arrays.texts(sorted(subjects)),)
+    )
+    return {row[0] for row in found}
+
+
+def _insert(tx: Transaction, emitted: Sequence[Emitted]) -> int:
     document = orjson.dumps(
         [
             {
+                "specversion": "1.0",
                 "id": event.id,
-                "aggregatetype": aggregate,
-                "aggregateid": event.subject,
                 "type": event.type,
-                "payload": orjson.Fragment(value),
-                "topic": event.data.topic,
-                "key": event.key,
-                "revision": event.revision,
-                "config_version": event.config_version,
                 "source": event.source,
-                "traceparent": event.traceparent,
+                "subject": event.subject,
                 "time": event.time,
+                "revision": event.revision,
+                "configversion": event.config_version,
+                "traceparent": event.traceparent,
+                "partitionkey": event.key,
+                "topic": event.data.topic,
+                "data": orjson.Fragment(value),
             }
-            for aggregate, event, value in tx.emitted
+            for event, value in emitted
         ]
     )
-    tx.execute(
-        f"""insert into outbox ({COLUMNS}) select {COLUMNS}
-            from json_populate_recordset(null::outbox, %s::json) with ordinality order by ordinality""",
-        (document.decode(),),
-    )
-    return {row[0] for row in held}
-
-
-def delete(tx: Transaction, ids: Collection[UUID]) -> None:
-    """Forget events that Kafka has. Not worth waiting for the disk: an event sent twice is recognised by its id."""
-    tx.execute("set local synchronous_commit = off")
-    tx.execute("delete from outbox where id = any(%s)", (list(ids),))
-
-
-class Unsent:
-    """An event as it lies in the outbox."""
-
-    __slots__ = ("headers", "id", "key", "topic", "value")
-
-    def __init__(self, row: Sequence[Any]) -> None:
-        (self.id, event_type, subject, payload, self.topic, self.key, revision, version, source, traceparent, time) = row
-        self.value: bytes = payload.encode()
-        self.headers = Event(self.id, event_type, source, subject, time, revision, version, traceparent, self.key, None).headers()
-
-
-def unsent(tx: Transaction, older_than: datetime, limit: int = 1000) -> list[Unsent]:
-    """The oldest events that wait, in order, among those committed before `older_than`."""
+    subjects = dict.fromkeys(one.event.subject for one in emitted)
     rows = tx.rows(
-        """select id, type, aggregateid, payload::text, topic, key, revision, config_version, source, traceparent, time
-           from outbox where created_at < %s order by sequence limit %s""",
-        (older_than, limit),
+        "insert into outbox (aggregates, events) values (%b, %b) returning sequence", (arrays.texts(subjects), document.decode())
     )
-    return [Unsent(row) for row in rows]
+    return int(rows[0][0])
+
+
+def delete(tx: Transaction, sequences: Sequence[int]) -> None:
+    """Forget parcels that Kafka has. Not worth waiting for the disk: an event sent twice is recognised by its id."""
+    tx.execute("set local synchronous_commit = off")
+    tx.execute("delete from outbox where sequence = any(%b)", (arrays.big_ints(sequences),))
+
+
+class Unsent(NamedTuple):
+    """An event as it lies in the outbox, ready for Kafka; `sequence` is its parcel's."""
+
+    sequence: int
+    topic: str
+    key: str
+    headers: list[tuple[str, bytes]]
+    value: bytes
+
+
+def unsent(tx: Transaction, older_than: datetime, limit: int = 20) -> list[Unsent]:
+    """The events of the oldest parcels that wait, at most `limit` parcels, in order, among those committed before `older_than`."""
+    rows = tx.rows("select sequence, events from outbox where created_at < %s order by sequence limit %s", (older_than, limit))
+    return [_unsent(sequence, event) for sequence, events in rows for event in orjson.loads(events)]
+
+
+def _unsent(sequence: int, event: dict[str, Any]) -> Unsent:
+    time = datetime.fromisoformat(event["time"]).astimezone(UTC)
+    revision, config_version = event["revision"], event["configversion"]
+    whole = Event(
+        UUID(event["id"]),
+        event["type"],
+        event["source"],
+        event["subject"],
+        time,
+        revision,
+        config_version,
+        event["traceparent"],
+        event["partitionkey"],
+        None,
+    )
+    return Unsent(sequence, event["topic"], whole.key, whole.headers(), orjson.dumps(event["data"]))
 
 
 def age_seconds(tx: Transaction) -> float:
-    """How long the oldest unsent event has waited; 0 when there is none."""
+    """How long the oldest parcel has waited; 0 when there is none."""
     row = tx.row("select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 from outbox")
     return float(row[0]) if row else 0.0

@@ -92,7 +92,6 @@ def emit_total(tx: Transaction, case_id: UUID, revision: int, cause: UUID) -> No
     """The event of a tally's change; on the topic `directory`, which nothing else writes here."""
     tx.emit(
         UnitChanged(unit="tally", name=str(case_id)),
-        aggregate="tally",
         aggregate_id=case_id,
         key=case_id,
         revision=revision,

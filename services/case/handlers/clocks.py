@@ -128,7 +128,6 @@ def _emit_expired(tx: Transaction, communication: Expiring, event: Event, now: d
     )
     tx.emit(
         payload,
-        aggregate="communication",
         aggregate_id=communication.id,
         key=communication.case_ids[0] if communication.case_ids else communication.id,
         revision=communication.revision + 1,

@@ -306,7 +306,6 @@ def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorde
     )
     tx.emit(
         payload,
-        aggregate="communication",
         aggregate_id=data.communication_id,
         key=recorded.case_ids[0] if recorded.case_ids else data.communication_id,
         revision=1,

@@ -45,7 +45,6 @@ def emit_case(tx: Transaction, kind: type[CaseState], case: Case, cause: UUID, n
     )
     tx.emit(
         payload,
-        aggregate="case",
         aggregate_id=case.id,
         key=case.id,
         revision=case.revision,

@@ -118,7 +118,6 @@ def _save_directory(tx: Transaction, configuration: Configuration, cause: UUID, 
         )
         tx.emit(
             told,
-            aggregate="staff",
             aggregate_id=key,
             key=key,
             revision=revised.members[member.user],
@@ -134,7 +133,6 @@ def _save_directory(tx: Transaction, configuration: Configuration, cause: UUID, 
         )
         tx.emit(
             shown,
-            aggregate="unit",
             aggregate_id=key,
             key=key,
             revision=revised.units[unit.code],
@@ -151,7 +149,6 @@ def _emit_version(tx: Transaction, version: Version, document: dict[str, Any], c
     )
     tx.emit(
         told,
-        aggregate="configuration",
         aggregate_id=f"configuration:{version.version}",
         key=str(version.version),
         revision=1,

@@ -72,7 +72,7 @@ def test_a_zombie_is_fenced_and_leaves_no_effect(tally: TallyService) -> None:
         eventually(lambda: tally.taken() == 1)
     (partition,) = tally.rows("select partition, next_offset from offsets where next_offset > 0")
     event = a_plan(case=1, number=2)
-    message = Incoming(topics.TASKS, int(str(partition[0])), 0, event.key.encode(), event.headers(), event.value())
+    message = Incoming((topics.TASKS, int(str(partition[0]))), 0, event.key.encode(), event.headers(), event.value())
     publisher = tally.publisher()
     processor = BatchProcessor("tally", {topics.TASKS: handler()}, publisher, tally.reference)
     with pytest.raises(Fenced):

@@ -29,6 +29,11 @@ def add_one(publisher: EventPublisher, case_id: UUID, cause: UUID) -> None:
         emit_total(tx, case_id, row[0] + 1, cause)
 
 
+def waiting(tally: TallyService) -> list[object]:
+    """The revisions in the outbox, in its order."""
+    return [row[0] for row in tally.rows("select (e->>'revision')::int from outbox, json_array_elements(events::json) e order by sequence")]
+
+
 def test_commands_and_the_consumer_publish_one_aggregate_in_its_order(tally: TallyService) -> None:
     cases = [derive("case", number) for number in range(1, 4)]
     publishers = [tally.publisher() for _ in range(3)]
@@ -70,7 +75,7 @@ def test_an_event_waits_for_an_older_one_of_its_aggregate(tally: TallyService) -
     publisher = tally.publisher()
     add_one(publisher, case_id, derive("next"))
     add_one(publisher, derive("case", 2), derive("other"))
-    assert tally.rows("select revision from outbox order by sequence") == [(1,), (2,)]
+    assert waiting(tally) == [1, 2]
     publisher.start_sweeper()
     eventually(lambda: tally.rows("select 1 from outbox") == [])
     publisher.close()
@@ -87,7 +92,7 @@ def test_a_command_commits_while_kafka_is_away_and_its_event_follows(tally: Tall
         away = tally.publisher(kafka=f"127.0.0.1:{nobody.getsockname()[1]}")
         add_one(away, derive("case", 1), derive("first"))
         add_one(away, derive("case", 1), derive("second"))
-        assert tally.rows("select revision from outbox order by sequence") == [(1,), (2,)]
+        assert waiting(tally) == [1, 2]
         with away.database.read() as tx:
             assert outbox.age_seconds(tx) > 0
         away.close()
@@ -123,6 +128,48 @@ def test_the_sweeper_leaves_young_events_to_the_process_that_committed_them(tall
         outbox.store(tx)
     with database.read() as tx:
         assert outbox.unsent(tx, utc_now() - timedelta(seconds=60)) == []
-        (waiting,) = outbox.unsent(tx, utc_now() + timedelta(seconds=60))
-    assert waiting.key == str(derive("case", 1))
+        (one,) = outbox.unsent(tx, utc_now() + timedelta(seconds=60))
+    assert one.key == str(derive("case", 1))
     database.close()
+
+
+def test_of_a_transaction_only_the_events_with_older_ones_wait(tally: TallyService) -> None:
+    first, second = derive("case", 1), derive("case", 2)
+    publisher = tally.publisher()
+    with publisher.database.transaction() as tx:  # committed, then the process died before it could publish
+        emit_total(tx, first, 1, derive("lost"))
+        outbox.store(tx)
+    with publisher.transaction() as tx:
+        emit_total(tx, first, 2, derive("both"))
+        emit_total(tx, second, 1, derive("both"))
+    assert tally.published(1) == [(str(second), 1)]
+    assert waiting(tally) == [1, 2]
+    publisher.database.close()
+
+
+def test_behind_a_long_queue_everything_waits(tally: TallyService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.storage.outbox.LOOK_INTO", 2)
+    publisher = tally.publisher()
+    for number in range(3):
+        with publisher.database.transaction() as tx:
+            emit_total(tx, derive("case", number), 1, derive("lost"))
+            outbox.store(tx)
+    add_one(publisher, derive("case", 7), derive("next"))
+    assert len(waiting(tally)) == 4
+    publisher.start_sweeper()
+    eventually(lambda: waiting(tally) == [])
+    publisher.close()
+    assert len(tally.published(4)) == 4
+    publisher.database.close()
+
+
+def test_the_sweeper_sends_what_the_process_would_have_sent(tally: TallyService) -> None:
+    publisher = tally.publisher()
+    with publisher.database.transaction() as tx:
+        emit_total(tx, derive("case", 1), 1, derive("cause"))
+        outbox.store(tx)
+    ((event, value),) = tx.emitted
+    with publisher.database.read() as tx:
+        (one,) = outbox.unsent(tx, utc_now() + timedelta(seconds=60))
+    assert (one.topic, one.key, one.headers, one.value) == (event.data.topic, event.key, event.headers(), value)
+    publisher.database.close()

@@ -83,11 +83,15 @@ def plan_tasks(case_id: CaseId, workflow: Workflow, now: datetime, calendars: Ma
 
     The workflow must have passed `check_workflow`, and `calendars` hold every calendar that it names.
     """
-    tasks = {
+    return Plan(case_id, workflow, first_tasks(workflow, now, calendars))
+
+
+def first_tasks(workflow: Workflow, now: datetime, calendars: Mapping[str, Calendar]) -> dict[str, PlannedTask]:
+    """The tasks of `plan_tasks`, which are the same for every case."""
+    return {
         node.code: PlannedTask(node.code) if node.code in workflow.incoming else _started(PlannedTask(node.code), workflow, now, calendars)
         for node in workflow.nodes
     }
-    return Plan(case_id, workflow, tasks)
 
 
 def on_task_completed(plan: Plan, code: str, now: datetime, calendars: Mapping[str, Calendar]) -> Advance:

@@ -42,6 +42,28 @@ class Task:
     due_at: datetime | None = None
     changed_by: str = "system"
 
+    def of_case(self, id: UUID, case_id: UUID) -> Task:
+        """The same task of another case, under its own id."""
+        return Task(
+            id,
+            case_id,
+            self.definition,
+            self.config_version,
+            self.revision,
+            self.subject_line,
+            self.description,
+            self.standing,
+            self.unit,
+            self.priority,
+            self.customer,
+            self.planned_at,
+            self.starts_at,
+            self.start_by,
+            self.triggered_at,
+            self.due_at,
+            self.changed_by,
+        )
+
     @property
     def state(self) -> TaskState:
         """Its standing-cycle state."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from uuid import UUID
 
 from services.task.domain import lifecycle
 from services.task.domain.case import Case, Customer
-from services.task.domain.lifecycle import TaskState
 from services.task.domain.ownership import SYSTEM, Owner, OwnerKind
-from services.task.domain.plan import PlannedTask, plan_tasks
 from services.task.domain.task import Task
+from services.task.handlers import payloads
+from services.task.handlers.beginnings import beginnings
 from services.task.handlers.compile import Compiled
 from services.task.handlers.work import Cause, CompiledOf, Work
 from services.task.storage import repository
@@ -24,9 +23,7 @@ from shared.schemas.events import (
     CaseLifeCycle,
     CaseState,
     TaskAssigned,
-    TaskPlanned,
     TaskStatusChanged,
-    TaskTriggered,
 )
 from shared.storage import Transaction
 
@@ -170,38 +167,12 @@ def _refreshed(work: Work, event: Event) -> Case:
 
 
 def _plan(work: Work, case: Case, cause: Cause) -> None:
-    compiled = work.compiled(case.config_version)
-    workflow = compiled.workflows[case.subject]
-    plan = plan_tasks(CaseId(case.id), workflow, cause.at, compiled.calendars)
     case.planned_at = cause.at
-    work.touch_case(case)
-    ids: list[UUID] = []
-    for planned in plan.tasks.values():
-        task = _task(case, planned, compiled, cause)
-        ids.append(task.id)
-        work.add_tasks((task,))
-        work.record(TaskTriggered if planned.state is TaskState.PENDING else TaskPlanned, task, cause)
-    work.record_plan(case, tuple(ids), cause)
-
-
-def _task(case: Case, planned: PlannedTask, compiled: Compiled, cause: Cause) -> Task:
-    definition = compiled.definitions[planned.code]
-    owner = definition.owner or Owner(OwnerKind.UNIT, case.unit)
-    status = compiled.statuses.default_of(planned.state)
-    return Task(
-        id=task_id(CaseId(case.id), planned.code),
-        case_id=case.id,
-        definition=planned.code,
-        config_version=case.config_version,
-        revision=0,
-        subject_line=definition.subject_line,
-        description="",
-        standing=lifecycle.Standing(planned.state, status, owner, owner.assignee),
-        unit=definition.unit or case.unit,
-        priority=definition.priority,
-        customer=None,
-        planned_at=cause.at,
-        triggered_at=planned.starts_at,
-        due_at=planned.due_at,
-        changed_by=cause.by,
-    )
+    customer = payloads.customer_ref(case.customer)
+    tasks: list[Task] = []
+    for begins in beginnings(work.compiled(case.config_version), case.config_version, case.subject, case.unit, cause.at):
+        task = begins.task.of_case(task_id(CaseId(case.id), begins.code), case.id)
+        tasks.append(task)
+        work.record_as(payloads.of_case(begins.told, task.id, case, customer), task, cause)
+    work.add_tasks(tasks)
+    work.record_plan(case, tuple([task.id for task in tasks]), cause)

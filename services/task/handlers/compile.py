@@ -31,9 +31,9 @@ class Definition:
     """The unit whose work it always is; None: the case's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
-    """What planning and commands need of one configuration."""
+    """What planning and commands need of one configuration. Made once per version, so each is equal to itself only."""
 
     calendars: Mapping[str, Calendar]
     default_calendar: str

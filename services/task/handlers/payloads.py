@@ -5,32 +5,39 @@ It is put together without validation: the records were validated when they came
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from services.task.domain import lifecycle
 from services.task.domain.case import Case, Customer
 from services.task.domain.ownership import Owner
 from services.task.domain.task import Task
 from services.task.handlers.compile import Compiled
-from shared.schemas.envelope import Payload
 from shared.schemas.events import PlanMade, TaskLifeCycle, TaskState
 from shared.schemas.parts import CustomerRef, OwnerRef
 
 WITHOUT_CASE = "none"
 """Stands for the subject of a task that belongs to no case; its `case_id` is then its own id, and its case number empty."""
 
-P = TypeVar("P", bound=Payload)
+P = TypeVar("P", bound=BaseModel)
 _STATES = {state: TaskLifeCycle(state.value) for state in lifecycle.TaskState}
 _setattr = object.__setattr__
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> set[str]:
+    # Events are frozen: nobody adds to what was set, and all of a type can share it.
+    return set(model.model_fields)
 
 
 def unvalidated(model: type[P], values: dict[str, Any]) -> P:
     """The model with these values, one for each of its fields. As `model_construct`, without its search for defaults."""
     made = model.__new__(model)
     _setattr(made, "__dict__", values)
-    _setattr(made, "__pydantic_fields_set__", set(values))
+    _setattr(made, "__pydantic_fields_set__", _fields_of(model))
     _setattr(made, "__pydantic_extra__", None)
     _setattr(made, "__pydantic_private__", None)
     return made
@@ -59,7 +66,7 @@ def task_payload(event: type[TaskState], task: Task, case: Case | None, compiled
             "assignee": standing.assignee,
             "unit": task.unit,
             "priority": task.priority,
-            "customer": _customer_ref(customer or _NOBODY),
+            "customer": customer_ref(customer or _NOBODY),
             "planned_at": task.planned_at,
             "starts_at": task.starts_at if standing.state is lifecycle.TaskState.PLANNED else None,
             "triggered_at": task.triggered_at,
@@ -69,6 +76,20 @@ def task_payload(event: type[TaskState], task: Task, case: Case | None, compiled
             "changed_by": task.changed_by,
         },
     )
+
+
+def of_case(pattern: TaskState, task_id: UUID, case: Case, customer: CustomerRef) -> TaskState:
+    """What `pattern` says of a task, said of the same task of another case. `customer`: the case's, as `customer_ref` gives it."""
+    values = {
+        **vars(pattern),
+        "task_id": task_id,
+        "case_id": case.id,
+        "case_number": case.number,
+        "case_title": case.title,
+        "subject": case.subject,
+        "customer": customer,
+    }
+    return unvalidated(type(pattern), values)
 
 
 def plan_payload(case: Case, task_ids: tuple[UUID, ...]) -> PlanMade:
@@ -84,9 +105,6 @@ def _owner_ref(owner: Owner) -> OwnerRef:
     return OwnerRef(kind=owner.kind.value, code=owner.code)
 
 
-@lru_cache(maxsize=4096)
-def _customer_ref(customer: Customer) -> CustomerRef:
-    # Kept from the first task of a case to its last.
-    return CustomerRef.model_construct(
-        contact_id=customer.contact_id, account_id=customer.account_id, name=customer.name, email=customer.email
-    )
+def customer_ref(customer: Customer) -> CustomerRef:
+    """The customer as events show one."""
+    return unvalidated(CustomerRef, customer._asdict())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.task import metrics
@@ -21,8 +21,7 @@ from shared.schemas.events import PlanMade, TaskState
 from shared.storage import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What makes a change: the event or command, when, and who is behind it."""
 
     id: UUID
@@ -31,12 +30,10 @@ class Cause:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Emission:
+class Emission(NamedTuple):
     """An event to be, with the state as it was at that moment."""
 
     payload: Payload
-    aggregate: str
     aggregate_id: UUID
     key: UUID
     revision: int
@@ -109,35 +106,33 @@ class Work:
         state_before: str | None = None,
     ) -> None:
         """The task changed (its fields are set already): count its revision, tell of it, and keep `changes` in its history."""
-        task.revision += 1
         task.changed_by = cause.by
-        self._changed_tasks[task.id] = task
         case = None if task.case_id is None else self.cases[task.case_id]
-        payload = payloads.task_payload(event, task, case, self.configuration_of(task), state_before)
-        key = task.case_id or task.id
-        self._emit(payload, "task", task.id, key, task.revision, cause, task.config_version)
+        self.record_as(payloads.task_payload(event, task, case, self.configuration_of(task), state_before), task, cause)
         if changes is not None:
             self._history.append(Change(task.id, task.revision, cause.at, cause.by, event.event_type, changes))
+
+    def record_as(self, payload: TaskState, task: Task, cause: Cause) -> None:
+        """The task is new or changed, and `payload` is what there is to tell of it."""
+        task.revision += 1
+        self._changed_tasks[task.id] = task
+        ordinal = 0
+        if task.revision > 1:  # a first event is the only one of its cause and type
+            place = (cause.id, task.id, payload.event_type)
+            ordinal = self._ordinals.get(place, 0)
+            self._ordinals[place] = ordinal + 1
+        self._emissions.append(Emission(payload, task.id, task.case_id or task.id, task.revision, cause, task.config_version, ordinal))
 
     def record_plan(self, case: Case, task_ids: tuple[UUID, ...], cause: Cause) -> None:
         """The case's plan was made (or is told of again)."""
         case.plan_revision += 1
         self._changed_cases[case.id] = case
         payload = payloads.plan_payload(case, task_ids)
-        self._emit(payload, "plan", derive("plan", case.id), case.id, case.plan_revision, cause, case.config_version)
-
-    def _emit(
-        self, payload: Payload, aggregate: str, aggregate_id: UUID, key: UUID, revision: int, cause: Cause, config_version: int
-    ) -> None:
-        ordinal = 0
-        if aggregate == "task" and revision > 1:  # a first event is the only one of its cause and type
-            place = (cause.id, aggregate_id, payload.event_type)
-            ordinal = self._ordinals.get(place, 0)
-            self._ordinals[place] = ordinal + 1
-        self._emissions.append(Emission(payload, aggregate, aggregate_id, key, revision, cause, config_version, ordinal))
+        plan_id = derive("plan", case.id)
+        self._emissions.append(Emission(payload, plan_id, case.id, case.plan_revision, cause, case.config_version, 0))
 
     def _count(self) -> None:
-        kinds = Counter(emission.payload.event_type for emission in self._emissions if emission.aggregate == "task")
+        kinds = Counter(emission.payload.event_type for emission in self._emissions if not isinstance(emission.payload, PlanMade))
         for kind, count in kinds.items():
             metrics.TASKS.labels(kind.removeprefix("casestream.task.").removesuffix(".v1")).inc(count)
         plans = Counter(e.payload.subject for e in self._emissions if e.revision == 1 and isinstance(e.payload, PlanMade))
@@ -146,15 +141,14 @@ class Work:
 
     def save(self, tx: Transaction) -> None:
         """Write what changed and emit the events, in the order in which they were recorded."""
-        repository.save_cases(tx, list(self._changed_cases.values()))
-        repository.save_tasks(tx, list(self._changed_tasks.values()))
+        repository.save_cases(tx, self._changed_cases.values())
+        repository.save_tasks(tx, self._changed_tasks.values())
         repository.save_history(tx, self._history)
         self._count()
         for emission in self._emissions:
             cause = emission.cause
             tx.emit(
                 emission.payload,
-                aggregate=emission.aggregate,
                 aggregate_id=emission.aggregate_id,
                 key=emission.key,
                 revision=emission.revision,

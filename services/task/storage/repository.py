@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import orjson
@@ -12,7 +12,7 @@ from services.task.domain.case import Case, Customer
 from services.task.domain.lifecycle import TaskState
 from services.task.domain.ownership import Owner, OwnerKind
 from services.task.domain.task import Change, Task
-from shared.storage import Transaction
+from shared.storage import Transaction, arrays
 from shared.storage.database import Row
 
 CASE_COLUMNS = "id, revision, number, title, subject, unit, owner, state, customer, config_version, plan_revision, planned_at"
@@ -22,10 +22,7 @@ TASK_COLUMNS = (
     " cancellation_reason, in_progress_at, ended_at"
 )
 
-_SAVE_CASES = f"""
-    insert into cases as c ({CASE_COLUMNS})
-    select * from unnest(%b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
-        %b::text[], %b::text[]::jsonb[], %b::int[], %b::bigint[], %b::timestamptz[])
+_CASE_AGAIN = """
     on conflict (id) do update set
         revision = excluded.revision, title = excluded.title, unit = excluded.unit, owner = excluded.owner,
         state = excluded.state, customer = excluded.customer, config_version = excluded.config_version,
@@ -34,12 +31,7 @@ _SAVE_CASES = f"""
 
 # An upsert, though the rows of a plan are new: a replica that lost its partition in the meantime must meet the guard of
 # its offsets, not a unique key, which would look as if the message were to blame.
-_SAVE_TASKS = f"""
-    insert into tasks ({TASK_COLUMNS})
-    select * from unnest(%b::uuid[], %b::uuid[], %b::text[], %b::int[], %b::bigint[], %b::text[], %b::text[],
-        %b::text[], %b::text[], %b::text[]::jsonb[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[],
-        %b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[],
-        %b::timestamptz[])
+_TASK_AGAIN = """
     on conflict (id) do update set
         revision = excluded.revision, subject_line = excluded.subject_line, description = excluded.description,
         unit = excluded.unit, priority = excluded.priority, customer = excluded.customer, starts_at = excluded.starts_at,
@@ -50,22 +42,16 @@ _SAVE_TASKS = f"""
         ended_at = excluded.ended_at
 """
 
-_SAVE_HISTORY = """
-    insert into history (task_id, revision, at, changed_by, event, changes)
-    select * from unnest(%b::uuid[], %b::bigint[], %b::timestamptz[], %b::text[], %b::text[], %b::text[]::jsonb[])
-    on conflict do nothing
-"""
-
 
 def lock_cases(tx: Transaction, case_ids: Iterable[UUID]) -> dict[UUID, Case]:
     """The known ones of these cases. Whoever writes a task of a case holds its case's lock, so that plans stay whole."""
-    rows = tx.rows(f"select {CASE_COLUMNS} from cases where id = any(%b) order by id for update", (sorted(set(case_ids)),))
+    rows = tx.rows(f"select {CASE_COLUMNS} from cases where id = any(%b) order by id for update", (arrays.uuids(set(case_ids)),))
     return {row[0]: case_of(row) for row in rows}
 
 
 def tasks_of_cases(tx: Transaction, case_ids: Iterable[UUID]) -> dict[UUID, Task]:
     """All tasks of cases whose locks are held, locked too."""
-    rows = tx.rows(f"select {TASK_COLUMNS} from tasks where case_id = any(%b) order by id for update", (sorted(set(case_ids)),))
+    rows = tx.rows(f"select {TASK_COLUMNS} from tasks where case_id = any(%b) order by id for update", (arrays.uuids(set(case_ids)),))
     return {row[0]: task_of(row) for row in rows}
 
 
@@ -94,88 +80,83 @@ def lock_tasks_without_case(tx: Transaction, task_ids: Iterable[UUID]) -> list[T
     """These tasks, as far as they belong to no case."""
     rows = tx.rows(
         f"select {TASK_COLUMNS} from tasks where id = any(%b) and case_id is null order by id for update",
-        (sorted(set(task_ids)),),
+        (arrays.uuids(set(task_ids)),),
     )
     return [task_of(row) for row in rows]
 
 
-def save_cases(tx: Transaction, cases: Sequence[Case]) -> None:
+def save_cases(tx: Transaction, cases: Collection[Case]) -> None:
     """Insert or overwrite."""
     if not cases:
         return
-    tx.execute(
-        _SAVE_CASES,
-        (
-            [case.id for case in cases],
-            [case.revision for case in cases],
-            [case.number for case in cases],
-            [case.title for case in cases],
-            [case.subject for case in cases],
-            [case.unit for case in cases],
-            [case.owner for case in cases],
-            [case.state for case in cases],
-            [_customer_json(case.customer) for case in cases],
-            [case.config_version for case in cases],
-            [case.plan_revision for case in cases],
-            [case.planned_at for case in cases],
-        ),
-    )
+    columns = {
+        "id": arrays.uuids(case.id for case in cases),
+        "revision": arrays.big_ints(case.revision for case in cases),
+        "number": arrays.texts(case.number for case in cases),
+        "title": arrays.texts(case.title for case in cases),
+        "subject": arrays.texts(case.subject for case in cases),
+        "unit": arrays.texts(case.unit for case in cases),
+        "owner": arrays.texts(case.owner for case in cases),
+        "state": arrays.texts(case.state for case in cases),
+        "customer": arrays.documents(_customer_json(case.customer) for case in cases),
+        "config_version": arrays.ints(case.config_version for case in cases),
+        "plan_revision": arrays.big_ints(case.plan_revision for case in cases),
+        "planned_at": arrays.moments(case.planned_at for case in cases),
+    }
+    arrays.insert(tx, "cases", columns, _CASE_AGAIN)
 
 
-def save_tasks(tx: Transaction, tasks: Sequence[Task]) -> None:
+def save_tasks(tx: Transaction, tasks: Collection[Task]) -> None:
     """Insert or overwrite."""
     if not tasks:
         return
     standings = [task.standing for task in tasks]
-    tx.execute(
-        _SAVE_TASKS,
-        (
-            [task.id for task in tasks],
-            [task.case_id for task in tasks],
-            [task.definition for task in tasks],
-            [task.config_version for task in tasks],
-            [task.revision for task in tasks],
-            [task.subject_line for task in tasks],
-            [task.description for task in tasks],
-            [task.unit for task in tasks],
-            [task.priority for task in tasks],
-            [None if task.customer is None else _customer_json(task.customer) for task in tasks],
-            [task.planned_at for task in tasks],
-            [task.starts_at for task in tasks],
-            [task.start_by for task in tasks],
-            [task.triggered_at for task in tasks],
-            [task.due_at for task in tasks],
-            [task.changed_by for task in tasks],
-            [standing.state.value for standing in standings],
-            [standing.status for standing in standings],
-            [standing.owner.kind.value for standing in standings],
-            [standing.owner.code for standing in standings],
-            [standing.assignee for standing in standings],
-            [standing.cancellation_reason for standing in standings],
-            [standing.in_progress_at for standing in standings],
-            [standing.ended_at for standing in standings],
-        ),
-    )
+    columns = {
+        "id": arrays.uuids(task.id for task in tasks),
+        "case_id": arrays.uuids(task.case_id for task in tasks),
+        "definition": arrays.texts(task.definition for task in tasks),
+        "config_version": arrays.ints(task.config_version for task in tasks),
+        "revision": arrays.big_ints(task.revision for task in tasks),
+        "subject_line": arrays.texts(task.subject_line for task in tasks),
+        "description": arrays.texts(task.description for task in tasks),
+        "unit": arrays.texts(task.unit for task in tasks),
+        "priority": arrays.texts(task.priority for task in tasks),
+        "customer": arrays.documents(None if task.customer is None else _customer_json(task.customer) for task in tasks),
+        "planned_at": arrays.moments(task.planned_at for task in tasks),
+        "starts_at": arrays.moments(task.starts_at for task in tasks),
+        "start_by": arrays.moments(task.start_by for task in tasks),
+        "triggered_at": arrays.moments(task.triggered_at for task in tasks),
+        "due_at": arrays.moments(task.due_at for task in tasks),
+        "changed_by": arrays.texts(task.changed_by for task in tasks),
+        # A StrEnum is its text.
+        "state": arrays.texts(standing.state for standing in standings),
+        "status": arrays.texts(standing.status for standing in standings),
+        "owner_kind": arrays.texts(standing.owner.kind for standing in standings),
+        "owner_code": arrays.texts(standing.owner.code for standing in standings),
+        "assignee": arrays.texts(standing.assignee for standing in standings),
+        "cancellation_reason": arrays.texts(standing.cancellation_reason for standing in standings),
+        "in_progress_at": arrays.moments(standing.in_progress_at for standing in standings),
+        "ended_at": arrays.moments(standing.ended_at for standing in standings),
+    }
+    arrays.insert(tx, "tasks", columns, _TASK_AGAIN)
 
 
-def save_history(tx: Transaction, changes: Sequence[Change]) -> None:
+def save_history(tx: Transaction, changes: Collection[Change]) -> None:
     """Append."""
     if not changes:
         return
-    tx.execute(
-        _SAVE_HISTORY,
-        (
-            [change.task_id for change in changes],
-            [change.revision for change in changes],
-            [change.at for change in changes],
-            [change.changed_by for change in changes],
-            [change.event for change in changes],
-            [orjson.dumps(change.changes).decode() for change in changes],
-        ),
-    )
+    columns = {
+        "task_id": arrays.uuids(change.task_id for change in changes),
+        "revision": arrays.big_ints(change.revision for change in changes),
+        "at": arrays.moments(change.at for change in changes),
+        "changed_by": arrays.texts(change.changed_by for change in changes),
+        "event": arrays.texts(change.event for change in changes),
+        "changes": arrays.documents(orjson.dumps(change.changes) for change in changes),
+    }
+    arrays.insert(tx, "history", columns, "on conflict do nothing")
 
 
-def _customer_json(customer: Customer) -> str:
+def _customer_json(customer: Customer) -> bytes:
     return orjson.dumps(
         {
             "contact_id": customer.contact_id,
@@ -183,7 +164,7 @@ def _customer_json(customer: Customer) -> str:
             "name": customer.name,
             "email": customer.email,
         }
-    ).decode()
+    )
 
 
 def customer_of(data: dict[str, str | None]) -> Customer:

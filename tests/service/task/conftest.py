@@ -81,7 +81,7 @@ class TaskService:
         batch = []
         for event in events:
             where = (event.data.topic, 0)
-            batch.append(Incoming(where[0], 0, offsets[where], event.key.encode(), event.headers(), event.value()))
+            batch.append(Incoming(where, offsets[where], event.key.encode(), event.headers(), event.value()))
             offsets[where] += 1
         return self._processor.take(batch, self._positions)
 

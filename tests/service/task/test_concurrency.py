@@ -50,7 +50,7 @@ def test_completions_beside_batches_keep_every_revision_in_order(service: TaskSe
     assert service.rows("select distinct state from tasks where definition in ('inspect-leak', 'fix-leak')") == [{"state": "completed"}]
     assert service.rows("select count(*) from tasks where definition = 'call-back' and starts_at is not null") == [{"count": CASES}]
     # What waited for an older event of its task is sent by the sweeper; then Kafka has all, in the order of each task.
-    eventually(lambda: not service.publisher.sweep() and service.rows("select id from outbox") == [], 20, 0.2)
+    eventually(lambda: not service.publisher.sweep() and service.rows("select sequence from outbox") == [], 20, 0.2)
     expected = {(event.subject, event.revision) for event in service.events}
     wanted = {str(task_id(case, code)) for case in cases for code in ("inspect-leak", "fix-leak", "call-back")}  # type: ignore[arg-type]
     expected = {(subject, revision) for subject, revision in expected if subject in wanted}

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from shared.calendars.arithmetic import REACH_STRETCHES, add, next_open, previous_close, subtract
+from shared.calendars.arithmetic import REACH_STRETCHES, add, add_micros, next_open, open_spans, previous_close, subtract
 from shared.calendars.calendar import Calendar
 from shared.calendars.errors import DurationError, NoOpenTime, OutOfReach
-from shared.calendars.openings import exists, open_days
+from shared.calendars.openings import DAY, exists, keep, micros, moment, open_days
 
 MOST: Final = 1_000_000
 """No duration has a larger amount: larger ones are mistakes, and lead past the end of dates."""
+
+COURSES: Final = 200
+"""For how many dates and amounts each calendar keeps where working days lead from there."""
 
 
 class Unit(StrEnum):
@@ -33,6 +36,8 @@ class Unit(StrEnum):
 
 _TEXT: Final = re.compile(r"\s*([0-9]+)\s+(working\s+)?(minute|hour|day|week|month|year)s?\s*", re.ASCII | re.IGNORECASE)
 _FIXED: Final = {Unit.MINUTE: timedelta(minutes=1), Unit.HOUR: timedelta(hours=1)}
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ONE_DAY: Final = timedelta(days=1)
 _WORKING: Final = frozenset({Unit.MINUTE, Unit.HOUR, Unit.DAY})
 
 
@@ -109,9 +114,18 @@ def due(duration: Duration, start: datetime, calendar: Calendar) -> datetime:
         return _utc(start)
     if duration.business:
         if duration.unit is Unit.DAY:
-            return _after_working_days(calendar, start, duration.amount)
+            return moment(_after_working_days(calendar, micros(start), duration.amount))
         return add(calendar, start, duration.amount * _FIXED[duration.unit])
     return _moved(duration, duration.amount, start, calendar)
+
+
+def due_micros(duration: Duration, start: int, calendar: Calendar) -> int:
+    """`due` for who keeps moments as microseconds."""
+    if duration.business and duration.amount:
+        if duration.unit is Unit.DAY:
+            return _after_working_days(calendar, start, duration.amount)
+        return add_micros(calendar, start, duration.amount * (_FIXED[duration.unit] // _MICROSECOND))
+    return micros(due(duration, moment(start), calendar))
 
 
 def before(duration: Duration, end: datetime, calendar: Calendar) -> datetime:
@@ -156,8 +170,53 @@ def _in_months(wall: datetime, months: int) -> datetime:
     return wall.replace(year=year, month=month + 1, day=min(wall.day, monthrange(year, month + 1)[1]))
 
 
-def _after_working_days(calendar: Calendar, start: datetime, count: int) -> datetime:
-    wall = _utc(start).astimezone(calendar.tz)
+class _Course(NamedTuple):
+    """Where working days lead from the moments of one local date: most questions are about the same few dates."""
+
+    since: int
+    until: int
+    """The date's last microsecond, from which they lead elsewhere: in `_landing`, it stands for the end of a date."""
+    shift: int | None
+    """From a moment to the same wall time of the date they lead to; None: the date is closed, and all its moments lead to one."""
+    spans: tuple[tuple[int, int], ...]
+    """When the date they lead to is open."""
+
+
+def _after_working_days(calendar: Calendar, start: int, count: int) -> int:
+    number = start // DAY * (MOST + 1) + count
+    course: _Course | None = calendar.cache.get(("course", number))
+    if course is None or not course.since <= start < course.until:
+        course = _course(calendar, start, count)
+        if course is None or start == course.until:
+            return micros(_after_working_days_by_the_wall(calendar, moment(start), count))
+        keep(calendar, "course", number, course, COURSES)
+    if course.shift is None:
+        return course.spans[-1][1]
+    at = start + course.shift
+    for opens, closes in course.spans:
+        if at <= opens:
+            return opens
+        if at <= closes:
+            return at
+    return course.spans[-1][1]
+
+
+def _course(calendar: Calendar, start: int, count: int) -> _Course | None:
+    """The course of `start`'s date; None where clocks change on it or on the date that it leads to."""
+    today = moment(start).astimezone(calendar.tz).toordinal()
+    is_open = _nth_open_day(calendar, today - 1, 1) == today
+    there = _nth_open_day(calendar, today, count)
+    since, until, begins, ends = [
+        datetime.fromordinal(day).replace(tzinfo=calendar.tz).astimezone(UTC) for day in (today, today + 1, there, there + 1)
+    ]
+    spans = tuple([(micros(opens), micros(closes)) for opens, closes in open_spans(calendar, begins, ends)])
+    if not spans or (until - since, ends - begins) != (_ONE_DAY, _ONE_DAY):
+        return None
+    return _Course(micros(since), micros(until) - 1, micros(begins) - micros(since) if is_open else None, spans)
+
+
+def _after_working_days_by_the_wall(calendar: Calendar, start: datetime, count: int) -> datetime:
+    wall = start.astimezone(calendar.tz)
     today = wall.toordinal()
     is_open = _nth_open_day(calendar, today - 1, 1) == today
     return _landing(calendar, _nth_open_day(calendar, today, count), wall.time() if is_open else time.max)

@@ -31,9 +31,10 @@ _EPOCH_ORDINAL: Final = EPOCH.toordinal()
 _FIRST: Final = (datetime(1900, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 _LAST: Final = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
-# One lock for all calendars: what it guards is rare and takes a millisecond, and calendars stay copyable without it.
+# Locks for all calendars: what they guard is rare and takes a millisecond, and calendars stay copyable without it.
 # Readers take none: a dictionary lookup is atomic, and what is found never changes.
 _building: Final = Lock()
+_keeping: Final = Lock()
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ def stretch(calendar: Calendar, number: int) -> Stretch:
         with _building:
             found = calendar.cache.get(("stretch", number))
             if found is None:
-                found = _keep(calendar, "stretch", number, _build(calendar, number))
+                found = keep(calendar, "stretch", number, _build(calendar, number))
     return found
 
 
@@ -77,17 +78,17 @@ def open_days(calendar: Calendar, year: int) -> list[int]:
     """The ordinals (`date.toordinal`) of the local dates of `year` with any open time, in order."""
     found: list[int] | None = calendar.cache.get(("days", year))
     if found is None:
-        days = _open_days(calendar, year)
-        with _building:
-            found = _keep(calendar, "days", year, days)
+        found = keep(calendar, "days", year, _open_days(calendar, year))
     return found
 
 
-def _keep(calendar: Calendar, kind: str, number: int, value: T) -> T:
-    same_kind = [key for key in calendar.cache if key[0] == kind]
-    if len(same_kind) >= KEPT:
-        del calendar.cache[same_kind[0]]
-    calendar.cache[kind, number] = value
+def keep(calendar: Calendar, kind: str, number: int, value: T, most: int = KEPT) -> T:
+    """Keep what was computed with its calendar, as one of at most `most` of its kind. Values must never change."""
+    with _keeping:
+        same_kind = [key for key in calendar.cache if key[0] == kind]
+        if len(same_kind) >= most:
+            del calendar.cache[same_kind[0]]
+        calendar.cache[kind, number] = value
     return value
 
 

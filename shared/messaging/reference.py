@@ -146,7 +146,9 @@ class Reference:
                 raise
 
     def _read(self) -> None:
-        consumer = Consumer(consumer_settings(self._kafka, f"{self._prefix}casestream-reference-{uuid.uuid4()}", None))
+        # Almost never does anything come here, and there is one such reader in every process.
+        settings = consumer_settings(self._kafka, f"{self._prefix}casestream-reference-{uuid.uuid4()}", None) | {"fetch.wait.max.ms": 2000}
+        consumer = Consumer(settings)
         try:
             ends: dict[str, int] = {}
             positions: dict[str, int] = {}
@@ -156,7 +158,7 @@ class Reference:
                 ends[partition.topic], positions[partition.topic] = high, low
             consumer.assign([TopicPartition(topic, 0, offset) for topic, offset in positions.items()])
             while not self._stop.is_set():
-                message = consumer.poll(0.1)
+                message = consumer.poll(0.5)
                 for received in [message, *consumer.consume(499, 0)] if message is not None else []:
                     error = received.error()
                     if error is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -75,7 +74,7 @@ def a_case(**changes: Any) -> Case:
         changed_at=NOW,
         changed_by="system",
     )
-    return replace(case, **changes)
+    return case._replace(**changes)
 
 
 def an_event(data: Payload, *, id: UUID | None = None, subject: UUID | None = None, revision: int = 1, time: datetime = NOW) -> Event:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from services.case.domain.case import Actor, Case, Change
@@ -49,5 +48,5 @@ def _given(case: Case, unit: str, owner: str | None, actor: Actor, now: datetime
     changes = tuple(Change(field, old, new) for field, old, new in fields if old != new)
     if not changes:
         return case, ()
-    changed = replace(case, revision=case.revision + 1, unit=unit, owner=owner, reason=reason, changed_at=now, changed_by=actor.user)
+    changed = case._replace(revision=case.revision + 1, unit=unit, owner=owner, reason=reason, changed_at=now, changed_by=actor.user)
     return changed, changes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.case.domain.life_cycle import LifeCycle
@@ -12,8 +13,7 @@ SYSTEM = "system"
 """Who acts when no member of staff does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A customer's matter under one subject. Field names are those of the table `cases`, in its order."""
 
     id: UUID
@@ -50,8 +50,7 @@ class Case:
     changed_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One field's change, as the history shows it."""
 
     field: str
@@ -59,8 +58,7 @@ class Change:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """Who changed what on which case, and when (CASE-10). Field names are those of the table `history`."""
 
     case_id: UUID

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.case.domain.case import Actor, Case, Change
@@ -49,8 +49,7 @@ def set_priority(
     changes = tuple(Change(field, old, new) for field, old, new in fields if old != new)
     if not changes:
         return case, ()
-    changed = replace(
-        case,
+    changed = case._replace(
         revision=case.revision + 1,
         urgency=new_urgency,
         impact=new_impact,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.case.domain.case import SYSTEM, Actor, Case, Change
@@ -66,7 +66,7 @@ def put_up_for_review(case: Case, now: datetime) -> tuple[Case, tuple[Change, ..
 
     Its revision stays: others are told nothing, as nothing of what they see has changed.
     """
-    changed = replace(case, needs_review=True, changed_at=now, changed_by=SYSTEM)
+    changed = case._replace(needs_review=True, changed_at=now, changed_by=SYSTEM)
     return changed, (Change("needs_review", "false", "true"),)
 
 
@@ -122,8 +122,7 @@ def _check_gate(gate: Gate, actor: Actor, reason: str, what: str) -> bool:
 def _moved(case: Case, status: Status, user: str, reason: str, now: datetime) -> Case:
     state = status.state
     is_resolved = state in (LifeCycle.FINALLY_RESOLVED, LifeCycle.COMPLETED)
-    return replace(
-        case,
+    return case._replace(
         revision=case.revision + 1,
         state=state,
         status=status.code,

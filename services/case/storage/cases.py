@@ -9,7 +9,7 @@ from uuid import UUID
 from services.case.domain.case import Case, HistoryEntry
 from services.case.domain.life_cycle import LifeCycle
 from services.case.storage.records import columns_of, insert, update
-from shared.storage import Transaction
+from shared.storage import Transaction, arrays
 
 COLUMNS = ", ".join(columns_of(Case))
 _STATE = columns_of(Case).index("state")
@@ -33,7 +33,7 @@ def add(tx: Transaction, cases: Sequence[Case]) -> None:
 
 def lock(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Case]:
     """Lock these cases in the order of their ids, and load them."""
-    rows = tx.rows(f"select {COLUMNS} from cases where id = any(%s) order by id for update", (list(ids),))
+    rows = tx.rows(f"select {COLUMNS} from cases where id = any(%b) order by id for update", (arrays.uuids(ids),))
     return {row[0]: _case(row) for row in rows}
 
 
@@ -64,11 +64,11 @@ def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID
     """
     rows = tx.rows(
         """select thread, id, contact_id from (
-               select conversation_id as thread, id, contact_id, opened_at, number from cases where conversation_id = any(%(ids)s)
+               select conversation_id as thread, id, contact_id, opened_at, number from cases where conversation_id = any(%(ids)b)
                union all
-               select id, id, contact_id, opened_at, number from cases where id = any(%(ids)s)) found
+               select id, id, contact_id, opened_at, number from cases where id = any(%(ids)b)) found
            order by opened_at, number""",
-        {"ids": list(conversations)},
+        {"ids": arrays.uuids(conversations)},
     )
     found: dict[UUID, list[tuple[UUID, UUID | None]]] = {}
     for conversation, case_id, contact in rows:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.case.storage.records import insert
-from shared.storage import Transaction
+from shared.storage import Transaction, arrays
 
 
-@dataclass(frozen=True, slots=True)
-class Communication:
+class Communication(NamedTuple):
     """A communication as it is kept. Field names are the columns."""
 
     id: UUID
@@ -42,8 +42,7 @@ class Communication:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(NamedTuple):
     """A file that came with a communication, by its content's digest."""
 
     communication_id: UUID
@@ -55,8 +54,7 @@ class Attachment:
     is_inline: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CaseCommunication:
+class CaseCommunication(NamedTuple):
     """That a communication feeds a case; its first case (position 0) gives its events their key."""
 
     communication_id: UUID
@@ -86,7 +84,7 @@ class Expiring:
 
 def known(tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
     """Which of these are recorded already."""
-    return {row[0] for row in tx.rows("select id from communications where id = any(%s)", (list(ids),))}
+    return {row[0] for row in tx.rows("select id from communications where id = any(%b)", (arrays.uuids(ids),))}
 
 
 def add(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.case.storage.records import insert
-from shared.storage import Transaction
+from shared.storage import Transaction, arrays
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """A person who contacts us."""
 
     id: UUID
@@ -24,8 +22,7 @@ class Contact:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HandleRow:
+class HandleRow(NamedTuple):
     """A handle by which a contact is recognised."""
 
     kind: str
@@ -37,10 +34,10 @@ def load_by_handles(tx: Transaction, handles: Sequence[tuple[str, str]]) -> dict
     """Everybody who has one of these handles; who was known first comes first."""
     rows = tx.rows(
         """select h.kind, h.value, c.id, c.revision, c.account_id, c.name, c.email, c.created_at
-           from unnest(%s::text[], %s::text[]) as wanted (kind, value)
+           from unnest(%b::text[], %b::text[]) as wanted (kind, value)
            join handles h using (kind, value) join contacts c on c.id = h.contact_id
            order by c.created_at, c.id""",
-        ([kind for kind, _ in handles], [value for _, value in handles]),
+        (arrays.texts(kind for kind, _ in handles), arrays.texts(value for _, value in handles)),
     )
     found: dict[tuple[str, str], list[Contact]] = {}
     for kind, value, *contact in rows:

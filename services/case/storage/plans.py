@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from services.case.domain.progress import Gate
@@ -11,16 +11,14 @@ from services.case.storage.records import insert
 from shared.storage import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class CasePlan:
+class CasePlan(NamedTuple):
     """The tasks that a case's plan names."""
 
     case_id: UUID
     task_ids: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CaseTask:
+class CaseTask(NamedTuple):
     """A task that has changed; `revision` is its own."""
 
     task_id: UUID

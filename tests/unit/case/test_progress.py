@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -227,7 +226,7 @@ def test_urgency_and_impact_give_the_priority_by_the_table() -> None:
     }
     changed, changes = set_priority(a_case(impact="high"), "high", None, table, RITA, NOW)
     assert (changed.priority, [change.field for change in changes]) == ("high", ["urgency", "priority"])
-    same = replace(changed, revision=9)
+    same = changed._replace(revision=9)
     assert set_priority(same, "high", "high", table, RITA, NOW) == (same, ())
     with pytest.raises(PriorityRefused, match="urgency extreme"):
         set_priority(a_case(), "extreme", None, table, RITA, NOW)

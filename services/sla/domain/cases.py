@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from services.sla.domain.clocks import (
     CASE_CLOCKS,
@@ -20,8 +19,7 @@ from services.sla.domain.clocks import (
 )
 from services.sla.domain.policy import Policy, Target
 from services.sla.domain.records import NO_FACTS, RETENTION, Facts, ItemKind, Outcome, Record
-from shared.calendars import due
-from shared.calendars.openings import micros, moment
+from shared.calendars import due_micros
 
 FINISHED: Final = frozenset({"completed", "cancelled"})
 REACHED: Final = {
@@ -36,7 +34,8 @@ REACHED: Final = {
 class CaseFact(NamedTuple):
     """A case as an event tells it; `at` is the event's time."""
 
-    case_id: UUID
+    case_id: str
+    """A UUID as text, in small letters."""
     revision: int
     config_version: int
     at: Moment
@@ -53,12 +52,14 @@ def apply_case(record: Record | None, fact: CaseFact, policy: Policy, now: Momen
     """The case's record after `fact`; None: it changes nothing (an older revision, or one that is known)."""
     if record is not None and fact.revision <= record.revision:
         return None
-    fact = fact._replace(at=min(fact.at, now))  # another host's clock may be ahead
+    if fact.at > now:  # another host's clock may be ahead
+        fact = fact._replace(at=now)
     clocks: list[Clock] = []
     alerts: list[Alert] = []
+    needs_target = _needs_target(record, fact)
     for kind in CASE_CLOCKS:
         clock = record.clock(kind) if record is not None else None
-        moved, told = _advance(kind, clock, _needs_target(record, fact), fact, policy, now)
+        moved, told = _advance(kind, clock, needs_target, fact, policy, now)
         alerts += told
         if moved is not None:
             clocks.append(moved)
@@ -126,12 +127,16 @@ def _reached_at(kind: ClockKind, fact: CaseFact, now: Moment) -> Moment | None:
         return min(fact.responded_at, now)
     if fact.state not in REACHED[kind]:
         return None
-    told = {ClockKind.RESOLUTION: fact.resolved_at, ClockKind.COMPLETION: fact.completed_at}.get(kind)
+    told: Moment | None = None
+    if kind == ClockKind.RESOLUTION:
+        told = fact.resolved_at
+    elif kind == ClockKind.COMPLETION:
+        told = fact.completed_at
     return min(fact.at if told is None else told, now)
 
 
 def _start(target: Target, fact: CaseFact, policy: Policy, suspensions: tuple[tuple[Moment, Moment | None], ...]) -> Clock:
-    due_at = micros(due(target.within, moment(fact.opened_at), target.calendar))
+    due_at = due_micros(target.within, fact.opened_at, target.calendar)
     return start_clock(
         target.kind,
         fact.opened_at,

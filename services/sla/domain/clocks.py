@@ -7,9 +7,8 @@ from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple
 
-from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, due
-from shared.calendars.arithmetic import add_micros, between_micros
-from shared.calendars.openings import micros, moment
+from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, due_micros
+from shared.calendars.arithmetic import add_micros, between_micros, share_of
 
 Moment = int
 """Microseconds since 1970-01-01 UTC."""
@@ -141,14 +140,16 @@ def start_clock(
     Where no working time lies between (a task for the night), its share is that of plain time; and where years do, for which no calendar
     is known and counting would take long.
     """
-    budget = working_span(calendar, started_at, due_at) if ladder and due_at - started_at <= COUNTED else 0
+    share = ladder.due_soon_share if ladder else 0.0
+    budget, soon_at = share_of(calendar, started_at, due_at, share) if ladder and due_at - started_at <= COUNTED else (0, started_at)
     if budget <= 0:
         calendar, budget = ROUND_THE_CLOCK, max(0, due_at - started_at)
+        soon_at = started_at + int(budget * share)
     code = "" if calendar.round_the_clock else calendar.code
-    soon_at = add_micros(calendar, started_at, int(budget * ladder.due_soon_share)) if ladder and budget > 0 else None
-    rung = Rung.OVERDUE if soon_at is None else Rung.DUE_SOON
-    next_at = due_at if soon_at is None else soon_at
-    clock = Clock(kind, started_at, due_at, soon_at, next_at, budget, code, is_pausable, rung, suspensions=suspensions)
+    if ladder is None or budget <= 0:
+        clock = Clock(kind, started_at, due_at, None, due_at, budget, code, is_pausable, Rung.OVERDUE, 0, None, suspensions)
+    else:
+        clock = Clock(kind, started_at, due_at, soon_at, soon_at, budget, code, is_pausable, Rung.DUE_SOON, 0, None, suspensions)
     return measure(clock, calendar, ladder) if suspensions else clock
 
 
@@ -175,7 +176,7 @@ def next_repetition(clock: Clock, after: Moment, calendar: Calendar, ladder: Lad
     if ladder is None or ladder.repeat_every is None or clock.rung - Rung.OVERDUE > ladder.repeat_times:
         return None
     try:
-        return micros(due(ladder.repeat_every, moment(after), calendar))
+        return due_micros(ladder.repeat_every, after, calendar)
     except CalendarError:
         return None
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from uuid import UUID
 
 from services.sla.domain.clocks import Clock, ClockKind, Moment, start_clock
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import NO_FACTS, RETENTION, Facts, ItemKind, Outcome, Record
-from shared.calendars import ROUND_THE_CLOCK, CalendarError, due
-from shared.calendars.openings import micros, moment
+from shared.calendars import ROUND_THE_CLOCK, CalendarError, due_micros
 
 
 class CommunicationFact(NamedTuple):
-    """A communication as an event tells it. Its conversation is in `facts`."""
+    """A communication as an event tells it. Its conversation is in `facts` too. Ids are UUIDs as text, all in small letters."""
 
-    communication_id: UUID
-    conversation_id: UUID
+    communication_id: str
+    conversation_id: str
     revision: int
     config_version: int
     occurred_at: Moment
@@ -76,7 +74,7 @@ def expires_at(policy: Policy, method: str, active_at: Moment) -> Moment | None:
     if after is None:
         return None
     try:
-        return micros(due(after, moment(active_at), policy.calendar))
+        return due_micros(after, active_at, policy.calendar)
     except CalendarError:
         return None
 

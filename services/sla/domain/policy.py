@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.sla.domain.clocks import ClockKind, Ladder
 from shared.calendars import ROUND_THE_CLOCK, Calendar, Duration
+
+KEPT: Final = 10_000
+"""Most answers that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,19 @@ class Policy:
     """By task definition; others run on the organisation's."""
     expiries: Mapping[str, Duration] = field(default_factory=dict)
     """By communication method, for those with an expiry rule."""
+    found: dict[tuple[int, str, str, str], Target | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `target` has answered: cases of one subject and priority are many."""
 
     def target(self, kind: ClockKind, subject: str, method: str, priority: str) -> Target | None:
         """The target of the subject, else of the method, else the organisation's: the first that has one for the priority (SLA-1)."""
+        question = (int(kind), subject, method, priority)
+        if question not in self.found:
+            if len(self.found) >= KEPT:
+                self.found.clear()
+            self.found[question] = self._target(kind, subject, method, priority)
+        return self.found[question]
+
+    def _target(self, kind: ClockKind, subject: str, method: str, priority: str) -> Target | None:
         for targets in (self.subject_targets.get(subject, ()), self.method_targets.get(method, ()), self.default_targets):
             for wanted in (priority, None):
                 for target in targets:

@@ -70,7 +70,11 @@ class Record(NamedTuple):
         """When something is to be done about it: a rung fires, or it is forgotten."""
         if self.forget_at is not None:
             return self.forget_at
-        return min((clock.next_at for clock in self.clocks if clock.next_at is not None), default=None)
+        earliest: Moment | None = None
+        for clock in self.clocks:
+            if clock.next_at is not None and (earliest is None or clock.next_at < earliest):
+                earliest = clock.next_at
+        return earliest
 
     def clock(self, kind: ClockKind) -> Clock | None:
         """The clock of this kind, if it has one."""
@@ -96,9 +100,9 @@ RETENTION: Final = timedelta(days=14) // timedelta(microseconds=1)
 """How long a finished item's marker stays: as long as the topics that sla reads keep events."""
 
 
-def key_of(kind: ItemKind, item: UUID) -> bytes:
-    """The key of an item's record."""
-    return bytes((kind,)) + item.bytes
+def key_of(kind: ItemKind, item: str) -> bytes:
+    """The key of an item's record. `item`: a UUID as text."""
+    return bytes((kind,)) + bytes.fromhex(item.replace("-", ""))
 
 
 def item_of(key: bytes) -> tuple[ItemKind, UUID]:
@@ -134,6 +138,37 @@ def unpack(packed: bytes) -> Record:
         Facts(*facts),
         None if forget_at == NEVER else forget_at,
     )
+
+
+class Glance(NamedTuple):
+    """What readers of a record look for before they need its clocks."""
+
+    kind: ItemKind
+    case_id: str
+    unit: str
+    assignee: str
+    clocks: list[ClockKind]
+    open_clocks: int
+
+
+def glance(packed: bytes) -> Glance:
+    """A record's glance, in half the time of `unpack`. Raises `UnknownFormat`."""
+    if packed[0] != FORMAT:
+        raise UnknownFormat(f"record format {packed[0]}, this release reads {FORMAT}")
+    clocks, facts = orjson.loads(memoryview(packed)[_HEADER.size :])
+    return Glance(
+        ItemKind(packed[1]),
+        facts[_CASE_ID],
+        facts[_UNIT],
+        facts[_ASSIGNEE],
+        [_CLOCK_KINDS[clock[_KIND]] for clock in clocks],
+        sum([clock[_CLOSED_AT] is None for clock in clocks]),
+    )
+
+
+_CASE_ID, _UNIT, _ASSIGNEE = [Facts._fields.index(name) for name in ("case_id", "unit", "assignee")]
+_KIND, _CLOSED_AT = [Clock._fields.index(name) for name in ("kind", "closed_at")]
+_CLOCK_KINDS: Final = tuple(ClockKind)
 
 
 def _clock(values: list[Any]) -> Clock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from services.sla.domain.clocks import Alert, Clock, ClockKind, Moment, close, start_clock, withdraw
 from services.sla.domain.policy import Policy
@@ -16,7 +15,8 @@ FINISHED: Final = frozenset({"completed", "cancelled"})
 class TaskFact(NamedTuple):
     """A task as an event tells it; `at` is the event's time."""
 
-    task_id: UUID
+    task_id: str
+    """A UUID as text, in small letters."""
     revision: int
     config_version: int
     at: Moment

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from services.sla import metrics
 from services.sla.domain.cases import CaseFact, apply_case
@@ -88,7 +87,7 @@ class Partition:
                 continue
             active_at = None
             if record.kind == ItemKind.COMMUNICATION and record.facts.conversation:
-                active = self._record(key_of(ItemKind.CONVERSATION, UUID(record.facts.conversation)))
+                active = self._record(key_of(ItemKind.CONVERSATION, record.facts.conversation))
                 active_at = active.clocks[0].started_at if active is not None else None
             metrics.LATENESS.observe((now - due_at) / 1e6)
             self._keep(key, fire(record, now, late_before, self._policies(record.config_version), active_at), b"")

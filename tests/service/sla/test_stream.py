@@ -163,7 +163,7 @@ def test_a_case_gets_its_targets_clocks_in_the_changelog(sla: SlaStreams) -> Non
     case = a_case()
     sla.send(case)
     messages = eventually(lambda: sla.messages(topics.SLA_TIMERS))
-    assert messages[0][1] == key_of(ItemKind.CASE, case.case_id)
+    assert messages[0][1] == key_of(ItemKind.CASE, str(case.case_id))
     record = unpack(messages[0][3] or b"")
     assert "COMPLETION" in [clock.kind.name for clock in record.clocks]
     assert sla.messages(topics.SLA) == []

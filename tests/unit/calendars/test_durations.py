@@ -20,11 +20,14 @@ from shared.calendars import (
     add,
     before,
     due,
+    due_micros,
     is_open,
     parse_duration,
     previous_close,
     weekly,
 )
+from shared.calendars import durations as durations_module
+from shared.calendars.openings import micros, moment
 
 pytestmark = pytest.mark.requirement("SLA-1")
 
@@ -197,3 +200,25 @@ def test_durations_that_cannot_be_compared_are_not_called_longer() -> None:
     assert not parse("2 working days").is_surely_longer_than(parse("1 working hour"))
     assert not parse("2 days").is_surely_longer_than(parse("1 working day"))
     assert not parse("1 month").is_surely_longer_than(parse("29 days"))
+
+
+NIGHTS = weekly({day: ["00:00-06:00", "22:00-24:00"] for day in ("mon", "tue", "thu", "fri", "sat")} | {"wed": ["00:00-24:00"]})
+ZONES = ("Europe/London", "Africa/Cairo", "Australia/Lord_Howe", "America/Asuncion", "Asia/Kolkata")
+
+
+@given(
+    st.sampled_from([Calendar(f"{zone} {len(week[0])}", zone, week) for zone in ZONES for week in (OFFICE_HOURS, NIGHTS)]),
+    st.integers(1, 40),
+    instants,
+    st.lists(st.integers(0, 2 * 86_400_000_000) | st.sampled_from([0, 86_399_999_999, 86_400_000_000]), min_size=1, max_size=5),
+)
+def test_dates_asked_about_again_lead_where_the_wall_clock_leads(calendar: Calendar, count: int, start: datetime, later: list[int]) -> None:
+    midnight = start.astimezone(calendar.tz).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    for at in (start, midnight, *[midnight + timedelta(microseconds=step) for step in later]):
+        by_the_wall = durations_module._after_working_days_by_the_wall(calendar, at, count)
+        assert due(Duration(count, Unit.DAY, business=True), at, calendar) == by_the_wall
+
+
+@given(durations, instants)
+def test_microseconds_lead_where_moments_lead(duration: Duration, start: datetime) -> None:
+    assert moment(due_micros(duration, micros(start), LONDON)) == due(duration, start, LONDON)

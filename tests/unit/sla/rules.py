@@ -53,7 +53,7 @@ def hours(count: float) -> int:
 
 def a_task_fact(revision: int = 1, task: UUID = TASK, **changes: Any) -> TaskFact:
     given: dict[str, Any] = {
-        "task_id": task,
+        "task_id": str(task),
         "revision": revision,
         "config_version": 1,
         "at": micros(MONDAY),
@@ -70,7 +70,7 @@ def a_task_fact(revision: int = 1, task: UUID = TASK, **changes: Any) -> TaskFac
 
 def a_case_fact(revision: int = 1, **changes: Any) -> CaseFact:
     given: dict[str, Any] = {
-        "case_id": CASE,
+        "case_id": str(CASE),
         "revision": revision,
         "config_version": 1,
         "at": micros(MONDAY),
@@ -96,7 +96,8 @@ class Life:
 
     def event(self, fact: TaskFact | CaseFact, now: int | None = None) -> None:
         now = fact.at if now is None else now
-        outcome = (apply_task if isinstance(fact, TaskFact) else apply_case)(self.record, fact, self.policy, now)  # type: ignore[operator]
+        apply: Any = apply_task if isinstance(fact, TaskFact) else apply_case
+        outcome = apply(self.record, fact, self.policy, now)
         if outcome is not None:
             self._keep(outcome)
 

@@ -9,7 +9,7 @@ from shared.ids import derive
 from tests.unit.sla.rules import POLICY, at
 
 TWEET = CommunicationFact(
-    derive("m"), derive("v"), 1, 1, at("2026-03-02 09:00"), True, False, Facts(method="tweet", conversation=str(derive("v")))
+    str(derive("m")), str(derive("v")), 1, 1, at("2026-03-02 09:00"), True, False, Facts(method="tweet", conversation=str(derive("v")))
 )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import typing
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
+from pydantic import AwareDatetime
 from typing_extensions import get_type_hints
 
 from services.sla.domain.clocks import AlertType
@@ -29,6 +31,12 @@ def read(event: Any, **headers: bytes | None) -> Any:
     return read_fact(event.data.topic, given, event.value())
 
 
+def ours(hint: Any) -> Any:
+    """How a field of an event's model is declared where it is read for clocks."""
+    short: dict[Any, Any] = {UUID: intake.Id, AwareDatetime: intake.Instant, AwareDatetime | None: intake.Instant | None}
+    return short.get(hint, tuple[intake.Id, ...] if hint == tuple[UUID, ...] else hint)
+
+
 def test_every_field_that_is_read_is_declared_as_in_the_events_model() -> None:
     for fields, model in (
         (intake.TaskFields, events.TaskState),
@@ -37,7 +45,7 @@ def test_every_field_that_is_read_is_declared_as_in_the_events_model() -> None:
     ):
         hints = get_type_hints(fields, include_extras=True)
         required = {name for name, field in model.model_fields.items() if field.is_required()}
-        theirs = typing.get_type_hints(model, include_extras=True)
+        theirs = {name: ours(hint) for name, hint in typing.get_type_hints(model, include_extras=True).items()}
         for name, hint in hints.items():
             assert name == "owner" or hint == theirs[name] or name in ("unit", "priority", "definition", "state"), name
             if name == "state":
@@ -48,7 +56,7 @@ def test_every_field_that_is_read_is_declared_as_in_the_events_model() -> None:
 def test_every_event_on_an_item_is_read_and_others_are_passed_over() -> None:
     case, task = a_case(), a_task(due_at=datetime(2026, 3, 2, tzinfo=UTC))
     fact = read(as_event(task, 7))
-    assert (fact.task_id, fact.revision, moment(fact.due_at)) == (task.task_id, 7, task.due_at)
+    assert (fact.task_id, fact.revision, moment(fact.due_at)) == (str(task.task_id), 7, task.due_at)
     assert read(as_event(case, 3)).facts.number == "C-1"
     assert isinstance(read(as_event(a_communication())), CommunicationFact)
     for payload in PAYLOADS.values():
@@ -81,6 +89,43 @@ def test_bad_headers_are_refused_with_their_reason(headers: dict[str, bytes | No
 def test_bad_data_is_refused(value: bytes | None) -> None:
     with pytest.raises(Undecodable):
         read_fact(topics.TASKS, dict(as_event(a_task()).headers()), value)
+
+
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [
+        (b'"2026-03-02T09:00:00Z"', b'"2026-03-02T10:00:00+01:00"'),
+        (b'"2026-03-02T09:00:00Z"', b'"2026-03-02 09:00:00.000Z"'),
+        (b'"2026-03-02T09:00:00Z"', b"1772442000"),
+        (str(TASK).encode(), str(TASK).upper().encode()),
+        (str(TASK).encode(), TASK.hex.encode()),
+        (str(CASE).encode(), b"urn:uuid:" + str(CASE).encode()),
+    ],
+)
+def test_other_forms_of_an_id_or_a_moment_read_the_same(written: bytes, other: bytes) -> None:
+    event = as_event(a_task(task_id=TASK, case_id=CASE, due_at=datetime(2026, 3, 2, 9, tzinfo=UTC)))
+    assert written in event.value()
+    headers = dict(event.headers())
+    assert read_fact(topics.TASKS, headers, event.value().replace(written, other)) == read_fact(topics.TASKS, headers, event.value())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "2026-13-02T09:00:00Z",
+        "2026-02-30T09:00:00Z",
+        "2026-03-02T09:00:00",
+        "2026-03-02T25:00:00Z",
+        "2026-03-02T09:00:60Z",
+        "soon",
+        "",
+        "0000-01-01T00:00:00Z",
+    ],
+)
+def test_moments_that_are_none_are_refused(bad: str) -> None:
+    event = as_event(a_task(due_at=datetime(2026, 3, 2, 9, tzinfo=UTC)))
+    with pytest.raises(Undecodable):
+        read_fact(topics.TASKS, dict(event.headers()), event.value().replace(b"2026-03-02T09:00:00Z", bad.encode()))
 
 
 def test_the_short_way_to_an_id_leads_to_the_same_one() -> None:

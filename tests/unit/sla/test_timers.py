@@ -14,7 +14,7 @@ def a_record(due_at: int) -> bytes:
 
 
 def test_only_the_newest_moment_of_a_record_counts() -> None:
-    timers, key = Timers(), key_of(ItemKind.TASK, derive("a"))
+    timers, key = Timers(), key_of(ItemKind.TASK, str(derive("a")))
     early, late = a_record(at("2026-03-02 10:00")), a_record(at("2026-03-03 10:00"))
     timers.put(key, early)
     timers.put(key, late)
@@ -28,14 +28,14 @@ def test_only_the_newest_moment_of_a_record_counts() -> None:
 
 
 def test_records_without_a_moment_are_kept_and_never_come_up() -> None:
-    timers, key = Timers(), key_of(ItemKind.CASE, derive("a"))
+    timers, key = Timers(), key_of(ItemKind.CASE, str(derive("a")))
     timers.load({key: pack(Record(ItemKind.CASE, 1, 1))})
     assert timers.next_at() is None
     assert key in timers.records
 
 
 def test_a_record_that_moves_often_does_not_fill_the_heap() -> None:
-    timers, key = Timers(), key_of(ItemKind.TASK, derive("a"))
+    timers, key = Timers(), key_of(ItemKind.TASK, str(derive("a")))
     records = [a_record(at("2026-03-02 10:00") + hours(n)) for n in range(2)]
     for number in range(3 * SLACK):
         timers.put(key, records[number % 2])

@@ -16,8 +16,11 @@ from shared.storage.database import CONNECTION_LOST
 log = get_logger(__name__)
 
 BATCH = 2_000
-GATHER_SECONDS = 0.2
-"""How far the read model lags behind, so that an item that changes several times at once is written once."""
+GATHER_SECONDS = 0.5
+"""How far the read model lags behind, so that an item that changes several times at once is written once, and Kafka asked seldom."""
+GATHER_BYTES = 1_000_000
+ARRIVING_SECONDS = 0.1
+"""How long what was gathered at Kafka takes at most to be all here."""
 RETRY_SECONDS = 1.0
 
 
@@ -59,7 +62,8 @@ class Projection:
 
     def _follow(self) -> None:
         group = f"{self._settings.topic_prefix}casestream-sla-clocks"
-        consumer = Consumer(consumer_settings(self._settings.kafka, group, f"sla-clocks-{self._settings.instance}"))
+        gathering = {"fetch.wait.max.ms": int(GATHER_SECONDS * 1000), "fetch.min.bytes": GATHER_BYTES}
+        consumer = Consumer(consumer_settings(self._settings.kafka, group, f"sla-clocks-{self._settings.instance}") | gathering)
         try:
             consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
             while not self._stop.is_set():
@@ -73,7 +77,7 @@ class Projection:
             return
         changes: list[tuple[bytes, bytes | None]] = []
         moves: dict[tuple[str, int], tuple[int, int]] = {}
-        for message in [first, *consumer.consume(BATCH - 1, GATHER_SECONDS)]:
+        for message in [first, *consumer.consume(BATCH - 1, ARRIVING_SECONDS)]:
             error = message.error()
             number, offset, key = message.partition() or 0, message.offset() or 0, message.key()
             if error is not None:

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from services.sla.domain.clocks import Clock, Rung
-from services.sla.domain.records import ItemKind, item_of, unpack
-from services.sla.handlers.alerts import CLOCK_NAMES, ITEM_NAMES
+from services.sla.domain.records import ItemKind, glance, unpack
+from services.sla.handlers.alerts import CLOCK_NAMES, ITEM_NAMES, derived
 from services.sla.storage import items
 from services.sla.storage.items import Row
 from shared.calendars.openings import moment
@@ -22,9 +22,9 @@ def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]]) -> N
     rows: list[Row] = []
     gone: list[UUID] = []
     for key, packed in dict(changes).items():
-        kind, item = item_of(key)
-        if kind == ItemKind.CONVERSATION:
+        if key[0] == ItemKind.CONVERSATION:
             continue
+        item = UUID(bytes=key[1:])
         if packed is None:
             gone.append(item)
         else:
@@ -35,19 +35,11 @@ def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]]) -> N
 
 def row_of(item: UUID, packed: bytes) -> Row:
     """The row of an item."""
-    record = unpack(packed)
-    facts = record.facts
-    case = UUID(facts.case_id) if facts.case_id else (item if record.kind == ItemKind.CASE else None)
-    return Row(
-        item,
-        int(record.kind),
-        case,
-        facts.unit,
-        facts.assignee,
-        sum(clock.closed_at is None for clock in record.clocks),
-        [clock_id(item, CLOCK_NAMES[clock.kind]) for clock in record.clocks],
-        packed,
-    )
+    seen = glance(packed)
+    case = UUID(seen.case_id) if seen.case_id else (item if seen.kind == ItemKind.CASE else None)
+    text = str(item)
+    ids = [derived("clock", text, CLOCK_NAMES[kind]) for kind in seen.clocks]
+    return Row(item, int(seen.kind), case, seen.unit, seen.assignee, seen.open_clocks, ids, packed)
 
 
 def clocks_of(row: Row) -> list[dict[str, Any]]:

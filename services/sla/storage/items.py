@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from shared.storage import Transaction
+from shared.storage import Transaction, arrays
 
 
 class Row(NamedTuple):
@@ -18,7 +18,8 @@ class Row(NamedTuple):
     unit: str
     assignee: str
     open_clocks: int
-    clock_ids: list[UUID]
+    clock_ids: list[str]
+    """UUIDs as text: they are only written, and asked for."""
     record: bytes
 
 
@@ -37,41 +38,37 @@ class Reach(NamedTuple):
         return "true", []
 
 
-_COLUMNS = "item_id, item_kind, case_id, unit, assignee, open_clocks, clock_ids, record"
+_COLUMNS = "item_id, item_kind, case_id, unit, assignee, open_clocks, clock_ids::text[], record"
+
+_REPLACE = """on conflict (item_id) do update set
+    case_id = coalesce(excluded.case_id, items.case_id),
+    unit = case when excluded.unit = '' then items.unit else excluded.unit end,
+    assignee = case when excluded.unit = '' then items.assignee else excluded.assignee end,
+    open_clocks = excluded.open_clocks, clock_ids = excluded.clock_ids, record = excluded.record"""
 
 
 def write(tx: Transaction, rows: Sequence[Row]) -> None:
     """Insert or replace rows. A finished item comes without unit and assignee, and keeps those it had."""
     if not rows:
         return
-    rows = sorted(rows)
-    tx.execute(
-        f"""insert into items ({_COLUMNS})
-           select item_id, item_kind, case_id, unit, assignee, open_clocks, clock_ids::uuid[], record
-           from unnest(%s::uuid[], %s::smallint[], %s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::bytea[])
-                as t(item_id, item_kind, case_id, unit, assignee, open_clocks, clock_ids, record)
-           on conflict (item_id) do update set
-                case_id = coalesce(excluded.case_id, items.case_id),
-                unit = case when excluded.unit = '' then items.unit else excluded.unit end,
-                assignee = case when excluded.unit = '' then items.assignee else excluded.assignee end,
-                open_clocks = excluded.open_clocks, clock_ids = excluded.clock_ids, record = excluded.record""",
-        (
-            [row.item_id for row in rows],
-            [row.item_kind for row in rows],
-            [row.case_id for row in rows],
-            [row.unit for row in rows],
-            [row.assignee for row in rows],
-            [row.open_clocks for row in rows],
-            ["{" + ",".join(map(str, row.clock_ids)) + "}" for row in rows],
-            [row.record for row in rows],
-        ),
-    )
+    ids, kinds, cases, units, assignees, open_clocks, clock_ids, records = zip(*sorted(rows), strict=True)
+    columns = {
+        "item_id": arrays.uuids(ids),
+        "item_kind": arrays.small_ints(kinds),
+        "case_id": arrays.uuids(cases),
+        "unit": arrays.texts(units),
+        "assignee": arrays.texts(assignees),
+        "open_clocks": arrays.ints(open_clocks),
+        "clock_ids": arrays.texts("{" + ",".join(each) + "}" for each in clock_ids),
+        "record": arrays.blobs(records),
+    }
+    arrays.insert(tx, "items", columns, _REPLACE, {"clock_ids": "uuid[]"})
 
 
 def forget(tx: Transaction, items: Sequence[UUID]) -> None:
     """Delete rows whose items the stream has forgotten."""
     if items:
-        tx.execute("delete from items where item_id = any(%s)", (sorted(items),))
+        tx.execute("delete from items where item_id = any(%b)", (arrays.uuids(sorted(items)),))
 
 
 def of_item(tx: Transaction, item: UUID, reach: Reach) -> list[Row]:

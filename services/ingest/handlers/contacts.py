@@ -189,7 +189,6 @@ def save(tx: Transaction, batch: ContactBatch) -> None:
     for event, data in batch.made:
         tx.emit(
             data,
-            aggregate="communication",
             aggregate_id=data.communication_id,
             key=data.conversation_id,
             revision=REVISION,

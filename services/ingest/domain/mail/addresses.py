@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
+from functools import lru_cache
 
 from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.fields import decode_words, plain
@@ -13,6 +14,7 @@ from services.ingest.domain.mail.fields import decode_words, plain
 MAX_ADDRESSES = 2_000
 MAX_REFERENCES = 500
 _MAX_ID = 998
+_SHORT_FIELD = 200
 
 _SIMPLE = re.compile(r'(?:"([^"\\]*+)"|([^"<>,;:()\\@]*+))\s*<([^<>()\s,;:"\\]++)>|([^<>()\s,;:"\\@]++@[^<>()\s,;:"\\@]++)')
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|<([^<>]*+)>?|([,;:])|(\[[^\]]*+\]|[^"<,;:(\[]++|.)', re.DOTALL)
@@ -26,11 +28,21 @@ Mailbox = tuple[str, str]
 """(name, address), both decoded; the name may be empty."""
 
 
-def parse_addresses(value: str, charset: str = "") -> list[Mailbox]:
+def parse_addresses(value: str, charset: str = "") -> tuple[Mailbox, ...]:
     """The mailboxes of a raw, unfolded address field. Groups give their members.
 
     Encoded words decode after the split at commas: an encoded comma is part of a name (RFC 2047, 5).
     """
+    # Mail after mail is for the same few addresses of ours, and customers write more than once.
+    return _known_addresses(value, charset) if len(value) <= _SHORT_FIELD else tuple(_addresses_in(value, charset))
+
+
+@lru_cache(maxsize=2048)
+def _known_addresses(value: str, charset: str) -> tuple[Mailbox, ...]:
+    return tuple(_addresses_in(value, charset))
+
+
+def _addresses_in(value: str, charset: str) -> list[Mailbox]:
     simple = _SIMPLE.fullmatch(value)
     if simple:
         if simple[4]:

@@ -76,6 +76,10 @@ def clean_text(text: str) -> str:
     return _UNWANTED.sub("", text)
 
 
+def _without_nul(text: str) -> str:
+    return text.replace("\x00", "") if "\x00" in text else text
+
+
 @lru_cache(maxsize=512)
 def _codec(label: str) -> str | None:
     """Python's name of the charset meant by a label; None where the label says nothing usable."""
@@ -95,17 +99,25 @@ def _codec(label: str) -> str | None:
     return found
 
 
+@lru_cache(maxsize=512)
+def _keeps_ascii(codec: str) -> bool:
+    return _ASCII_IS_ITSELF.fullmatch(codec) is not None
+
+
 def decode_text(data: bytes, label: str = "") -> str:
     """Decode as labelled where the bytes allow it, else as what they most probably are. Never fails."""
     codec = _codec(label) if label and len(label) <= 64 else None
-    if data.isascii() and b"\x1b" not in data and (codec is None or _ASCII_IS_ITSELF.fullmatch(codec)):
-        return clean_text(data.decode("ascii"))
+    if data.isascii() and b"\x1b" not in data and (codec is None or _keeps_ascii(codec)):
+        return _without_nul(data.decode("ascii"))
     if codec is None or codec == "cp1252":
         return clean_text(_decode_unlabelled(data, western=codec is not None))
     try:
         text = data.decode(codec)
     except (UnicodeError, ValueError):
         text = _decode_mislabelled(data, codec)
+    else:
+        if codec == "utf-8":
+            return _without_nul(text.removeprefix("\ufeff"))  # valid UTF-8 holds no surrogate
     return clean_text(text.removeprefix("\ufeff"))
 
 

@@ -16,7 +16,7 @@ MAX_FIELDS = 10_000
 MAX_VALUE = 262_144
 MAX_PARAMETERS = 200
 
-_END = re.compile(rb"\n\r*+\n")
+END_OF_HEAD = re.compile(rb"\n\r*+\n")
 _FIELD = re.compile(r"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)")
 _FIELDS = re.compile("^" + _FIELD.pattern, re.MULTILINE)
 _TELLTALE = re.compile(
@@ -43,7 +43,7 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
         return {}, start + 1
     if raw[start : start + 2] == b"\r\n":
         return {}, start + 2
-    found = _END.search(raw, start, end)
+    found = END_OF_HEAD.search(raw, start, end)
     block_end = found.start() + 1 if found else end
     body = found.end() if found else end
     text = raw[start : min(block_end, start + MAX_BLOCK_BYTES)].decode("ascii", "surrogateescape")

@@ -13,8 +13,7 @@ def content_digest(mail: ParsedMail) -> str:
     Transport fields (Received, Return-Path, Delivered-To, DKIM) are not in it. Text rendered from HTML is not either:
     a better rendering must not make a mail delivered again look new.
     """
-    digest = hashlib.sha256(b"casestream mail 1")
-    for value in (
+    values = (
         mail.from_address.lower(),
         mail.from_name,
         "\n".join(mail.to).lower(),
@@ -24,10 +23,11 @@ def content_digest(mail: ParsedMail) -> str:
         mail.message_id,
         "" if mail.text_from_html else mail.text,
         mail.html or "",
-        *(f"{file.sha256} {file.filename}" for file in mail.attachments),
-    ):
+        *[f"{file.sha256} {file.filename}" for file in mail.attachments],
+    )
+    pieces = [b"casestream mail 1"]
+    for value in values:
         data = value.encode("utf-8", "replace")
         # Lengths keep the fields apart: text moved from one to the next gives another digest.
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
-    return digest.hexdigest()
+        pieces += (b"%d:" % len(data), data)
+    return hashlib.sha256(b"".join(pieces)).hexdigest()

@@ -63,13 +63,13 @@ class _Reading:
 def parse_mail(raw: bytes) -> ParsedMail:
     """Read a mail as far as it goes. Never raises, whatever the bytes; takes time linear in their number."""
     raw, start = _prepared(raw)
-    if not raw[start:].strip():
+    if _is_blank(raw[start:]):
         return ParsedMail(error="empty: there is nothing to read")
     root = read_root(raw, start)
     reading = _Reading(raw)
     bodies = _collect(root, reading)
     text, html, from_html = _compose(bodies)
-    fields, charset = root.fields, reading.charset
+    fields, charset = root.head.fields, reading.charset
     subject = _one_line(decode_words(first(fields, "subject"), charset))
     senders = _mailboxes(fields, "from", charset) or _mailboxes(fields, "sender", charset)
     name, sender = senders[0] if senders else ("", "")
@@ -89,7 +89,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
         html=html,
         text_from_html=from_html,
         attachments=tuple(reading.files),
-        robot=detect_robot(fields, root.content_type, root.parameters, sender, subject),
+        robot=detect_robot(fields, root.content_type, root.head.parameters, sender, subject),
         delivered_to=_envelope(fields),
         reply_to=addresses_only(_mailboxes(fields, "reply-to", charset)),
         error=_unreadable(raw, start, fields),
@@ -153,10 +153,10 @@ def _unreadable(raw: bytes, start: int, fields: Fields) -> str | None:
     return "not a mail: no header field, and its bytes are no text" if odd_enough else None
 
 
-def _mailboxes(fields: Fields, name: str, charset: str) -> list[Mailbox]:
+def _mailboxes(fields: Fields, name: str, charset: str) -> tuple[Mailbox, ...]:
     values = fields.get(name)
     if not values:
-        return []
+        return ()
     if len(values) == 1:
         return parse_addresses(unfold(values[0]), charset)
     # More than one such field is against RFC 5322 and happens: nobody is left out.
@@ -166,6 +166,10 @@ def _mailboxes(fields: Fields, name: str, charset: str) -> list[Mailbox]:
 def _envelope(fields: Fields) -> tuple[str, ...]:
     values = [value for name in _ENVELOPE_FIELDS for value in fields.get(name, ())]
     return addresses_only(one for value in values[:50] for one in parse_addresses(unfold(value))) if values else ()
+
+
+def _is_blank(text: str | bytes) -> bool:
+    return not text or text.isspace()
 
 
 def _one_line(text: str) -> str:
@@ -178,54 +182,56 @@ def _collect(part: Part, reading: _Reading) -> list[_Body]:
         if part.content_type == "multipart/alternative":
             return [_alternative(found)]
         return found
-    kind = part.content_type
-    if part.disposition != "attachment" and kind.startswith("text/"):
-        unnamed = not part.filename or part.parent in ("", "multipart/alternative")
+    head, kind = part.head, part.content_type
+    if head.disposition != "attachment" and kind.startswith("text/"):
+        unnamed = not head.filename or part.parent in ("", "multipart/alternative")
         if unnamed and (kind == "text/html" or kind in _PLAIN_TYPES):
             return [_read_text(part, reading)]
     data = part.content(reading.raw)
-    if kind in _TNEF_TYPES or part.filename.lower() == "winmail.dat":
+    if kind in _TNEF_TYPES or head.filename.lower() == "winmail.dat":
         opened = read_tnef(data)
         if opened is not None:
             for file in opened.files:
                 kept = _attachment(file.filename, file.content_type or "application/octet-stream", file.content)
                 reading.files.append(kept)
             return [_Body(opened.text, opened.html)]
-    content_id = first(part.fields, "content-id").strip("<>")
-    inline = part.disposition == "inline" or (part.disposition != "attachment" and bool(content_id))
-    reading.files.append(_attachment(part.filename, kind, data, inline, clean_text(content_id)))
+    content_id = first(head.fields, "content-id").strip("<>")
+    inline = head.disposition == "inline" or (head.disposition != "attachment" and bool(content_id))
+    reading.files.append(_attachment(head.filename, kind, data, inline, clean_text(content_id)))
     return []
 
 
 def _read_text(part: Part, reading: _Reading) -> _Body:
-    charset = part.parameters.get("charset", "")
+    parameters = part.head.parameters
+    charset = parameters.get("charset", "")
     reading.charset = reading.charset or charset
     data = part.content(reading.raw)
     if part.content_type == "text/html":
         return _Body(html=decode_html(data, charset))
-    flowed = part.parameters.get("format", "").lower() == "flowed"
-    delsp = part.parameters.get("delsp", "").lower() == "yes"
+    flowed = parameters.get("format", "").lower() == "flowed"
+    delsp = parameters.get("delsp", "").lower() == "yes"
     return _Body(text=decode_plain(data, charset, flowed=flowed, delsp=delsp))
 
 
 def _alternative(bodies: list[_Body]) -> _Body:
     """Ways of saying one thing: the plain ones for reading, the last HTML (the richest, RFC 2046) for showing."""
-    text = "\n\n".join(dict.fromkeys(body.text.strip("\n") for body in bodies if body.text.strip()))
+    text = "\n\n".join(dict.fromkeys(body.text.strip("\n") for body in bodies if not _is_blank(body.text)))
     return _Body(text, next((body.html for body in reversed(bodies) if body.html), ""))
 
 
 def _compose(bodies: list[_Body]) -> tuple[str, str | None, bool]:
     """The whole text, the HTML as it came, and whether the text is rendered from HTML alone."""
     html = "\n".join(body.html for body in bodies if body.html) or None
-    plain = [body.text.strip("\n") for body in bodies if body.text.strip()]
-    if all(body.text.strip() or not body.html for body in bodies):
+    plain = [body.text.strip("\n") for body in bodies if not _is_blank(body.text)]
+    if not any(body.html and _is_blank(body.text) for body in bodies):
         return "\n\n".join(plain)[:MAX_TEXT], html, False
     texts: list[str] = []
     # Some mailers put the two ways of saying one thing side by side; what the plain one has is not said again.
     said = {" ".join(text.split()) for text in plain}
     for body in bodies:
-        text = body.text.strip("\n") if body.text.strip() else html_to_text(body.html) if body.html else ""
-        if text.strip() and (body.text.strip() or " ".join(text.split()) not in said):
+        is_rendered = _is_blank(body.text)
+        text = html_to_text(body.html) if is_rendered and body.html else body.text.strip("\n")
+        if not _is_blank(text) and not (is_rendered and " ".join(text.split()) in said):
             texts.append(text)
     return "\n\n".join(texts)[:MAX_TEXT], html, not plain
 

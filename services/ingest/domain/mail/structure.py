@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from services.ingest.domain.mail.charsets import decode_base64, decode_quoted_printable, decode_uuencoded
-from services.ingest.domain.mail.fields import Fields, decode_words, first, parameters, split_head
+from services.ingest.domain.mail.fields import END_OF_HEAD, Fields, decode_words, first, parameters, split_head
 
 # A part nested deeper, or coming after so many, is kept as one file with its bytes as they are.
 MAX_DEPTH = 40
 MAX_PARTS = 2_000
+_SHORT_HEAD = 300
 
 _DELIMITER_TAIL = re.compile(rb"(--)?[ \t]*+(?:\r*+\n|\r|\Z)")
 _UNDECLARED_DELIMITER = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?\nContent-", re.IGNORECASE | re.MULTILINE)
@@ -20,15 +23,30 @@ _BARE_TYPES = {"text": "text/plain", "plain": "text/plain", "html": "text/html",
 _NO_PARAMETERS: Mapping[str, str] = {}
 
 
-@dataclass(slots=True)
-class Part:
-    """A node: a leaf with its bytes at raw[start:end], still encoded, or a multipart with children."""
+class Head(NamedTuple):
+    """What a part's header fields say. Parts whose heads are alike share it, so it is never changed.
+
+    `length`: of the head in bytes, with the empty line. `encoding`: the transfer encoding in lower case.
+    """
 
     fields: Fields
+    length: int
     content_type: str
     parameters: Mapping[str, str]
-    disposition: str
-    filename: str
+    disposition: str = ""
+    filename: str = ""
+    encoding: str = ""
+
+
+@dataclass(slots=True)
+class Part:
+    """A node: a leaf with its bytes at raw[start:end], still encoded, or a multipart with children.
+
+    `content_type` is not always the head's: a multipart without parts is text.
+    """
+
+    head: Head
+    content_type: str
     start: int
     end: int
     parent: str = ""
@@ -36,7 +54,7 @@ class Part:
 
     def content(self, raw: bytes) -> bytes:
         data = raw[self.start : self.end]
-        encoding = first(self.fields, "content-transfer-encoding").lower()
+        encoding = self.head.encoding
         if not encoding or encoding in ("7bit", "8bit", "binary"):
             return data
         if "base64" in encoding:
@@ -48,6 +66,9 @@ class Part:
         return data
 
 
+_UNREAD = Head({}, 0, "application/octet-stream", _NO_PARAMETERS, "attachment", "unread-parts.bin")
+
+
 @dataclass(slots=True)
 class _Budget:
     parts: int = MAX_PARTS
@@ -57,9 +78,8 @@ def read_root(raw: bytes, start: int) -> Part:
     return _read(raw, start, len(raw), 0, "", "text/plain", _Budget())
 
 
-def _read(raw: bytes, start: int, end: int, depth: int, parent: str, default_type: str, budget: _Budget) -> Part:
-    budget.parts -= 1
-    fields, body = split_head(raw, start, end, root=depth == 0)
+def _head(raw: bytes, start: int, end: int, default_type: str, *, root: bool = False) -> Head:
+    fields, body = split_head(raw, start, end, root=root)
     value = first(fields, "content-type")
     content_type, given = parameters(value) if value else (default_type, _NO_PARAMETERS)
     if not _TYPE.fullmatch(content_type):
@@ -71,9 +91,28 @@ def _read(raw: bytes, start: int, end: int, depth: int, parent: str, default_typ
         filename = decode_words(filename)
     if not content_type:
         content_type = "application/octet-stream" if filename else default_type
-    part = Part(fields, content_type, given, disposition, filename, body, end, parent)
+    encoding = first(fields, "content-transfer-encoding").lower()
+    return Head(fields, body - start, content_type, given, disposition, filename, encoding)
+
+
+@lru_cache(maxsize=1024)
+def _short_head(head: bytes, default_type: str) -> Head:
+    """Most parts begin as thousands before them did: `text/plain` in one charset, one transfer encoding."""
+    return _head(head, 0, len(head), default_type)
+
+
+def _head_of_part(raw: bytes, start: int, end: int, default_type: str) -> Head:
+    found = END_OF_HEAD.search(raw, start, min(end, start + _SHORT_HEAD))
+    return _short_head(raw[start : found.end()], default_type) if found else _head(raw, start, end, default_type)
+
+
+def _read(raw: bytes, start: int, end: int, depth: int, parent: str, default_type: str, budget: _Budget) -> Part:
+    budget.parts -= 1
+    head = _head_of_part(raw, start, end, default_type) if depth else _head(raw, start, end, default_type, root=True)
+    content_type, body = head.content_type, start + head.length
+    part = Part(head, content_type, body, end, parent)
     if content_type.startswith("multipart/") and depth < MAX_DEPTH:
-        spans = _spans(raw, body, end, given.get("boundary", ""), budget)
+        spans = _spans(raw, body, end, head.parameters.get("boundary", ""), budget)
         if not spans:
             # Said to have parts, has none: what is there is text at best.
             part.content_type = default_type
@@ -91,7 +130,7 @@ def _read(raw: bytes, start: int, end: int, depth: int, parent: str, default_typ
 
 
 def _unread(start: int, end: int) -> Part:
-    return Part({}, "application/octet-stream", _NO_PARAMETERS, "attachment", "unread-parts.bin", start, end)
+    return Part(_UNREAD, _UNREAD.content_type, start, end)
 
 
 def _spans(raw: bytes, start: int, end: int, boundary: str, budget: _Budget) -> list[tuple[int, int]]:

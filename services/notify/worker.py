@@ -263,7 +263,6 @@ class Sender:
                 state="sent" if delivery.state == "sent" else "failed",
                 error=delivery.error,
             ),
-            aggregate="delivery",
             aggregate_id=delivery.id,
             key=delivery.case_id or delivery.item_id,
             revision=delivery.revision,

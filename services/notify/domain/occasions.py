@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
+# Made by the thousand a second: named tuples, which are immutable and yet made in a quarter of a frozen dataclass's time.
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+
+class Occasion(NamedTuple):
     """Something that happened to an item, with all that a message about it needs.
 
     `on` is the name that communication definitions use (`task.assigned`). `conversation_id` is the one with the customer,
     where the event knows it. `assignee` is the one user who has the item, `owner_kind` and `owner_code` whom it is for.
-    `facts` are the values that its tags are made from: text, times in ISO form.
+    `facts` are the values that its tags are made from: text and times.
     """
 
     on: str
@@ -21,7 +23,7 @@ class Occasion:
     item_kind: str
     item_id: UUID
     case_id: UUID | None
-    facts: Mapping[str, str]
+    facts: Mapping[str, str | datetime]
     conversation_id: UUID | None = None
     assignee: str = ""
     owner_kind: str = ""
@@ -33,8 +35,7 @@ class Occasion:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """Whom a message goes to. `audience` decides how it is addressed: a customer's message joins their conversation."""
 
     address: str
@@ -43,8 +44,7 @@ class Recipient:
     """`staff`, `unit` (its shared address) or `customer`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A communication definition: on which event, to whom, which template, by which channel. No `items`: on any kind of item."""
 
     code: str
@@ -55,8 +55,7 @@ class Definition:
     items: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message to one recipient, not yet rendered: what is queued."""
 
     id: UUID

@@ -44,35 +44,43 @@ class Unit(Protocol):
 
 
 class Directory:
-    """Staff and units as they are now, with who belongs to a role or unit; that is worked out once, when first asked."""
+    """Staff and units as they are now. For one batch: whom a user, role or unit means is worked out once, when first asked."""
 
     def __init__(self, staff: Mapping[str, Person], units: Mapping[str, Unit]) -> None:
         self._staff = staff
         self._units = units
+        self._people: dict[str, list[Recipient]] = {}
+        self._shared: dict[str, list[Recipient]] = {}
+        self._holders: dict[tuple[str, str], list[Recipient]] = {}
         self._by_role: dict[str, list[Person]] | None = None
         self._by_unit: dict[str, list[Person]] = {}
 
     def person(self, user: str | None) -> list[Recipient]:
         """The user, if active and reachable; nobody otherwise."""
-        person = self._staff.get(user) if user else None
-        return _reachable([person]) if person else []
+        if not user:
+            return []
+        found = self._people.get(user)
+        if found is None:
+            person = self._staff.get(user)
+            found = self._people[user] = _reachable([person]) if person else []
+        return found
 
     def unit(self, code: str) -> list[Recipient]:
         """The unit's own address; a unit without one: its members."""
-        found = self._units.get(code)
-        if found and found.email:
-            return [Recipient(found.email, found.name, "unit")]
-        self._index()
-        return _reachable(self._by_unit.get(code, ()))[:MOST_MEMBERS]
+        found = self._shared.get(code)
+        if found is None:
+            found = self._shared[code] = self._address(code) or self._members(code)
+        return found
 
     def role(self, code: str, unit: str) -> list[Recipient]:
         """Who has the role: those of the unit in charge where it has any, else all of them; too many: the unit's address."""
-        holders = self._index().get(code, [])
-        members = _reachable([p for p in holders if p.unit == unit] or holders)
-        found = self._units.get(unit)
-        if len(members) > MOST_MEMBERS and found and found.email:
-            return [Recipient(found.email, found.name, "unit")]
-        return members[:MOST_MEMBERS]
+        found = self._holders.get((code, unit))
+        if found is None:
+            holders = self._index().get(code, [])
+            members = _reachable([p for p in holders if p.unit == unit] or holders)
+            address = self._address(unit) if len(members) > MOST_MEMBERS else []
+            found = self._holders[(code, unit)] = address or members[:MOST_MEMBERS]
+        return found
 
     def leader(self, unit: str) -> list[Recipient]:
         """The unit's team leader."""
@@ -83,6 +91,14 @@ class Directory:
         """The unit's manager."""
         found = self._units.get(unit)
         return self.person(found.manager) if found else []
+
+    def _address(self, unit: str) -> list[Recipient]:
+        found = self._units.get(unit)
+        return [Recipient(found.email, found.name, "unit")] if found and found.email else []
+
+    def _members(self, unit: str) -> list[Recipient]:
+        self._index()
+        return _reachable(self._by_unit.get(unit, ()))[:MOST_MEMBERS]
 
     def _index(self) -> dict[str, list[Person]]:
         if self._by_role is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from services.notify.domain.occasions import Occasion
 from shared.schemas.envelope import Event, Payload
@@ -28,10 +27,12 @@ LONGEST_FACT = 4000
 """A longer text is for the desk, not for a message."""
 
 
-def case_occasion(on: str, event: Event) -> Occasion:
+def case_occasion(on: str, event: Event, config_version: int) -> Occasion:
     """Something happened to a case."""
     case: CaseState = event.data
-    customer = case.customer
+    customer, unit = case.customer, case.unit
+    assignee = case.owner or ""
+    owner_kind, owner = ("user", assignee) if assignee else ("unit", unit)
     return Occasion(
         on=on,
         cause=event.id,
@@ -46,32 +47,33 @@ def case_occasion(on: str, event: Event) -> Occasion:
             "subject": case.subject,
             "status": case.status,
             "priority": case.priority,
-            "unit": case.unit,
+            "unit": unit,
             "method": case.method,
-            "assignee": case.owner or "",
-            "owner_kind": "user" if case.owner else "unit",
-            "owner": case.owner or case.unit,
+            "assignee": assignee,
+            "owner_kind": owner_kind,
+            "owner": owner,
             "customer": customer.name,
             "customer_email": customer.email,
-            "due_at": _iso(case.expected_completion_at),
-            "opened_at": _iso(case.opened_at),
+            "due_at": case.expected_completion_at or "",
+            "opened_at": case.opened_at,
             "changed_by": case.changed_by,
         },
-        assignee=case.owner or "",
-        owner_kind="user" if case.owner else "unit",
-        owner_code=case.owner or case.unit,
-        unit=case.unit,
+        assignee=assignee,
+        owner_kind=owner_kind,
+        owner_code=owner,
+        unit=unit,
         customer_email=customer.email,
         customer_name=customer.name,
-        config_version=event.config_version,
+        config_version=config_version,
         traceparent=event.traceparent,
     )
 
 
-def task_occasion(on: str, event: Event) -> Occasion:
+def task_occasion(on: str, event: Event, config_version: int) -> Occasion:
     """Something happened to a task."""
     task: TaskState = event.data
-    customer = task.customer
+    customer, owner, unit = task.customer, task.owner, task.unit
+    assignee = task.assignee or ""
     return Occasion(
         on=on,
         cause=event.id,
@@ -88,28 +90,28 @@ def task_occasion(on: str, event: Event) -> Occasion:
             "message": task.message[:LONGEST_FACT],
             "status": task.state.replace("_", " "),
             "priority": task.priority,
-            "unit": task.unit,
-            "assignee": task.assignee or "",
-            "owner_kind": task.owner.kind,
-            "owner": task.owner.code,
+            "unit": unit,
+            "assignee": assignee,
+            "owner_kind": owner.kind,
+            "owner": owner.code,
             "customer": customer.name,
             "customer_email": customer.email,
-            "due_at": _iso(task.due_at),
+            "due_at": task.due_at or "",
             "changed_by": task.changed_by,
             "reason": task.reason,
         },
-        assignee=task.assignee or "",
-        owner_kind=task.owner.kind,
-        owner_code=task.owner.code,
-        unit=task.unit,
+        assignee=assignee,
+        owner_kind=owner.kind,
+        owner_code=owner.code,
+        unit=unit,
         customer_email=customer.email,
         customer_name=customer.name,
-        config_version=event.config_version,
+        config_version=config_version,
         traceparent=event.traceparent,
     )
 
 
-def clock_occasion(on: str, event: Event) -> Occasion:
+def clock_occasion(on: str, event: Event, config_version: int) -> Occasion:
     """A clock alerts. The customer is not in it: alerts are for staff."""
     clock: ClockState = event.data
     owner_kind, owner = (clock.owner.kind, clock.owner.code) if clock.owner else ("unit", clock.unit)
@@ -131,46 +133,57 @@ def clock_occasion(on: str, event: Event) -> Occasion:
             "assignee": clock.assignee or "",
             "owner_kind": owner_kind,
             "owner": owner,
-            "due_at": _iso(clock.due_at),
+            "due_at": clock.due_at,
         },
         assignee=clock.assignee or "",
         owner_kind=owner_kind,
         owner_code=owner,
         unit=clock.unit,
-        config_version=event.config_version,
+        config_version=config_version,
         traceparent=event.traceparent,
     )
 
 
-def completed_task(event: Event) -> Occasion | None:
+class Reading(NamedTuple):
+    """How an event is read, in two steps, because most occasions are none that anybody is told of.
+
+    `name`: its data -> the name of the occasion that it is; empty: it is none. `read`: that name, the event and the version of the
+    configuration to tell it by -> the occasion.
+    """
+
+    name: Callable[[Any], str]
+    read: Callable[[str, Event, int], Occasion]
+
+
+def _always(name: str) -> Callable[[Any], str]:
+    return lambda _data: name
+
+
+def _completion(task: TaskState) -> str:
     """Of a task's changes of state, its completion is one to tell."""
-    return task_occasion("task.completed", event) if event.data.state is TaskLifeCycle.COMPLETED else None
+    return "task.completed" if task.state is TaskLifeCycle.COMPLETED else ""
 
 
-def overdue(event: Event) -> Occasion:
+def _overdue(clock: ClockState) -> str:
     """Overdue; told again, it is escalated (SLA-2)."""
-    return clock_occasion("clock.escalated" if event.data.repetition else "clock.overdue", event)
+    return "clock.escalated" if clock.repetition else "clock.overdue"
 
 
-Reading = Callable[[Event], Occasion | None]
+Readings = Mapping[type[Payload], Reading]
 
-CASES: dict[type[Payload], Reading] = {
-    CaseOpened: partial(case_occasion, "case.opened"),
-    CaseAssigned: partial(case_occasion, "case.assigned"),
-    CaseStatusChanged: partial(case_occasion, "case.status-changed"),
+CASES: Readings = {
+    CaseOpened: Reading(_always("case.opened"), case_occasion),
+    CaseAssigned: Reading(_always("case.assigned"), case_occasion),
+    CaseStatusChanged: Reading(_always("case.status-changed"), case_occasion),
 }
-TASKS: dict[type[Payload], Reading] = {
-    TaskTriggered: partial(task_occasion, "task.triggered"),
-    TaskAssigned: partial(task_occasion, "task.assigned"),
-    TaskDueChanged: partial(task_occasion, "task.due-changed"),
-    TaskStatusChanged: completed_task,
+TASKS: Readings = {
+    TaskTriggered: Reading(_always("task.triggered"), task_occasion),
+    TaskAssigned: Reading(_always("task.assigned"), task_occasion),
+    TaskDueChanged: Reading(_always("task.due-changed"), task_occasion),
+    TaskStatusChanged: Reading(_completion, task_occasion),
 }
-CLOCKS: dict[type[Payload], Reading] = {
-    ClockDueSoon: partial(clock_occasion, "clock.due-soon"),
-    ClockOverdue: overdue,
+CLOCKS: Readings = {
+    ClockDueSoon: Reading(_always("clock.due-soon"), clock_occasion),
+    ClockOverdue: Reading(_overdue, clock_occasion),
 }
 """For each topic: which events are occasions, and how they are read."""
-
-
-def _iso(at: datetime | None) -> str:
-    return at.isoformat() if at else ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from services.notify.domain.occasions import Definition, Delivery
 from services.notify.domain.recipients import Directory, plan_deliveries
-from services.notify.handlers.occasions import Reading
+from services.notify.handlers.occasions import Reading, Readings
 from services.notify.metrics import QUEUED
 from services.notify.storage import deliveries
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.envelope import Event, Payload
+from shared.schemas.envelope import Event
 from shared.storage import Transaction
 
 
@@ -44,7 +45,7 @@ class Queue:
     planned: list[Delivery] = field(default_factory=list)
 
 
-def queueing(reference: ReferenceData, readings: Mapping[type[Payload], Reading]) -> Handler[Queue]:
+def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
     """The handler that queues the deliveries of the events in `readings`."""
     policies = VersionCache(reference, policy_of)
 
@@ -53,18 +54,17 @@ def queueing(reference: ReferenceData, readings: Mapping[type[Payload], Reading]
 
     def save(tx: Transaction, queue: Queue) -> None:
         deliveries.queue(tx, queue.planned)
-        for delivery in queue.planned:
-            QUEUED.labels(delivery.definition).inc()
+        for definition, count in Counter(delivery.definition for delivery in queue.planned).items():
+            QUEUED.labels(definition).inc(count)
 
-    def planning(read: Reading) -> Callable[[Queue, Event], None]:
+    def planning(reading: Reading) -> Callable[[Queue, Event], None]:
         def plan(queue: Queue, event: Event) -> None:
-            policy = policies.get(event.config_version)
-            occasion = read(event)
-            if occasion is not None and (definitions := policy.definitions.get(occasion.on)):
-                if not occasion.config_version:
-                    occasion = replace(occasion, config_version=reference.version)
+            version = event.config_version or reference.version
+            policy, on = policies.get(version), reading.name(event.data)
+            if definitions := policy.definitions.get(on):
+                occasion = reading.read(on, event, version)
                 queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain)
 
         return plan
 
-    return Handler(load=load, apply={payload: planning(read) for payload, read in readings.items()}, save=save)
+    return Handler(load=load, apply={payload: planning(reading) for payload, reading in readings.items()}, save=save)

@@ -5,7 +5,7 @@ Leases and retries go by the database's clock: all senders share that one, whate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,10 @@ from uuid import UUID
 
 import orjson
 
-from services.notify.domain.occasions import Delivery
+from services.notify.domain.occasions import Delivery, Occasion
 from services.notify.domain.retry import Outcome
 from services.notify.storage.wakeup import CHANNEL
-from shared.storage import Transaction
+from shared.storage import Transaction, arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,49 +76,52 @@ class Finished:
     waited: timedelta
 
 
-# One JSON parameter instead of an array a column: arrays are built element by element on the Python side.
-_INSERT = """
-insert into deliveries (id, cause, definition, channel, template, config_version, item_kind, item_id, case_id, thread_id,
-                        recipient, recipient_name, audience, facts, message_id, traceparent)
-select id, cause, definition, channel, template, config_version, item_kind, item_id, case_id, thread_id,
-       recipient, recipient_name, audience, facts, message_id, traceparent
-from json_to_recordset(%s::json) as t(
-    id uuid, cause uuid, definition text, channel text, template text, config_version int, item_kind text, item_id uuid, case_id uuid,
-    thread_id uuid, recipient text, recipient_name text, audience text, facts jsonb, message_id text, traceparent text)
-on conflict do nothing
-"""
-
-
 def queue(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
     """Queue deliveries; those known already stay as they are. Wakes the senders on commit."""
     if not deliveries:
         return
-    rows = []
-    for delivery in deliveries:
-        occasion, recipient = delivery.occasion, delivery.recipient
-        rows.append(
-            {
-                "id": delivery.id,
-                "cause": occasion.cause,
-                "definition": delivery.definition,
-                "channel": delivery.channel,
-                "template": delivery.template,
-                "config_version": occasion.config_version,
-                "item_kind": occasion.item_kind,
-                "item_id": occasion.item_id,
-                "case_id": occasion.case_id,
-                "thread_id": delivery.thread_id,
-                "recipient": recipient.address,
-                "recipient_name": recipient.name,
-                "audience": recipient.audience,
-                "facts": occasion.facts,
-                "message_id": delivery.message_id,
-                "traceparent": occasion.traceparent,
-            }
-        )
-    # PostgreSQL's text holds no NUL; the parser at the door cleans mail, upstream systems need not have.
-    tx.execute(_INSERT, (orjson.dumps(rows).replace(b"\\u0000", b"").decode(),))
+    occasions = [delivery.occasion for delivery in deliveries]
+    recipients = [delivery.recipient for delivery in deliveries]
+    columns = {
+        "id": arrays.uuids([delivery.id for delivery in deliveries]),
+        "cause": arrays.uuids([occasion.cause for occasion in occasions]),
+        "item_id": arrays.uuids([occasion.item_id for occasion in occasions]),
+        "case_id": arrays.uuids([occasion.case_id for occasion in occasions]),
+        "thread_id": arrays.uuids([delivery.thread_id for delivery in deliveries]),
+        "config_version": arrays.ints([occasion.config_version for occasion in occasions]),
+        "item_kind": arrays.texts([occasion.item_kind for occasion in occasions]),
+        "unit": _texts([occasion.unit for occasion in occasions]),
+        "assignee": _texts([occasion.assignee for occasion in occasions]),
+        "definition": arrays.texts([delivery.definition for delivery in deliveries]),
+        "channel": arrays.texts([delivery.channel for delivery in deliveries]),
+        "template": arrays.texts([delivery.template for delivery in deliveries]),
+        "recipient": _texts([recipient.address for recipient in recipients]),
+        "recipient_name": _texts([recipient.name for recipient in recipients]),
+        "audience": arrays.texts([recipient.audience for recipient in recipients]),
+        "message_id": arrays.texts([delivery.message_id for delivery in deliveries]),
+        "traceparent": _texts([occasion.traceparent for occasion in occasions]),
+        "facts": arrays.texts(_documents(occasions)),
+    }
+    arrays.insert(tx, "deliveries", columns, "on conflict do nothing", casts={"facts": "json"})
     tx.execute("select pg_notify(%s, '')", (CHANNEL,))
+
+
+# PostgreSQL's text holds no NUL; the parser at the door cleans mail, upstream systems need not have.
+def _texts(values: Iterable[str]) -> arrays.Array:
+    return arrays.texts([value.replace("\x00", "") for value in values])
+
+
+def _documents(occasions: Sequence[Occasion]) -> Iterator[str]:
+    """The facts of each as JSON, times in ISO form; made once for those that follow one another."""
+    known: Occasion | None = None
+    document = ""
+    for occasion in occasions:
+        if occasion is not known:
+            known, document = occasion, orjson.dumps(occasion.facts).decode()
+            if "\\u0000" in document:
+                clean = {name: fact.replace("\x00", "") if isinstance(fact, str) else fact for name, fact in occasion.facts.items()}
+                document = orjson.dumps(clean).decode()
+        yield document
 
 
 _CLAIM = """
@@ -236,9 +239,9 @@ def listed(
     conditions = []
     values = {"limit": limit, "item": item_id, "case": case_id, "state": state, "unit": unit, "assignee": assignee, "before": before}
     if unit is not None:
-        conditions.append("facts->>'unit' = %(unit)s")
+        conditions.append("unit = %(unit)s")
     if assignee is not None:
-        conditions.append("facts->>'assignee' = %(assignee)s")
+        conditions.append("assignee = %(assignee)s")
     if item_id is not None:
         conditions.append("item_id = %(item)s")
     if case_id is not None:
@@ -256,8 +259,8 @@ def listed(
 def get(tx: Transaction, delivery: UUID, *, unit: str | None = None, assignee: str | None = None) -> dict[str, Any] | None:
     """One delivery; None also when it is about no item of this unit or assignee, where one is given."""
     found = tx.dicts(
-        f"""{_LISTED} where id = %(id)s and (%(unit)s::text is null or facts->>'unit' = %(unit)s)
-                        and (%(assignee)s::text is null or facts->>'assignee' = %(assignee)s)""",
+        f"""{_LISTED} where id = %(id)s and (%(unit)s::text is null or unit = %(unit)s)
+                        and (%(assignee)s::text is null or assignee = %(assignee)s)""",
         {"id": delivery, "unit": unit, "assignee": assignee},
     )
     return found[0] if found else None

@@ -78,3 +78,8 @@ def test_what_a_delivery_is_queued_with(notify: NotifyService) -> None:
 def test_a_text_with_a_nul_is_queued_without_it(notify: NotifyService) -> None:
     notify.take(a_task(subject_line="a\x00b"))
     assert notify.rows("select facts->>'task' from deliveries") == [("ab",)]
+
+
+def test_a_text_that_only_looks_like_a_nul_is_kept(notify: NotifyService) -> None:
+    notify.take(a_task(subject_line="a\\u0000b"))
+    assert notify.rows("select facts->>'task' from deliveries") == [("a\\u0000b",)]

@@ -69,6 +69,7 @@ class ConsumerLoop:
         self._positions: dict[offsets.TopicPartition, int] = {}
         self._careful_until: dict[offsets.TopicPartition, int] = {}
         self._resting: dict[offsets.TopicPartition, float] = {}
+        self._untold: set[offsets.TopicPartition] = set()
         self._joined = threading.Event()
         self._alive_at = time.monotonic()
         self._upkeep_at = 0.0
@@ -103,6 +104,7 @@ class ConsumerLoop:
                 if time.monotonic() - self._upkeep_at > UPKEEP_SECONDS:
                     self._upkeep()
         finally:
+            self._tell()
             self._release(list(self._positions))
             self._consumer.close()
 
@@ -254,9 +256,7 @@ class ConsumerLoop:
             raise
 
     def _after(self, taken: Taken) -> None:
-        if taken.moves:
-            told = [TopicPartition(self._prefix + topic, partition, after) for (topic, partition), (_, after) in taken.moves.items()]
-            self._consumer.commit(offsets=told, asynchronous=True)
+        self._untold.update(taken.moves)
         for where, offset in taken.waiting.items():
             self._metrics.waits.labels(where[0]).inc()
             self._resting[where] = time.monotonic() + WAIT_SECONDS
@@ -290,10 +290,20 @@ class ConsumerLoop:
         self._upkeep_at = time.monotonic()
         self._maintain()
         self._replay()
+        self._tell()
         for where, position in self._positions.items():
             _, high = self._consumer.get_watermark_offsets(TopicPartition(self._prefix + where[0], where[1]), cached=True)
             if high >= 0:
                 self._metrics.lag.labels(where[0], where[1]).set(max(0, high - position))
+
+    def _tell(self) -> None:
+        """Tell Kafka how far we are: nothing here reads that, but those who watch a group's lag do."""
+        told = [
+            TopicPartition(self._prefix + where[0], where[1], self._positions[where]) for where in self._untold if where in self._positions
+        ]
+        self._untold.clear()
+        if told:
+            self._consumer.commit(offsets=told, asynchronous=True)
 
     def _maintain(self) -> None:
         today = self._clock().date()

@@ -39,7 +39,8 @@ def producer_settings(kafka: str) -> dict[str, Any]:
         "acks": "all",
         "compression.type": "zstd",
         "partitioner": "murmur2_random",
-        "linger.ms": 5,
+        # Whoever publishes says when he is done (flush, commit), and nothing lingers on after that: a request a partition, not several.
+        "linger.ms": 50,
         "batch.size": 262_144,
         "queue.buffering.max.messages": 500_000,
         "message.timeout.ms": 30_000,
@@ -61,10 +62,10 @@ def consumer_settings(kafka: str, group: str, instance: str | None) -> dict[str,
         "partition.assignment.strategy": "range",
         "session.timeout.ms": SESSION_SECONDS * 1000,
         "heartbeat.interval.ms": 2000,
-        "fetch.wait.max.ms": 100,
+        "fetch.wait.max.ms": 200,
         "fetch.error.backoff.ms": 50,
-        # Of a partition that has so much waiting here, the next is fetched only when some of it is gone: fewer and larger requests.
-        "queued.min.messages": 1000,
+        # Of a partition that has so many waiting here, more is fetched only when some are gone: fewer and larger requests.
+        "queued.min.messages": 100,
         "fetch.queue.backoff.ms": 50,
         "queued.max.messages.kbytes": 65_536,
         "socket.nagle.disable": True,

@@ -122,7 +122,7 @@ def stream_consumer(kafka: str, group: str, instance: str) -> Consumer:
     """
     return Consumer(
         consumer_settings(kafka, group, instance)
-        | {"enable.partition.eof": True, "queued.max.messages.kbytes": 131_072, "fetch.wait.max.ms": 50}
+        | {"enable.partition.eof": True, "queued.max.messages.kbytes": 131_072, "queued.min.messages": 1000, "fetch.wait.max.ms": 50}
     )
 
 
@@ -133,6 +133,7 @@ def changelog_reader(kafka: str) -> Consumer:
         | {
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10,
+            "queued.min.messages": 100_000,
             "queued.max.messages.kbytes": 262_144,
             "fetch.message.max.bytes": 8_388_608,
         }

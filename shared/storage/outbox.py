@@ -6,7 +6,7 @@ for each event would cost the database five times as much (docs/decisions/0005).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -48,16 +48,21 @@ def store(tx: Transaction) -> Parcel:
 
 def _with_older_events(tx: Transaction, subjects: set[str]) -> set[str] | None:
     """Those of `subjects` with an event in the outbox; None: too many wait to tell."""
-    row = tx.row("select count(*) from (select from outbox limit %b) as waiting", (LOOK_INTO + 1,))
-    waiting = row[0] if row else 0
-    if waiting == 0:
+    row = tx.row("select count(*) from (select from outbox limit %b) as parcels", (LOOK_INTO + 1,))
+    parcels = row[0] if row else 0
+    if parcels == 0:
         return set()
-    if waiting > LOOK_INTO:
+    if parcels > LOOK_INTO:
         return None
-    found = tx.rows(
+    return waiting(tx, subjects)
+
+
+def waiting(tx: Transaction, subjects: Collection[str]) -> set[str]:
+    """Those of `subjects` with an event in the outbox."""
+    rows = tx.rows(
         "select distinct subject from outbox, unnest(aggregates) as subject where subject = any(%b)", (arrays.texts(sorted(subjects)),)
     )
-    return {row[0] for row in found}
+    return {row[0] for row in rows}
 
 
 def _insert(tx: Transaction, emitted: Sequence[Emitted]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from shared.storage import Transaction
+from shared.storage import Transaction, outbox
 
 
 def waiting(tx: Transaction, communications: Collection[UUID]) -> set[UUID]:
@@ -16,4 +16,4 @@ def waiting(tx: Transaction, communications: Collection[UUID]) -> set[UUID]:
     """
     ids = [str(id) for id in sorted(communications)]
     tx.execute("select pg_advisory_xact_lock(hashtextextended(id, 0)) from unnest(%s::text[]) as t(id)", (ids,))
-    return {UUID(row[0]) for row in tx.rows("select aggregateid from outbox where aggregateid = any(%s)", (ids,))}
+    return {UUID(subject) for subject in outbox.waiting(tx, ids)}

@@ -189,7 +189,8 @@ def _worked_until(part: Stretch, at: int) -> int:
     if index == len(part.ends):
         return part.total
     begins = part.worked[index - 1] if index else 0
-    return begins + max(0, at - part.starts[index])
+    opened = part.starts[index]
+    return begins + at - opened if at > opened else begins
 
 
 def _span(duration: timedelta) -> int:

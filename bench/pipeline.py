@@ -17,7 +17,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,12 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def deliver(client: httpx.Client, url: str, token: str, batch: Sequence[bytes]) -> None:
+Request = tuple[dict[str, str], bytes]
+
+
+def deliver(client: httpx.Client, url: str, token: str, request: Request) -> None:
     """One request to ingest, as `casestream mail deliver` makes it."""
-    headers, body = as_request(batch)
+    headers, body = request
     answer = client.post(url, params={"account": SAMPLE_ACCOUNT}, content=body, headers=headers | {"Authorization": f"Bearer {token}"})
     answer.raise_for_status()
 
@@ -118,7 +121,7 @@ def measure_latency(stack: Stack, sink: Sink, rounds: int) -> list[float]:
     with httpx.Client(trust_env=False, timeout=60) as client:
         for number, mail in enumerate(mails(rounds + 10, "single")):
             started = time.perf_counter()
-            deliver(client, url, token, [mail])
+            deliver(client, url, token, as_request([mail]))
             taken.append((sink.when(f"single-{number}") - started) * 1000)
     return sorted(taken[10:])
 
@@ -142,14 +145,15 @@ def measure_throughput(stack: Stack, count: int) -> float:
     """Emails per second through everything."""
     say(f"making {count} mails")
     made = list(mails(count, "many"))
-    batches = [made[start : start + BATCH] for start in range(0, count, BATCH)]
+    requests = [as_request(made[start : start + BATCH]) for start in range(0, count, BATCH)]
+    del made
     url, token = f"{stack.url('ingest')}/mail", stack.machine_token()
     admin = psycopg.connect(stack.database_url, autocommit=True)
     before = queued(admin)
     say("delivering")
     started = time.perf_counter()
     with httpx.Client(trust_env=False, timeout=120) as client, ThreadPoolExecutor(SENDERS) as pool:
-        for done in pool.map(lambda batch: deliver(client, url, token, batch), batches):
+        for done in pool.map(lambda request: deliver(client, url, token, request), requests):
             assert done is None
     say(f"accepted after {time.perf_counter() - started:.1f} s")
     wanted = before + TASKS * count

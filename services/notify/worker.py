@@ -13,6 +13,7 @@ import queue
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -232,7 +233,8 @@ class Sender:
         del self._unrecorded[: len(ended)]
         for one in ended:
             self._held.pop((one.job.claimed.id, one.job.claimed.attempt), None)
-            metrics.ATTEMPTS.labels(one.answer.outcome.value).inc()
+        for outcome, count in Counter(one.answer.outcome.value for one in ended).items():
+            metrics.ATTEMPTS.labels(outcome).inc(count)
         for delivery in finished:
             metrics.WAITED_SECONDS.observe(delivery.waited.total_seconds())
             with use_traceparent(delivery.traceparent):

@@ -22,6 +22,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _LONG_LINE = re.compile(r"[^\r\n]{900}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@([^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,253})")
+_OF_A_WORD = re.compile(r"[\w-]")
 _FOLD_AT = 76
 _ENCODED_BYTES = 45
 
@@ -98,8 +99,15 @@ def numbered(subject_line: str, number: str) -> str:
     """
     if not number or f"[{number}]" in subject_line:
         return subject_line
-    bracketed, count = re.subn(rf"(?<![\w-]){re.escape(number)}(?![\w-])", f"[{number}]", subject_line, count=1)
-    return bracketed if count else f"[{number}] {subject_line}"
+    # Looked for as text: a regular expression would be compiled for each number.
+    start = subject_line.find(number)
+    while start >= 0:
+        end = start + len(number)
+        around = (subject_line[start - 1 : start], subject_line[end : end + 1])
+        if not any(_OF_A_WORD.match(character) for character in around):
+            return f"{subject_line[:start]}[{number}]{subject_line[end:]}"
+        start = subject_line.find(number, start + 1)
+    return f"[{number}] {subject_line}"
 
 
 def wire_address(address: str) -> str:

@@ -6,9 +6,8 @@ Leases and retries go by the database's clock: all senders share that one, whate
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -19,8 +18,7 @@ from services.notify.storage.wakeup import CHANNEL
 from shared.storage import Transaction, arrays
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A delivery that this process holds under a lease. `attempt` counts claims, from 1; `age` is the time since it was queued."""
 
     id: UUID
@@ -43,8 +41,7 @@ class Claimed:
     age: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """How a claim ended. `again_in` None: for good."""
 
     id: UUID
@@ -54,8 +51,7 @@ class Result:
     again_in: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A delivery that has reached its end, sent or failed, with what its event needs."""
 
     id: UUID
@@ -151,10 +147,10 @@ def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta)
     """Prolong the leases of these claims (id, attempt). Returns the ids of those that are still held."""
     tx.execute("set local synchronous_commit = off")
     rows = tx.rows(
-        """with mine as (select d.id from deliveries d join unnest(%s::uuid[], %s::int[]) as c(id, attempt) on d.id = c.id
+        """with mine as (select d.id from deliveries d join unnest(%b, %b) as c(id, attempt) on d.id = c.id
                          where d.state = 'claimed' and d.attempts = c.attempt order by d.id for update of d)
            update deliveries d set due_at = now() + %s from mine where d.id = mine.id returning d.id""",
-        ([c[0] for c in claims], [c[1] for c in claims], lease),
+        (arrays.uuids([c[0] for c in claims]), arrays.ints([c[1] for c in claims]), lease),
     )
     return {row[0] for row in rows}
 
@@ -165,38 +161,40 @@ def release_own(tx: Transaction, me: str) -> int:
 
 
 # What is sent is sent, even if the lease was lost meanwhile: that keeps whoever holds it now from sending it again later.
-# Any other end is only the holder's to record.
+# Any other end is only the holder's to record. The rows are looked up by id alone: with the state in that condition, the planner may
+# take the index of what is due instead, and read all that waits.
 _RECORD = """
 with ended as (
-    select * from unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::interval[]) as r(id, attempt, outcome, error, again_in)
-), held as (
-    select d.id from deliveries d join ended e on e.id = d.id
-    where d.state = 'claimed' and (d.attempts = e.attempt or e.outcome = 'sent') order by d.id for update of d
+    select * from unnest(%(ids)b, %(attempts)b, %(outcomes)b, %(errors)b, %(pauses)b) as r(id, attempt, outcome, error, microseconds)
+), locked as (
+    select id, state, attempts from deliveries where id = any(%(ids)b) order by id for update
 )
 update deliveries d
-set state = case when e.outcome = 'sent' then 'sent' when e.again_in is null then 'failed' else 'queued' end,
-    due_at = case when e.again_in is null then d.due_at else now() + e.again_in end,
+set state = case when e.outcome = 'sent' then 'sent' when e.microseconds is null then 'failed' else 'queued' end,
+    due_at = case when e.microseconds is null then d.due_at else now() + e.microseconds * interval '1 microsecond' end,
     error = case when e.outcome = 'returned' then d.error else e.error end,
-    revision = d.revision + (e.again_in is null)::int,
-    claimed_by = case when e.again_in is null then d.claimed_by else '' end,
-    finished_at = case when e.again_in is null then now() end
-from held join ended e on e.id = held.id where d.id = held.id
+    revision = d.revision + (e.microseconds is null)::int,
+    claimed_by = case when e.microseconds is null then d.claimed_by else '' end,
+    finished_at = case when e.microseconds is null then now() end
+from locked l join ended e on e.id = l.id
+where d.id = l.id and l.state = 'claimed' and (l.attempts = e.attempt or e.outcome = 'sent')
 returning d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
           d.traceparent, d.state, d.error, d.revision, d.finished_at, d.finished_at - d.created_at
 """
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
     """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so."""
     rows = tx.rows(
         _RECORD,
-        (
-            [r.id for r in results],
-            [r.attempt for r in results],
-            [r.outcome.value for r in results],
-            [r.error.replace("\x00", "").encode("utf-8", "replace").decode()[:1000] for r in results],
-            [r.again_in for r in results],
-        ),
+        {
+            "ids": arrays.uuids([r.id for r in results]),
+            "attempts": arrays.ints([r.attempt for r in results]),
+            "outcomes": arrays.texts([r.outcome.value for r in results]),
+            "errors": _texts([r.error.encode("utf-8", "replace").decode()[:1000] for r in results]),
+            "pauses": arrays.big_ints([None if r.again_in is None else r.again_in // _MICROSECOND for r in results]),
+        },
     )
     return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
 

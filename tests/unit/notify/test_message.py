@@ -127,4 +127,7 @@ def test_the_number_is_put_before_the_subject_once() -> None:
     assert numbered("About [C-1]", "C-1") == "About [C-1]"
     assert numbered("C-1: Your leak", "C-1") == "[C-1]: Your leak"
     assert numbered("C-12: Your leak", "C-1") == "[C-1] C-12: Your leak"
+    assert numbered("C-12, as C-1 and C-1", "C-1") == "C-12, as [C-1] and C-1"
+    assert numbered("About XC-1", "C-1") == "[C-1] About XC-1"
+    assert numbered("About C-1", "C-1") == "About [C-1]"
     assert numbered("Your leak", "") == "Your leak"

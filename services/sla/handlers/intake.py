@@ -151,8 +151,9 @@ def _micros(at: str | datetime) -> int:
     return micros(datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
+@lru_cache(10_000)
 def _maybe(at: str | datetime | None) -> int | None:
-    return None if at is None else _micros(at)
+    return None if at is None else micros(datetime.fromisoformat(at) if isinstance(at, str) else at)
 
 
 def _task(envelope: Envelope, fields: TaskFields, _is_expired: bool) -> TaskFact:

@@ -48,10 +48,10 @@ _REPLACE = """on conflict (item_id) do update set
 
 
 def write(tx: Transaction, rows: Sequence[Row]) -> None:
-    """Insert or replace rows. A finished item comes without unit and assignee, and keeps those it had."""
+    """Insert or replace rows, each item once, in their order. A finished item comes without unit and assignee, and keeps those it had."""
     if not rows:
         return
-    ids, kinds, cases, units, assignees, open_clocks, clock_ids, records = zip(*sorted(rows), strict=True)
+    ids, kinds, cases, units, assignees, open_clocks, clock_ids, records = zip(*rows, strict=True)
     columns = {
         "item_id": arrays.uuids(ids),
         "item_kind": arrays.small_ints(kinds),
@@ -68,7 +68,7 @@ def write(tx: Transaction, rows: Sequence[Row]) -> None:
 def forget(tx: Transaction, items: Sequence[UUID]) -> None:
     """Delete rows whose items the stream has forgotten."""
     if items:
-        tx.execute("delete from items where item_id = any(%b)", (arrays.uuids(sorted(items)),))
+        tx.execute("delete from items where item_id = any(%b)", (arrays.uuids(items),))
 
 
 def of_item(tx: Transaction, item: UUID, reach: Reach) -> list[Row]:

@@ -54,12 +54,14 @@ class Partition:
         policy = self._policies(fact.config_version)
         if isinstance(fact, TaskFact):
             key = key_of(ItemKind.TASK, fact.task_id)
-            if not self._is_known(key, fact.revision):
-                self._keep(key, apply_task(self._record(key), fact, policy, now), traceparent)
+            is_known, record = self._before(key, fact.revision)
+            if not is_known:
+                self._keep(key, apply_task(record, fact, policy, now), traceparent)
         elif isinstance(fact, CaseFact):
             key = key_of(ItemKind.CASE, fact.case_id)
-            if not self._is_known(key, fact.revision):
-                self._keep(key, apply_case(self._record(key), fact, policy, now), traceparent)
+            is_known, record = self._before(key, fact.revision)
+            if not is_known:
+                self._keep(key, apply_case(record, fact, policy, now), traceparent)
         else:
             self._take_communication(fact, policy, traceparent, now)
 
@@ -93,13 +95,20 @@ class Partition:
             self._keep(key, fire(record, now, late_before, self._policies(record.config_version), active_at), b"")
         return len(keys)
 
-    def _is_known(self, key: bytes, revision: int) -> bool:
-        """Whether this revision or a newer one was taken in; by the header alone, since repeats are many after a restart."""
+    def _before(self, key: bytes, revision: int) -> tuple[bool, Record | None]:
+        """Whether this revision or a newer one was taken in; if not, the record so far.
+
+        That it was is told by the header alone, since repeats are many after a restart.
+        """
         found = self.work.records.get(key)
-        if found is not None:
-            return found.revision >= revision
-        packed = self.timers.records.get(key)
-        return packed is not None and revision_of(packed) >= revision
+        if found is None:
+            packed = self.timers.records.get(key)
+            if packed is None or key in self.work.records:
+                return False, None
+            if revision_of(packed) >= revision:
+                return True, None
+            found = unpack(packed)
+        return found.revision >= revision, found
 
     def _record(self, key: bytes) -> Record | None:
         found = self.work.records.get(key, _MISSING)

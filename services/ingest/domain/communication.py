@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.ingest.domain.accounts import Account
@@ -27,8 +27,7 @@ _OURS = re.compile(rf"<({_UUID})\.{_UUID}@([^<>@\s]+)>", re.IGNORECASE)
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class MailReceived:
+class MailReceived(NamedTuple):
     """What a mail says as a communication. `files` are those that the event lists; the raw mail is not among them.
 
     `unreadable`: nothing could be read, so that the raw bytes are all there is to see.
@@ -71,7 +70,7 @@ def received(mail: ParsedMail, raw: bytes, account: Account, mail_domain: str, n
         channel_account=account.address,
         sender=mail.from_address.lower()[:LONGEST_HANDLE],
         sender_name=mail.from_name[:LONGEST_NAME],
-        recipients=tuple(address[:LONGEST_HANDLE] for address in (mail.to + mail.cc)[:MOST_RECIPIENTS]),
+        recipients=tuple([address[:LONGEST_HANDLE] for address in (mail.to + mail.cc)[:MOST_RECIPIENTS]]),
         subject_line=subject_line,
         text=text,
         text_truncated=truncated,
@@ -121,4 +120,4 @@ def _shortened(references: tuple[str, ...]) -> tuple[str, ...]:
     """The first, which names the conversation, and the latest."""
     if len(references) > MOST_REFERENCES:
         references = (references[0], *references[1 - MOST_REFERENCES :])
-    return tuple(reference[:LONGEST_LINE] for reference in references)
+    return tuple([reference[:LONGEST_LINE] for reference in references])

@@ -15,11 +15,12 @@ REVISION = 1
 
 def event_of(data: CommunicationReceived, *, now: datetime, config_version: int, traceparent: str) -> Event:
     """Its id derives from the communication's, so that receivers recognise a repeat."""
+    subject = str(data.communication_id)
     return Event(
-        id=event_id(data.communication_id, data.communication_id, data.event_type),
+        id=event_id(subject, subject, data.event_type),
         type=data.event_type,
         source=SOURCE,
-        subject=str(data.communication_id),
+        subject=subject,
         time=now,
         revision=REVISION,
         config_version=config_version,

@@ -130,16 +130,16 @@ class Ingest:
             return connection.execute(sql.encode()).fetchall()
 
 
-NOT_LEADER = 6
-"""Kafka's error code for a partition whose leader is not settled."""
+NOT_SETTLED = (6, -190)
+"""Kafka's error codes for a partition of a new topic: its leader is not chosen yet, the client has not heard of it yet."""
 
 
 def ends_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int] | None:
-    """First and next offset of a partition; None while Kafka still chooses its leader."""
+    """First and next offset of a partition; None while Kafka is not settled on it."""
     try:
         return consumer.get_watermark_offsets(place, timeout=20)
     except KafkaException as error:
-        if error.args[0].code() != NOT_LEADER:
+        if error.args[0].code() not in NOT_SETTLED:
             raise
         return None
 

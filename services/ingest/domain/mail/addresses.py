@@ -20,6 +20,7 @@ _SIMPLE = re.compile(r'(?:"([^"\\]*+)"|([^"<>,;:()\\@]*+))\s*<([^<>()\s,;:"\\]++
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|<([^<>]*+)>?|([,;:])|(\[[^\]]*+\]|[^"<,;:(\[]++|.)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPACE = re.compile(r"[\x00-\x20\x7f]+")
+_ONLY_ID = re.compile(r"<[!-;=?-~]{1,996}>")
 _ID = re.compile(r"<\s*+([^<>]++)>")
 _DATE = re.compile(r"(?:[A-Za-z]{3},?\s+)?(\d{1,2})\s+([A-Za-z]{3})\s+(\d{4})\s+(\d\d?):(\d\d)(?::(\d\d))?\s+([+-])(\d\d)(\d\d)(?!\d)")
 _MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
@@ -148,6 +149,8 @@ def _name(value: str, charset: str) -> str:
 
 def message_ids(value: str) -> list[str]:
     """The ids of a field in order, each in angle brackets; a bare id gets its brackets. At most 500, the last kept."""
+    if _ONLY_ID.fullmatch(value):
+        return [value]
     found = _ID.findall(value)
     if not found:
         found = [word for word in value.split() if "@" in word] or value.split()[:1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Robot(StrEnum):
@@ -16,8 +16,7 @@ class Robot(StrEnum):
     BULK = "bulk"
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(NamedTuple):
     """A file that came with a mail. `filename` is never empty and holds no path; `sha256` is hex over `content`.
 
     `inline`: meant to be shown within the text (an image of the HTML body). `content_id` has no angle brackets.
@@ -31,8 +30,7 @@ class Attachment:
     content_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedMail:
+class ParsedMail(NamedTuple):
     """A mail as far as it could be read. Absent strings are empty; message ids keep their angle brackets.
 
     `text` is the readable body; `text_from_html` says that it was rendered from `html` because no plain part had text.

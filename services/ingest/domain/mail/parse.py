@@ -215,7 +215,7 @@ def _read_text(part: Part, reading: _Reading) -> _Body:
 
 def _alternative(bodies: list[_Body]) -> _Body:
     """Ways of saying one thing: the plain ones for reading, the last HTML (the richest, RFC 2046) for showing."""
-    text = "\n\n".join(dict.fromkeys(body.text.strip("\n") for body in bodies if not _is_blank(body.text)))
+    text = "\n\n".join(dict.fromkeys([body.text.strip("\n") for body in bodies if not _is_blank(body.text)]))
     return _Body(text, next((body.html for body in reversed(bodies) if body.html), ""))
 
 

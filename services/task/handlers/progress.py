@@ -70,7 +70,7 @@ def after_end(work: Work, task: Task, cause: Cause) -> None:
     for planned in advance.deadlines:
         waiting = work.tasks[plan.task_id(planned.code)]
         waiting.start_by = planned.start_by
-        work.save_quietly(waiting)
+        work.touch_task(waiting)
 
 
 def _with_open(plan: Plan, code: str) -> Plan:

@@ -55,6 +55,8 @@ class Work:
         self.cases: dict[UUID, Case] = {}
         self.tasks: dict[UUID, Task] = {}
         self._by_case: dict[UUID, dict[UUID, Task]] = {}
+        self._new_cases: dict[UUID, Case] = {}
+        self._new_tasks: dict[UUID, Task] = {}
         self._changed_cases: dict[UUID, Case] = {}
         self._changed_tasks: dict[UUID, Task] = {}
         self._history: list[Change] = []
@@ -90,12 +92,15 @@ class Work:
 
     def touch_case(self, case: Case) -> None:
         """The case is new or changed."""
-        self.cases[case.id] = case
-        self._changed_cases[case.id] = case
+        if case.id not in self.cases:
+            self.cases[case.id] = self._new_cases[case.id] = case
+        elif case.id not in self._new_cases:
+            self._changed_cases[case.id] = case
 
-    def save_quietly(self, task: Task) -> None:
-        """Keep a change of the task that no event tells of."""
-        self._changed_tasks[task.id] = task
+    def touch_task(self, task: Task) -> None:
+        """The task is changed, whether an event tells of it or not."""
+        if task.id not in self._new_tasks:
+            self._changed_tasks[task.id] = task
 
     def record(
         self,
@@ -115,9 +120,11 @@ class Work:
     def record_as(self, payload: TaskState, task: Task, cause: Cause) -> None:
         """The task is new or changed, and `payload` is what there is to tell of it."""
         task.revision += 1
-        self._changed_tasks[task.id] = task
-        ordinal = 0
-        if task.revision > 1:  # a first event is the only one of its cause and type
+        ordinal = 0  # a task's first event is the only one of its cause and type
+        if task.revision == 1:
+            self._new_tasks[task.id] = task
+        else:
+            self.touch_task(task)
             place = (cause.id, task.id, payload.event_type)
             ordinal = self._ordinals.get(place, 0)
             self._ordinals[place] = ordinal + 1
@@ -126,7 +133,7 @@ class Work:
     def record_plan(self, case: Case, task_ids: tuple[UUID, ...], cause: Cause) -> None:
         """The case's plan was made (or is told of again)."""
         case.plan_revision += 1
-        self._changed_cases[case.id] = case
+        self.touch_case(case)
         payload = payloads.plan_payload(case, task_ids)
         plan_id = derive("plan", case.id)
         self._emissions.append(Emission(payload, plan_id, case.id, case.plan_revision, cause, case.config_version, 0))
@@ -141,6 +148,7 @@ class Work:
 
     def save(self, tx: Transaction) -> None:
         """Write what changed and emit the events, in the order in which they were recorded."""
+        repository.insert_new(tx, self._new_cases.values(), self._new_tasks.values())
         repository.save_cases(tx, self._changed_cases.values())
         repository.save_tasks(tx, self._changed_tasks.values())
         repository.save_history(tx, self._history)

@@ -22,6 +22,9 @@ _TASK = ", ".join(f"t.{name.strip()}" for name in TASK_COLUMNS.split(","))
 _CASE = ", ".join(f"c.{name.strip()}" for name in CASE_COLUMNS.split(","))
 _TASK_WIDTH = TASK_COLUMNS.count(",") + 1
 _DUE = "coalesce(t.due_at, 'infinity')"
+RANKS = ("high", "normal", "low")
+"""Priorities as lists sorted by them run."""
+_RANK = "case t.priority when 'high' then 0 when 'normal' then 1 when 'low' then 2 else 3 end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,10 @@ def list_tasks(tx: Transaction, caller: Caller, wanted: Filter, sort: Sort, limi
         conditions.append("t.unit = %(wanted_unit)s")
     if wanted.available:
         conditions.append("t.assignee is null")
-    order = f"{_DUE}, t.id" if sort == "due" else f"t.priority_rank, {_DUE}, t.id"
+    order = f"{_DUE}, t.id" if sort == "due" else f"{_RANK}, {_DUE}, t.id"
     if after is not None:
         place = "coalesce(%(due_at)s::timestamptz, 'infinity'), %(id)s::uuid"
-        conditions.append(f"({order}) > ({place if sort == 'due' else '%(rank)s::smallint, ' + place})")
+        conditions.append(f"({order}) > ({place if sort == 'due' else '%(rank)s::int, ' + place})")
         values |= {"due_at": after[-2], "id": after[-1], "rank": after[0]}
     values |= {
         "case_id": wanted.case_id,
@@ -77,10 +80,6 @@ def list_tasks(tx: Transaction, caller: Caller, wanted: Filter, sort: Sort, limi
         values,
     )
     return [_shown(row) for row in rows]
-
-
-RANKS = ("high", "normal", "low")
-"""Priorities as lists sorted by them run."""
 
 
 def keys_of(task: Task, sort: Sort) -> tuple[Any, ...]:

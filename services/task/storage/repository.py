@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import orjson
+from psycopg.errors import UniqueViolation
 
 from services.task.domain import lifecycle
 from services.task.domain.case import Case, Customer
@@ -29,8 +30,6 @@ _CASE_AGAIN = """
         plan_revision = excluded.plan_revision, planned_at = excluded.planned_at
 """
 
-# An upsert, though the rows of a plan are new: a replica that lost its partition in the meantime must meet the guard of
-# its offsets, not a unique key, which would look as if the message were to blame.
 _TASK_AGAIN = """
     on conflict (id) do update set
         revision = excluded.revision, subject_line = excluded.subject_line, description = excluded.description,
@@ -85,8 +84,36 @@ def lock_tasks_without_case(tx: Transaction, task_ids: Iterable[UUID]) -> list[T
     return [task_of(row) for row in rows]
 
 
+def insert_new(tx: Transaction, cases: Collection[Case], tasks: Collection[Task]) -> None:
+    """Insert what was not known, which costs a third less than `save_cases` and `save_tasks` do.
+
+    Where another replica was faster, its rows are overwritten, as those two would do: a unique key must not look as if the message were
+    to blame.
+    """
+    if not cases and not tasks:
+        return
+    tx.execute("savepoint before_new")
+    try:
+        _write_cases(tx, cases)
+        _write_tasks(tx, tasks)
+    except UniqueViolation:
+        tx.execute("rollback to savepoint before_new")
+        save_cases(tx, cases)
+        save_tasks(tx, tasks)
+    tx.execute("release savepoint before_new")
+
+
 def save_cases(tx: Transaction, cases: Collection[Case]) -> None:
     """Insert or overwrite."""
+    _write_cases(tx, cases, _CASE_AGAIN)
+
+
+def save_tasks(tx: Transaction, tasks: Collection[Task]) -> None:
+    """Insert or overwrite."""
+    _write_tasks(tx, tasks, _TASK_AGAIN)
+
+
+def _write_cases(tx: Transaction, cases: Collection[Case], on_conflict: str = "") -> None:
     if not cases:
         return
     columns = {
@@ -103,11 +130,10 @@ def save_cases(tx: Transaction, cases: Collection[Case]) -> None:
         "plan_revision": arrays.big_ints(case.plan_revision for case in cases),
         "planned_at": arrays.moments(case.planned_at for case in cases),
     }
-    arrays.insert(tx, "cases", columns, _CASE_AGAIN)
+    arrays.insert(tx, "cases", columns, on_conflict)
 
 
-def save_tasks(tx: Transaction, tasks: Collection[Task]) -> None:
-    """Insert or overwrite."""
+def _write_tasks(tx: Transaction, tasks: Collection[Task], on_conflict: str = "") -> None:
     if not tasks:
         return
     standings = [task.standing for task in tasks]
@@ -138,7 +164,7 @@ def save_tasks(tx: Transaction, tasks: Collection[Task]) -> None:
         "in_progress_at": arrays.moments(standing.in_progress_at for standing in standings),
         "ended_at": arrays.moments(standing.ended_at for standing in standings),
     }
-    arrays.insert(tx, "tasks", columns, _TASK_AGAIN)
+    arrays.insert(tx, "tasks", columns, on_conflict)
 
 
 def save_history(tx: Transaction, changes: Collection[Change]) -> None:

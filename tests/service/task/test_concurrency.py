@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from services.task.api import routers
 from services.task.settings import TaskSettings
+from services.task.storage import repository
 from shared.ids import derive, task_id
 from shared.messaging.kafka import Consumer, consumer_settings, headers_of
 from shared.schemas import topics
@@ -19,6 +21,7 @@ from tests.service.task.conftest import TaskService, a_case_event, assert_gaples
 from tests.support.waiting import eventually
 from tests.support.web import a_verifier, served
 
+CASE = derive("test case", 1)
 CASES = 40
 ROUNDS = 6
 
@@ -58,6 +61,18 @@ def test_completions_beside_batches_keep_every_revision_in_order(service: TaskSe
     for subject, revisions in seen.items():
         assert revisions == list(range(1, len(revisions) + 1)), subject
     assert {(subject, revision) for subject, revisions in seen.items() for revision in revisions} == expected
+
+
+def test_what_another_replica_inserted_meanwhile_is_overwritten(service: TaskService) -> None:
+    service.feed(a_case_event())
+    with service.database.transaction() as tx:
+        cases = repository.lock_cases(tx, [CASE])
+        tasks = repository.tasks_of_cases(tx, [CASE])
+        cases[CASE].title = "Told anew"
+        unknown = replace(cases[CASE], id=derive("test case", "unknown"))
+        repository.insert_new(tx, [*cases.values(), unknown], tasks.values())
+    assert [row["title"] for row in service.rows("select title from cases")] == ["Told anew"] * 2
+    assert service.rows("select count(*) from tasks") == [{"count": 3}]
 
 
 def _on_kafka(kafka: str, prefix: str, subjects: set[str], count: int) -> dict[str, list[int]]:

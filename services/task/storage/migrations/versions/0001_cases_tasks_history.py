@@ -45,8 +45,6 @@ def upgrade() -> None:
             assignee text,
             unit text not null,
             priority text not null,
-            priority_rank smallint not null generated always as
-                (case priority when 'high' then 0 when 'normal' then 1 when 'low' then 2 else 3 end) stored,
             customer jsonb,
             planned_at timestamptz not null,
             starts_at timestamptz,           -- while it waits for a lag: when that is over

@@ -98,7 +98,7 @@ def queue(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
         "traceparent": _texts([occasion.traceparent for occasion in occasions]),
         "facts": arrays.texts(_documents(occasions)),
     }
-    arrays.insert(tx, "deliveries", columns, "on conflict do nothing", casts={"facts": "json"})
+    arrays.insert(tx, "deliveries", columns, "on conflict do nothing")
     tx.execute("select pg_notify(%s, '')", (CHANNEL,))
 
 
@@ -129,8 +129,8 @@ with due as (
 update deliveries d
 set state = 'claimed', claimed_by = %(me)s, due_at = now() + %(lease)s, attempts = attempts + 1, takeovers = takeovers + due.taken_over::int
 from due where d.id = due.id
-returning d.id, definition, template, config_version, item_kind, item_id, case_id, thread_id, recipient, recipient_name, audience, facts,
-          message_id, traceparent, attempts, due.taken_over, created_at, now() - created_at
+returning d.id, definition, template, config_version, item_kind, item_id, case_id, thread_id, recipient, recipient_name, audience,
+          facts::json, message_id, traceparent, attempts, due.taken_over, created_at, now() - created_at
 """
 
 

@@ -38,7 +38,7 @@ create table deliveries (
     state text not null default 'queued' check (state in ('queued', 'claimed', 'sent', 'failed')),
     claimed_by text not null default '',
     error text not null default '',
-    facts json not null,
+    facts text not null,
     finished_at timestamptz
 );
 comment on table deliveries is 'A message to one recipient, from the event that caused it to the server that took it.';
@@ -46,7 +46,7 @@ comment on column deliveries.due_at is 'Queued: when to try next. Claimed: when 
 comment on column deliveries.attempts is 'Claims so far; with the id it names one claim, so that only its holder can record how it ended.';
 comment on column deliveries.takeovers is 'Claims made while another was still open: each of those may have sent the message unrecorded.';
 comment on column deliveries.unit is 'With assignee: in whose hands the item was, and so who may see the delivery.';
-comment on column deliveries.facts is 'What the tags are made from when the message is sent; only read whole.';
+comment on column deliveries.facts is 'JSON of what the tags are made from; only read whole, and as text cheapest to write.';
 create index deliveries_due on deliveries (due_at) where state in ('queued', 'claimed');
 create index deliveries_failed on deliveries (sequence) where state = 'failed';
 create index deliveries_by_sequence on deliveries (sequence);

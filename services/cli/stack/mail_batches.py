@@ -26,8 +26,10 @@ def as_request(mails: Sequence[bytes]) -> tuple[dict[str, str], bytes]:
     if len(mails) == 1:
         return {"Content-Type": "message/rfc822"}, mails[0]
     boundary = secrets.token_hex(24).encode()
-    body = bytearray()
+    # Without fields of its own a digest's part is a mail.
+    begin = b"--" + boundary + b"\r\n\r\n"
+    pieces: list[bytes] = []
     for mail in mails:
-        body += b"--" + boundary + b"\r\nContent-Type: message/rfc822\r\n\r\n" + mail + b"\r\n"
-    body += b"--" + boundary + b"--\r\n"
-    return {"Content-Type": f'multipart/digest; boundary="{boundary.decode()}"'}, bytes(body)
+        pieces += (begin, mail, b"\r\n")
+    pieces.append(b"--" + boundary + b"--\r\n")
+    return {"Content-Type": f'multipart/digest; boundary="{boundary.decode()}"'}, b"".join(pieces)

@@ -82,6 +82,8 @@ def _boundary_line(body: bytes, delimiter: bytes, start: int) -> _Line:
     while position >= 0:
         if position == 0 or body.endswith(b"\r\n", 0, position):
             after = position + len(delimiter)
+            if body.startswith(b"\r\n", after):
+                return _Line(position, after + 2, False)
             if closing := _CLOSING.match(body, after):
                 return _Line(position, closing.end(), True)
             if padding := _PADDING.match(body, after):

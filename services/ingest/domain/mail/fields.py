@@ -50,6 +50,10 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
     fields: Fields = {}
     found_fields = _FIELDS.findall(text)
     if found and len(found_fields) <= MAX_FIELDS and len(found_fields) == _count_lines(text):
+        fields = {name.lower(): [value] for name, value in found_fields}
+        if len(fields) == len(found_fields):
+            return fields, body
+        fields = {}
         for name, value in found_fields:
             fields.setdefault(name.lower(), []).append(value)
         return fields, body

@@ -235,15 +235,15 @@ def _communication(envelope: Envelope, fields: CommunicationFields, is_expired: 
     )
 
 
-Reader = tuple[TypeAdapter[Any], Callable[[Envelope, Any, bool], Fact], bool]
+Reader = tuple[Callable[[bytes], Any], Callable[[Envelope, Any, bool], Fact], bool]
 
 READERS: dict[bytes, Reader] = {
     payload.event_type.encode(): reader
     for reader, payloads in (
-        ((_TASK, _task, False), (p for p in PAYLOADS.values() if issubclass(p, events.TaskState))),
-        ((_CASE, _case, False), (p for p in PAYLOADS.values() if issubclass(p, events.CaseState))),
-        ((_COMMUNICATION, _communication, False), (events.CommunicationRecorded,)),
-        ((_COMMUNICATION, _communication, True), (events.CommunicationExpired,)),
+        ((_TASK.validator.validate_json, _task, False), (p for p in PAYLOADS.values() if issubclass(p, events.TaskState))),
+        ((_CASE.validator.validate_json, _case, False), (p for p in PAYLOADS.values() if issubclass(p, events.CaseState))),
+        ((_COMMUNICATION.validator.validate_json, _communication, False), (events.CommunicationRecorded,)),
+        ((_COMMUNICATION.validator.validate_json, _communication, True), (events.CommunicationExpired,)),
     )
     for payload in payloads
 }
@@ -262,12 +262,12 @@ def read_fact(topic: str, headers: Mapping[str, bytes], value: bytes | None) -> 
     reader = READERS.get(name)
     if reader is None:
         return None
-    adapter, build, is_expired = reader
+    fields_of, build, is_expired = reader
     envelope = read_envelope(headers)
     if value is None:
         raise Undecodable("empty value on an event")
     try:
-        return build(envelope, adapter.validate_json(value), is_expired)
+        return build(envelope, fields_of(value), is_expired)
     except ValidationError as error:
         problems = [f"{'.'.join(str(p) for p in e['loc']) or 'data'}: {e['msg']}" for e in error.errors()[:5]]
         kind = Garbage if any(e["type"] == "json_invalid" for e in error.errors()[:1]) else Undecodable

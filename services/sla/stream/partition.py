@@ -30,6 +30,8 @@ class Work:
     alerts: list[Written] = field(default_factory=list)
     told: dict[str, int] = field(default_factory=dict)
     """How many alerts of each type."""
+    ignored: int = 0
+    """How many events changed nothing."""
     popped: list[bytes] = field(default_factory=list)
     offsets: dict[str, int] = field(default_factory=dict)
     """By topic, the next offset after what was taken in."""
@@ -119,7 +121,7 @@ class Partition:
 
     def _keep(self, key: bytes, outcome: Outcome | None, traceparent: bytes) -> None:
         if outcome is None:
-            metrics.IGNORED.inc()
+            self.work.ignored += 1
             return
         if outcome.alerts:
             kind, item = item_of(key)
@@ -139,6 +141,7 @@ class Partition:
             self.timers.put(key, packed)
         for kind, count in self.work.told.items():
             metrics.ALERTS.labels(kind).inc(count)
+        metrics.IGNORED.inc(self.work.ignored)
         self.work = Work()
 
     def undo(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -153,14 +154,15 @@ class Work:
         repository.save_tasks(tx, self._changed_tasks.values())
         repository.save_history(tx, self._history)
         self._count()
+        text = lru_cache(maxsize=16)(str)  # events of one case, of one cause, follow each other
         for emission in self._emissions:
             cause = emission.cause
             tx.emit(
                 emission.payload,
                 aggregate_id=emission.aggregate_id,
-                key=emission.key,
+                key=text(emission.key),
                 revision=emission.revision,
-                cause=cause.id,
+                cause=text(cause.id),
                 time=cause.at,
                 config_version=emission.config_version,
                 traceparent=cause.traceparent,

@@ -122,7 +122,14 @@ def stream_consumer(kafka: str, group: str, instance: str) -> Consumer:
     """
     return Consumer(
         consumer_settings(kafka, group, instance)
-        | {"enable.partition.eof": True, "queued.max.messages.kbytes": 131_072, "queued.min.messages": 1000, "fetch.wait.max.ms": 50}
+        | {
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 131_072,
+            "queued.min.messages": 1000,
+            # Nobody waits for a stream as people wait for a message: what comes gathers at the broker for a moment.
+            "fetch.min.bytes": 1_000_000,
+            "fetch.wait.max.ms": 100,
+        }
     )
 
 

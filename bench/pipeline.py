@@ -157,7 +157,7 @@ def measure_throughput(stack: Stack, count: int) -> float:
             assert done is None
     say(f"accepted after {time.perf_counter() - started:.1f} s")
     wanted = before + TASKS * count
-    while (now := queued(admin)) < wanted:
+    while (now := newest(admin)) < wanted or (now := queued(admin)) < wanted:
         if time.perf_counter() - started > 600:
             raise TimeoutError(f"{now - before} of {wanted - before} deliveries queued after 600 s")
         time.sleep(0.1)
@@ -174,6 +174,12 @@ def queued(admin: psycopg.Connection[Any]) -> int:
     """How many deliveries there are."""
     row = admin.execute("select count(*) from notify_service.deliveries").fetchone()
     return int(row[0]) if row else 0
+
+
+def newest(admin: psycopg.Connection[Any]) -> int:
+    """At least as many as there are deliveries, and cheap to ask: what is measured must not wait for whoever measures."""
+    row = admin.execute("select max(sequence) from notify_service.deliveries").fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def free_port() -> int:

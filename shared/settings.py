@@ -26,7 +26,7 @@ class ProcessSettings(BaseSettings):
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     jwks_url: str = Field(default="", description="Where the public keys of access tokens are; needed by every role with an API.")
     issuer: str = Field(default="casestream", description="The `iss` that access tokens must carry.")
-    batch_size: int = Field(default=500, ge=1, description="Most messages in one consumed batch.")
+    batch_size: int = Field(default=1000, ge=1, description="Most messages in one consumed batch.")
     bad_in_a_row: int = Field(
         default=100,
         ge=1,

@@ -44,8 +44,8 @@ SETTINGS = {
     # There is nobody else to elect.
     "controller.quorum.election.timeout.ms": "100",
     "controller.quorum.election.backoff.max.ms": "100",
-    "num.network.threads": "2",
-    "num.io.threads": "4",
+    "num.network.threads": "1",
+    "num.io.threads": "2",
     "log.cleaner.dedupe.buffer.size": "33554432",
     # A node that leaves without a word may come back only after its session of 9 s has run out.
     "controlled.shutdown.enable": "true",

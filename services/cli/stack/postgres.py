@@ -41,7 +41,6 @@ SETTINGS = {
     "jit": "off",
     "random_page_cost": "1.1",
     "effective_io_concurrency": "16",
-    "autovacuum_naptime": "10s",
     "unix_socket_directories": "",
     "listen_addresses": LOOPBACK,
     "password_encryption": "scram-sha-256",

@@ -192,7 +192,6 @@ _FURTHER: dict[str, dict[str, Any]] = {
         "starts_at": RECEIVED + timedelta(days=2),
     },
     "casestream.plan.made.v1": {"case_id": CASE, "subject": "water-leak", "task_ids": (TASK, _id("task-2"))},
-    "casestream.clock.started.v1": {"fired_at": RECEIVED},
     "casestream.clock.due-soon.v1": {"rung": "due-soon"},
     "casestream.clock.overdue.v1": {"rung": "overdue", "fired_at": RECEIVED + timedelta(hours=4)},
     "casestream.clock.expired.v1": {

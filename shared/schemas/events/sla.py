@@ -63,12 +63,6 @@ class ClockState(Payload):
     repetition: int = 0
 
 
-class ClockStarted(ClockState):
-    """The clock runs."""
-
-    event_type: ClassVar[str] = "casestream.clock.started.v1"
-
-
 class ClockDueSoon(ClockState):
     """The item is due soon."""
 

@@ -49,6 +49,8 @@ log = get_logger(__name__)
 
 IDLE_SECONDS = 0.5
 """Longest wait when nothing is due and nothing comes."""
+QUIET_SECONDS = 0.15
+"""When nothing more has come for so long, what has gathered is not kept waiting."""
 BEHIND_SECONDS = 0.02
 """Longest wait while something is due that must not fire before its partition's inputs are read."""
 UPKEEP_SECONDS = 2.0
@@ -137,8 +139,14 @@ class Stream:
         if first.error() is not None:
             return [first, *self._consumer.consume(self._settings.stream_batch_size, 0)]
         # Each transaction costs the brokers the same however little is in it, so let some gather; no due timer waits for that.
-        linger = min(self._settings.stream_linger_seconds, self._patience())
-        return [first, *self._consumer.consume(self._settings.stream_batch_size - 1, linger)]
+        until = time.monotonic() + min(self._settings.stream_linger_seconds, self._patience())
+        messages, size = [first], self._settings.stream_batch_size
+        while len(messages) < size:
+            more = self._consumer.consume(size - len(messages), max(0, min(until - time.monotonic(), QUIET_SECONDS)))
+            messages += more
+            if not more or time.monotonic() >= until:
+                break
+        return messages
 
     def _patience(self) -> float:
         if not self._is_assigned:

@@ -45,6 +45,7 @@ from shared.messaging.kafka import Consumer, Producer, consumer_settings, produc
 from shared.messaging.topics import create_topics
 from shared.messaging.transactional import OFFSET_BEGINNING, TopicPartition, changelog_reader, is_end
 from shared.observability import configure_logging
+from shared.roles import collect_rarely
 from shared.schemas import topics
 from shared.schemas.configuration.check import check_configuration
 from shared.schemas.events import TaskAssigned, TaskDueChanged, TaskLifeCycle, TaskState, TaskStatusChanged, TaskTriggered
@@ -157,6 +158,7 @@ def a_month_away(number: int) -> datetime:
 def stream_process(kafka: str, database: str, prefix: str, pipe: Connection) -> None:
     """Run sla's stream. On `count` it tells how many messages it has taken in and committed; ends on anything else."""
     configure_logging("sla", "bench", "WARNING")
+    collect_rarely()  # as the service's own start does
     configuration = check_configuration(SAMPLE.read_text()).configuration
     assert configuration is not None
     settings = Settings(kafka=kafka, database=database, port=0, topic_prefix=prefix)

@@ -19,9 +19,14 @@ def run_role(service: str, roles: Mapping[str, Callable[[], None]]) -> None:
     if role is None:
         sys.stderr.write(f"usage: python -m services.{service} {'|'.join(roles)}\n")
         sys.exit(2)
+    collect_rarely()
+    role()
+
+
+def collect_rarely() -> None:
+    """Have Python look for cycles of garbage as rarely as suits a process that works through batches."""
     gc.set_threshold(*COLLECT_AFTER)
     gc.freeze()  # modules and classes stay for good: no collection need look at them
-    role()
 
 
 def database_url() -> str:

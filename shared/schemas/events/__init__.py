@@ -109,7 +109,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         TaskScheduled,
         TaskRepublished,
         PlanMade,
-            ClockDueSoon,
+        ClockDueSoon,
         ClockOverdue,
         ClockExpired,
         ClockLagOver,

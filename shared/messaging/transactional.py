@@ -125,7 +125,7 @@ def stream_consumer(kafka: str, group: str, instance: str) -> Consumer:
         | {
             "enable.partition.eof": True,
             "queued.max.messages.kbytes": 131_072,
-            "queued.min.messages": 1000,
+            "queued.min.messages": 100_000,
             # Nobody waits for a stream as people wait for a message: what comes gathers at the broker for a moment.
             "fetch.min.bytes": 1_000_000,
             "fetch.wait.max.ms": 100,

@@ -15,6 +15,6 @@ class Settings(ProcessSettings):
         default=0.5,
         ge=0,
         le=5,
-        description="How long the stream gathers messages before it commits them: each transaction costs Kafka the same however little "
-        "is in it. Timers do not wait for that.",
+        description="How long at most the stream gathers messages, while more come, before it commits them: each transaction costs Kafka "
+        "the same however little is in it. Timers do not wait for that.",
     )

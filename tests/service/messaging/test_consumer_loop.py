@@ -12,6 +12,7 @@ import pytest
 
 from shared.messaging import NotYet
 from shared.messaging.batch import BadRelease, BatchProcessor, Incoming
+from shared.messaging.kafka import Consumer, TopicPartition, consumer_settings
 from shared.schemas import topics
 from shared.schemas.envelope import Event
 from shared.storage import Database, dead_letters
@@ -52,6 +53,16 @@ def test_a_repeat_of_an_event_changes_nothing(tally: TallyService) -> None:
         tally.produce(event, a_plan(case=2))
         eventually(lambda: tally.taken() == 2)
     assert tally.rows("select count(*) from inbox") == [(2,)]
+
+
+def test_kafka_is_told_how_far_we_are_for_those_who_watch_lag(tally: TallyService) -> None:
+    tally.produce(*(a_plan(case=case) for case in range(1, 41)))
+    places = [TopicPartition(tally.prefix + topics.TASKS, number) for number in range(topics.PARTITIONS)]
+    watcher = Consumer(consumer_settings(tally.kafka, f"{tally.prefix}casestream-tally", None))
+    with tally.running():
+        eventually(lambda: tally.taken() == 40)
+        eventually(lambda: sum(max(0, place.offset) for place in watcher.committed(places, timeout=10)) == 40)
+    watcher.close()
 
 
 def test_the_position_is_the_databases_not_kafkas(tally: TallyService) -> None:

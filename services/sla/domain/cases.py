@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from services.sla.domain.clocks import (
     CASE_CLOCKS,
@@ -31,7 +34,7 @@ REACHED: Final = {
 """The life-cycle states in which what a clock measures has happened."""
 
 
-class CaseFact(NamedTuple):
+class CaseFact(Struct, frozen=True, gc=False):
     """A case as an event tells it; `at` is the event's time."""
 
     case_id: str
@@ -53,7 +56,7 @@ def apply_case(record: Record | None, fact: CaseFact, policy: Policy, now: Momen
     if record is not None and fact.revision <= record.revision:
         return None
     if fact.at > now:  # another host's clock may be ahead
-        fact = fact._replace(at=now)
+        fact = replace(fact, at=now)
     clocks: list[Clock] = []
     alerts: list[Alert] = []
     needs_target = _needs_target(record, fact)
@@ -158,4 +161,4 @@ def _retarget(clock: Clock, fact: CaseFact, policy: Policy, now: Moment) -> tupl
     if (fresh.budget, fresh.calendar, fresh.is_pausable) == (clock.budget, clock.calendar, clock.is_pausable):
         return clock, []
     withdrawn, alerts = withdraw(clock, fact.at, now, policy.calendar_of(clock.calendar), policy.ladder)
-    return fresh._replace(events=withdrawn.events), alerts
+    return replace(fresh, events=withdrawn.events), alerts

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum, StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, due_micros
 from shared.calendars.arithmetic import add_micros, between_micros, share_of
@@ -54,7 +57,7 @@ class AlertType(StrEnum):
     CLOSED = "closed"
 
 
-class Clock(NamedTuple):
+class Clock(Struct, frozen=True, gc=False, array_like=True):
     """A clock. `due_at` is the moment its time is used up; while suspended, the moment it would have been when the suspension began."""
 
     kind: ClockKind
@@ -82,7 +85,7 @@ class Clock(NamedTuple):
         return bool(self.suspensions) and self.suspensions[-1][1] is None
 
 
-class Alert(NamedTuple):
+class Alert(Struct, frozen=True, gc=False):
     """Something to tell about a clock; `clock` is its state then, `revision` gapless per clock."""
 
     type: AlertType
@@ -156,19 +159,19 @@ def start_clock(
 def measure(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Clock:
     """`clock` with its moments worked out anew from its ledger. The rungs that have fired stay fired."""
     if clock.closed_at is not None or clock.is_suspended:
-        return clock._replace(next_at=None)
+        return replace(clock, next_at=None)
     due_at = moment_after(clock, calendar, clock.budget)
     soon_at = moment_after(clock, calendar, int(clock.budget * ladder.due_soon_share)) if ladder and clock.budget > 0 else None
     if due_at is None:
-        return clock._replace(next_at=None)
-    clock = clock._replace(due_at=due_at, soon_at=soon_at)
+        return replace(clock, next_at=None)
+    clock = replace(clock, due_at=due_at, soon_at=soon_at)
     if clock.rung == Rung.DUE_SOON and soon_at is not None:
-        return clock._replace(next_at=soon_at)
+        return replace(clock, next_at=soon_at)
     if clock.rung <= Rung.OVERDUE:
-        return clock._replace(next_at=due_at)
+        return replace(clock, next_at=due_at)
     # Repetitions count from the moment it runs again, so that a long wait does not end in a volley.
     resumed_at = clock.suspensions[-1][1] if clock.suspensions else None
-    return clock._replace(next_at=next_repetition(clock, max(due_at, resumed_at or due_at), calendar, ladder))
+    return replace(clock, next_at=next_repetition(clock, max(due_at, resumed_at or due_at), calendar, ladder))
 
 
 def next_repetition(clock: Clock, after: Moment, calendar: Calendar, ladder: Ladder | None) -> Moment | None:
@@ -184,14 +187,14 @@ def next_repetition(clock: Clock, after: Moment, calendar: Calendar, ladder: Lad
 def suspend(clock: Clock, at: Moment) -> Clock:
     """`clock` stopped at `at`: it keeps what time it has left."""
     begins = max(at, clock.started_at, clock.suspensions[-1][1] or 0 if clock.suspensions else 0)
-    return clock._replace(next_at=None, suspensions=(*clock.suspensions, (begins, None)))
+    return replace(clock, next_at=None, suspensions=(*clock.suspensions, (begins, None)))
 
 
 def resume(clock: Clock, at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
     """`clock` running again from `at`, with the time it had left."""
     begins = clock.suspensions[-1][0]
     spans = (*clock.suspensions[:-1], (begins, max(at, begins)))
-    return measure(clock._replace(suspensions=spans), calendar, ladder)
+    return measure(replace(clock, suspensions=spans), calendar, ladder)
 
 
 def close(clock: Clock, at: Moment, outcome: str | None = None) -> tuple[Clock, Alert]:
@@ -199,7 +202,7 @@ def close(clock: Clock, at: Moment, outcome: str | None = None) -> tuple[Clock, 
     at = max(at, clock.started_at)
     used_until = clock.suspensions[-1][0] if clock.is_suspended else at
     outcome = outcome or ("met" if used_until <= clock.due_at else "missed")
-    closed = clock._replace(next_at=None, closed_at=at, events=clock.events + 1)
+    closed = replace(clock, next_at=None, closed_at=at, events=clock.events + 1)
     return closed, Alert(AlertType.CLOSED, closed, closed.events, "none", 0, closed.due_at, at, outcome=outcome)
 
 
@@ -209,7 +212,7 @@ def reopen(clock: Clock, at: Moment, calendar: Calendar, ladder: Ladder | None) 
     spans = clock.suspensions
     if clock.is_suspended:
         closed_at, spans = spans[-1][0], spans[:-1]
-    return measure(clock._replace(closed_at=None, suspensions=(*spans, (closed_at, max(at, closed_at)))), calendar, ladder)
+    return measure(replace(clock, closed_at=None, suspensions=(*spans, (closed_at, max(at, closed_at)))), calendar, ladder)
 
 
 def withdraw(clock: Clock, at: Moment, now: Moment, calendar: Calendar, ladder: Ladder | None) -> tuple[Clock, list[Alert]]:
@@ -223,10 +226,10 @@ def withdraw(clock: Clock, at: Moment, now: Moment, calendar: Calendar, ladder: 
             break
         if fires_at > at:
             told.append((AlertType.OVERDUE, repetition))
-        fires_at = next_repetition(clock._replace(rung=Rung.FIRST_REPETITION), fires_at, calendar, ladder)
+        fires_at = next_repetition(replace(clock, rung=Rung.FIRST_REPETITION), fires_at, calendar, ladder)
     alerts = []
     for rung, repetition in told:
-        clock = clock._replace(events=clock.events + 1)
+        clock = replace(clock, events=clock.events + 1)
         alerts.append(Alert(AlertType.WITHDRAWN, clock, clock.events, rung, repetition, clock.due_at, now))
     return clock, alerts
 
@@ -238,11 +241,11 @@ def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calenda
         fires_at, rung = clock.next_at, clock.rung
         late = fires_at < late_before
         if rung == Rung.DUE_SOON:
-            clock = clock._replace(rung=rung + 1, events=clock.events + 1, next_at=clock.due_at)
+            clock = replace(clock, rung=rung + 1, events=clock.events + 1, next_at=clock.due_at)
             alerts.append(Alert(AlertType.DUE_SOON, clock, clock.events, AlertType.DUE_SOON, 0, clock.due_at, now, late))
         else:
-            clock = clock._replace(rung=rung + 1, events=clock.events + 1)
-            clock = clock._replace(next_at=next_repetition(clock, fires_at, calendar, ladder))
+            clock = replace(clock, rung=rung + 1, events=clock.events + 1)
+            clock = replace(clock, next_at=next_repetition(clock, fires_at, calendar, ladder))
             alerts.append(Alert(AlertType.OVERDUE, clock, clock.events, AlertType.OVERDUE, rung - Rung.OVERDUE, clock.due_at, now, late))
     return clock, alerts
 
@@ -250,5 +253,5 @@ def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calenda
 def fire_once(clock: Clock, kind: AlertType, now: Moment, late_before: Moment) -> tuple[Clock, Alert]:
     """Fire the only rung of a clock without a ladder (an expiry, a lag)."""
     late = clock.due_at < late_before
-    fired = clock._replace(rung=Rung.FIRST_REPETITION, next_at=None, closed_at=now, events=clock.events + 1)
+    fired = replace(clock, rung=Rung.FIRST_REPETITION, next_at=None, closed_at=now, events=clock.events + 1)
     return fired, Alert(kind, fired, fired.events, kind, 0, fired.due_at, now, late)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
+from msgspec.structs import replace
 
 from services.sla.domain.clocks import Clock, ClockKind, Moment, start_clock
 from services.sla.domain.policy import Policy
@@ -10,7 +11,7 @@ from services.sla.domain.records import NO_FACTS, RETENTION, Facts, ItemKind, Ou
 from shared.calendars import ROUND_THE_CLOCK, CalendarError, due_micros
 
 
-class CommunicationFact(NamedTuple):
+class CommunicationFact(Struct, frozen=True, gc=False):
     """A communication as an event tells it. Its conversation is in `facts` too. Ids are UUIDs as text, all in small letters."""
 
     communication_id: str
@@ -29,7 +30,7 @@ def apply_communication(record: Record | None, fact: CommunicationFact, policy: 
         return None
     if fact.is_expired:
         kept = record.clocks if record is not None else ()
-        gone = tuple([clock._replace(next_at=None, closed_at=clock.closed_at or now) for clock in kept])
+        gone = tuple([replace(clock, next_at=None, closed_at=clock.closed_at or now) for clock in kept])
         return Outcome(Record(ItemKind.COMMUNICATION, fact.revision, fact.config_version, gone, NO_FACTS, now + RETENTION), [], fact.facts)
     started_at = min(fact.occurred_at, now)
     due_at = expires_at(policy, fact.facts.method, started_at)
@@ -64,8 +65,8 @@ def postponed(record: Record, active_at: Moment, policy: Policy) -> Record | Non
     due_at = expires_at(policy, record.facts.method, active_at) if active_at > clock.started_at else None
     if due_at is None or due_at <= clock.due_at:
         return None
-    moved = _expiry(active_at, due_at)._replace(events=clock.events)
-    return record._replace(clocks=(moved,))
+    moved = replace(_expiry(active_at, due_at), events=clock.events)
+    return replace(record, clocks=(moved,))
 
 
 def expires_at(policy: Policy, method: str, active_at: Moment) -> Moment | None:

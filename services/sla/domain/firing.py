@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from services.sla.domain.clocks import Alert, AlertType, Clock, ClockKind, Moment, fire_clock, fire_once
 from services.sla.domain.communications import postponed
 from services.sla.domain.policy import Policy
@@ -38,4 +40,4 @@ def fire(record: Record, now: Moment, late_before: Moment, policy: Policy, activ
         clocks.append(fired)
         alerts += told
     facts = record.facts if forget_at is None else NO_FACTS
-    return Outcome(record._replace(clocks=tuple(clocks), facts=facts, forget_at=forget_at), alerts, record.facts)
+    return Outcome(replace(record, clocks=tuple(clocks), facts=facts, forget_at=forget_at), alerts, record.facts)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import struct
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
-import orjson
+from msgspec import Struct, json
 
 from services.sla.domain.clocks import Alert, Clock, ClockKind, Moment
 
@@ -34,7 +33,7 @@ class ItemKind(IntEnum):
     """Not an item: when a conversation was last active, on which its communications' expiry depends."""
 
 
-class Facts(NamedTuple):
+class Facts(Struct, frozen=True, gc=False, array_like=True):
     """What an alert tells about its item, so that its readers need not ask back."""
 
     case_id: str = ""
@@ -54,7 +53,7 @@ class Facts(NamedTuple):
 NO_FACTS: Final = Facts()
 
 
-class Record(NamedTuple):
+class Record(Struct, frozen=True, gc=False):
     """An item's clocks. A finished item's record stays without its facts as a marker, so that an older event cannot revive it."""
 
     kind: ItemKind
@@ -84,7 +83,7 @@ class Record(NamedTuple):
         return None
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """What an event or a moment makes of a record: its new state (None: forget it) and what to tell, with the facts to tell it by."""
 
     record: Record | None
@@ -100,14 +99,23 @@ RETENTION: Final = timedelta(days=14) // timedelta(microseconds=1)
 """How long a finished item's marker stays: as long as the topics that sla reads keep events."""
 
 
+_PREFIXES: Final = tuple(bytes((kind,)) for kind in range(max(ItemKind) + 1))
+
+
 def key_of(kind: ItemKind, item: str) -> bytes:
     """The key of an item's record. `item`: a UUID as text."""
-    return bytes((kind,)) + bytes.fromhex(item.replace("-", ""))
+    return _PREFIXES[kind] + bytes.fromhex(item.replace("-", ""))
 
 
-def item_of(key: bytes) -> tuple[ItemKind, UUID]:
-    """The item of a record's key."""
-    return ItemKind(key[0]), UUID(bytes=key[1:])
+def item_of(key: bytes) -> tuple[ItemKind, str]:
+    """The item of a record's key: its kind, and its UUID as text."""
+    digits = key[1:].hex()
+    return _KINDS[key[0]], f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_KINDS: Final = {int(kind): kind for kind in ItemKind}
+_encode: Final = json.Encoder().encode
+_decode: Final = json.Decoder(tuple[tuple[Clock, ...], Facts]).decode
 
 
 def pack(record: Record) -> bytes:
@@ -121,7 +129,7 @@ def pack(record: Record) -> bytes:
         NEVER if next_at is None else max(0, next_at),
         NEVER if record.forget_at is None else record.forget_at,
     )
-    return head + orjson.dumps([[tuple(clock) for clock in record.clocks], tuple(record.facts)])
+    return head + _encode((record.clocks, record.facts))
 
 
 def unpack(packed: bytes) -> Record:
@@ -129,52 +137,8 @@ def unpack(packed: bytes) -> Record:
     version, kind, revision, config_version, _, forget_at = _HEADER.unpack_from(packed)
     if version != FORMAT:
         raise UnknownFormat(f"record format {version}, this release reads {FORMAT}")
-    clocks, facts = orjson.loads(memoryview(packed)[_HEADER.size :])
-    return Record(
-        ItemKind(kind),
-        revision,
-        config_version,
-        tuple([_clock(values) for values in clocks]),
-        Facts(*facts),
-        None if forget_at == NEVER else forget_at,
-    )
-
-
-class Glance(NamedTuple):
-    """What readers of a record look for before they need its clocks."""
-
-    kind: ItemKind
-    case_id: str
-    unit: str
-    assignee: str
-    clocks: list[ClockKind]
-    open_clocks: int
-
-
-def glance(packed: bytes) -> Glance:
-    """A record's glance, in half the time of `unpack`. Raises `UnknownFormat`."""
-    if packed[0] != FORMAT:
-        raise UnknownFormat(f"record format {packed[0]}, this release reads {FORMAT}")
-    clocks, facts = orjson.loads(memoryview(packed)[_HEADER.size :])
-    return Glance(
-        ItemKind(packed[1]),
-        facts[_CASE_ID],
-        facts[_UNIT],
-        facts[_ASSIGNEE],
-        [_CLOCK_KINDS[clock[_KIND]] for clock in clocks],
-        sum([clock[_CLOSED_AT] is None for clock in clocks]),
-    )
-
-
-_CASE_ID, _UNIT, _ASSIGNEE = [Facts._fields.index(name) for name in ("case_id", "unit", "assignee")]
-_KIND, _CLOSED_AT = [Clock._fields.index(name) for name in ("kind", "closed_at")]
-_CLOCK_KINDS: Final = tuple(ClockKind)
-
-
-def _clock(values: list[Any]) -> Clock:
-    values[0] = ClockKind(values[0])
-    values[-1] = tuple([(since, until) for since, until in values[-1]])
-    return Clock(*values)
+    clocks, facts = _decode(memoryview(packed)[_HEADER.size :])
+    return Record(_KINDS[kind], revision, config_version, clocks, facts, None if forget_at == NEVER else forget_at)
 
 
 def next_at_of(packed: bytes) -> Moment:

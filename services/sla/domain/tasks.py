@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from services.sla.domain.clocks import Alert, Clock, ClockKind, Moment, close, start_clock, withdraw
 from services.sla.domain.policy import Policy
@@ -12,7 +15,7 @@ from shared.calendars import ROUND_THE_CLOCK
 FINISHED: Final = frozenset({"completed", "cancelled"})
 
 
-class TaskFact(NamedTuple):
+class TaskFact(Struct, frozen=True, gc=False):
     """A task as an event tells it; `at` is the event's time."""
 
     task_id: str
@@ -60,7 +63,7 @@ def _lag(record: Record | None, fact: TaskFact) -> Clock | None:
         return known
     events = known.events if known is not None else 0
     started_at = min(fact.at, fact.starts_at)
-    return start_clock(ClockKind.LAG, started_at, fact.starts_at, ROUND_THE_CLOCK, None)._replace(events=events)
+    return replace(start_clock(ClockKind.LAG, started_at, fact.starts_at, ROUND_THE_CLOCK, None), events=events)
 
 
 def _due(known: Clock | None, fact: TaskFact, policy: Policy, now: Moment) -> tuple[Clock | None, list[Alert]]:
@@ -74,12 +77,12 @@ def _due(known: Clock | None, fact: TaskFact, policy: Policy, now: Moment) -> tu
         return fresh, []
     if known.closed_at is not None and known.due_at == fact.due_at:
         # Taken up again at the same due time: what was told of it stays told.
-        open_again = known._replace(closed_at=None)
-        return open_again._replace(next_at=_next_of(open_again)), []
+        open_again = replace(known, closed_at=None)
+        return replace(open_again, next_at=_next_of(open_again)), []
     alerts: list[Alert] = []
     if known.closed_at is None:
         known, alerts = withdraw(known, min(fact.at, now), now, policy.calendar_of(known.calendar), policy.ladder)
-    return fresh._replace(events=known.events), alerts
+    return replace(fresh, events=known.events), alerts
 
 
 def _next_of(clock: Clock) -> Moment | None:

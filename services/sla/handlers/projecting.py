@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.sla.domain.clocks import Clock, Rung
-from services.sla.domain.records import ItemKind, glance, unpack
+from services.sla.domain.records import ItemKind, unpack
 from services.sla.handlers.alerts import CLOCK_NAMES, ITEM_NAMES, derived
 from services.sla.storage import items
 from services.sla.storage.items import Row
@@ -42,11 +42,13 @@ _id = lru_cache(10_000)(UUID)
 
 def row_of(item: UUID, packed: bytes) -> Row:
     """The row of an item."""
-    seen = glance(packed)
-    case = _id(seen.case_id) if seen.case_id else (item if seen.kind == ItemKind.CASE else None)
+    record = unpack(packed)
+    facts, clocks = record.facts, record.clocks
+    case = _id(facts.case_id) if facts.case_id else (item if record.kind == ItemKind.CASE else None)
     text = str(item)
-    ids = [derived("clock", text, CLOCK_NAMES[kind]) for kind in seen.clocks]
-    return Row(item, int(seen.kind), case, seen.unit, seen.assignee, seen.open_clocks, ids, packed)
+    ids = [derived("clock", text, CLOCK_NAMES[clock.kind]) for clock in clocks]
+    open_clocks = sum([clock.closed_at is None for clock in clocks])
+    return Row(item, int(record.kind), case, facts.unit, facts.assignee, open_clocks, ids, packed)
 
 
 def clocks_of(row: Row) -> list[dict[str, Any]]:

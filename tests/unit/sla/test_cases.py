@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.sla.domain.clocks import ClockKind, working_span
 from shared.calendars import ROUND_THE_CLOCK
@@ -18,7 +19,7 @@ def due_times(life: Life) -> dict[str, int]:
 
 @pytest.mark.requirement("SLA-1")
 def test_targets_are_the_subjects_then_the_methods_then_the_organisations_for_the_priority() -> None:
-    policy = replace(
+    policy = dataclasses.replace(
         POLICY,
         default_targets=(a_target(ClockKind.RESPONSE, "8 working hours"), a_target(ClockKind.COMPLETION, "3 working days")),
         method_targets={"email": (a_target(ClockKind.RESPONSE, "4 working hours"), a_target(ClockKind.RESOLUTION, "6 working hours"))},
@@ -32,17 +33,19 @@ def test_targets_are_the_subjects_then_the_methods_then_the_organisations_for_th
         "COMPLETION": at("2026-03-05 09:00"),
     }
     low = Life(policy)
-    low.event(a_case_fact(facts=FACTS._replace(priority="low")))
+    low.event(a_case_fact(facts=replace(FACTS, priority="low")))
     assert due_times(low)["RESPONSE"] == at("2026-03-02 13:00")
     other = Life(policy)
-    other.event(a_case_fact(facts=FACTS._replace(priority="low", method="letter", subject="noise")))
+    other.event(a_case_fact(facts=replace(FACTS, priority="low", method="letter", subject="noise")))
     assert due_times(other) == {"RESPONSE": at("2026-03-02 17:00"), "COMPLETION": at("2026-03-05 09:00")}
 
 
 @pytest.mark.requirement("SLA-1")
 def test_a_target_in_plain_hours_runs_round_the_clock_and_one_in_working_hours_on_its_calendar() -> None:
     life = Life(
-        replace(POLICY, default_targets=(a_target(ClockKind.RESPONSE, "24 hours"), a_target(ClockKind.RESOLUTION, "24 working hours")))
+        dataclasses.replace(
+            POLICY, default_targets=(a_target(ClockKind.RESPONSE, "24 hours"), a_target(ClockKind.RESOLUTION, "24 working hours"))
+        )
     )
     life.event(a_case_fact(opened_at=at("2026-03-06 16:00")))
     assert due_times(life) == {"RESPONSE": at("2026-03-07 16:00"), "RESOLUTION": at("2026-03-11 16:00")}
@@ -64,7 +67,7 @@ def test_a_clock_pauses_while_waiting_for_the_customer_and_resumes_with_the_time
 
 @pytest.mark.requirement("SLA-2")
 def test_a_target_that_forbids_pausing_runs_on() -> None:
-    life = Life(replace(POLICY, default_targets=(a_target(ClockKind.RESOLUTION, "10 working hours", pauses=False),)))
+    life = Life(dataclasses.replace(POLICY, default_targets=(a_target(ClockKind.RESOLUTION, "10 working hours", pauses=False),)))
     life.event(a_case_fact())
     life.event(a_case_fact(2, waiting_for_customer=True, at=at("2026-03-02 11:00")))
     life.until(at("2026-03-03 11:00"))
@@ -95,7 +98,7 @@ def test_repetitions_after_a_long_wait_come_one_by_one() -> None:
 
 
 def test_a_change_of_priority_moves_the_clock_by_its_ledger() -> None:
-    policy = replace(
+    policy = dataclasses.replace(
         POLICY,
         default_targets=(
             a_target(ClockKind.RESOLUTION, "10 working hours"),
@@ -104,7 +107,7 @@ def test_a_change_of_priority_moves_the_clock_by_its_ledger() -> None:
     )
     life = Life(policy)
     life.event(a_case_fact())
-    life.event(a_case_fact(2, facts=FACTS._replace(priority="urgent"), at=at("2026-03-02 10:00")))
+    life.event(a_case_fact(2, facts=replace(FACTS, priority="urgent"), at=at("2026-03-02 10:00")))
     assert due_times(life)["RESOLUTION"] == at("2026-03-02 13:00")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from services.sla.domain.communications import CommunicationFact, apply_activity, apply_communication
 from services.sla.domain.firing import fire
@@ -29,21 +30,21 @@ def test_a_communication_without_activity_expires_and_one_with_later_activity_wa
     assert [alert.type for alert in expired.alerts] == ["expired"]
     assert expired.record is not None
     assert expired.record.forget_at is not None
-    again = apply_communication(expired.record, TWEET._replace(revision=2), POLICY, due)
+    again = apply_communication(expired.record, replace(TWEET, revision=2), POLICY, due)
     assert again is None
 
 
 @pytest.mark.requirement("COM-8")
 def test_what_has_no_expiry_rule_is_not_kept() -> None:
-    mail = TWEET._replace(facts=TWEET.facts._replace(method="email"))
+    mail = replace(TWEET, facts=replace(TWEET.facts, method="email"))
     assert apply_communication(None, mail, POLICY, mail.occurred_at) is None
     assert apply_activity(None, mail, POLICY, mail.occurred_at) is None
-    assert apply_communication(None, TWEET._replace(is_inbound=False), POLICY, TWEET.occurred_at) is None
+    assert apply_communication(None, replace(TWEET, is_inbound=False), POLICY, TWEET.occurred_at) is None
 
 
 def test_a_conversation_remembers_its_latest_activity_whatever_the_order() -> None:
     first = apply_activity(None, TWEET, POLICY, at("2026-03-02 10:00"))
-    later = TWEET._replace(occurred_at=at("2026-03-03 09:00"), is_inbound=False, facts=TWEET.facts._replace(method="email"))
+    later = replace(TWEET, occurred_at=at("2026-03-03 09:00"), is_inbound=False, facts=replace(TWEET.facts, method="email"))
     active = apply_activity(first, later, POLICY, at("2026-03-03 09:00"))
     assert active is not None
     assert active.clocks[0].started_at == at("2026-03-03 09:00")

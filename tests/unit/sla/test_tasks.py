@@ -67,7 +67,7 @@ def test_a_moved_due_time_alerts_for_the_new_one_and_no_more_for_the_old_one() -
     life.until(at("2026-03-04 17:00"))
     assert life.rungs() == [("due-soon", 0), ("due-soon", 0), ("overdue", 0)]
     assert [alert.due_at for alert in life.told] == [at("2026-03-02 17:00")] + 2 * [at("2026-03-04 17:00")]
-    assert len({alert_id(CASE, alert) for alert in life.told}) == 3
+    assert len({alert_id(str(CASE), alert) for alert in life.told}) == 3
 
 
 def test_a_completion_read_after_the_alert_withdraws_it() -> None:
@@ -166,6 +166,6 @@ def test_no_alert_is_told_twice_for_the_same_instant_whatever_happens(steps: lis
         state = "completed" if what == "completed" else "in_progress"
         life.event(a_task_fact(revision, state=state, due_at=due, at=now, completed_at=now if state == "completed" else None), now)
     life.until(now + hours(24 * 365), step=is_watched)
-    alerts = [alert_id(CASE, alert) for alert in life.told if alert.type in ("due-soon", "overdue")]
+    alerts = [alert_id(str(CASE), alert) for alert in life.told if alert.type in ("due-soon", "overdue")]
     assert len(alerts) == len(set(alerts))
     assert [alert.revision for alert in life.told] == list(range(1, len(life.told) + 1))

@@ -10,7 +10,7 @@ from shared.settings import ProcessSettings
 class Settings(ProcessSettings):
     """`CASESTREAM_*`: those of every process, and the stream's own."""
 
-    stream_batch_size: int = Field(default=10_000, ge=1, description="Most messages the stream takes in at once.")
+    stream_batch_size: int = Field(default=20_000, ge=1, description="Most messages the stream takes in at once.")
     stream_linger_seconds: float = Field(
         default=0.5,
         ge=0,

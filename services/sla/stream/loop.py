@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from typing import cast
 
 from services.sla import metrics
 from services.sla.domain.policy import Policy
@@ -29,6 +30,7 @@ from shared.messaging.transactional import (
     Consumer,
     Ends,
     Fenced,
+    KafkaError,
     KafkaException,
     Message,
     TopicPartition,
@@ -84,6 +86,7 @@ class Stream:
         self._alive_at = time.monotonic()
         self._upkeep_at = time.monotonic()
         self._aborts = 0
+        self._flights: list[tuple[Held, Future[bool]]] = []
         self._more_is_due = False
         self._bare = {self._prefix + name: name for name in INPUTS}
         self._changelog = self._prefix + topics.SLA_TIMERS
@@ -110,43 +113,46 @@ class Stream:
             while not self._stop.is_set():
                 self._alive_at = time.monotonic()
                 self.step()
+            self._land()
         finally:
             self._consumer.close()
             self._pool.shutdown()
 
     def step(self) -> None:
-        """Take in what is there, fire what may fire, commit."""
-        messages = self._gather()
+        """Take in what is there, fire what may fire, and begin to commit it: that goes on while the next messages are taken in."""
         letters: list[DeadLetter] = []
-        now = micros(self._clock())
-        for message in messages:
-            self._take(message, now, letters)
-        metrics.MESSAGES.inc(len(messages))
+        self._take_in(letters)
+        self._land()
         if not self._is_assigned:
             return
         self._letters.store(letters)
         self._fire()
-        self._commit([held for held in self.held.values() if held.partition.work])
+        self._launch([held for held in self.held.values() if held.partition.work])
         if time.monotonic() - self._upkeep_at > UPKEEP_SECONDS:
             self._upkeep()
 
     # Taking in
 
-    def _gather(self) -> list[Message]:
-        first = self._consumer.poll(self._patience())
+    def _take_in(self, letters: list[DeadLetter]) -> None:
+        """Take in what comes, until there is enough for a transaction or nothing more comes. Each costs the brokers the same however little
+        is in it, so some is let gather; no due timer waits for that."""
+        left = self._settings.stream_batch_size
+        # Until what is being committed has settled, nobody knows when the next timer is due.
+        first = self._consumer.poll(min(self._patience(), BEHIND_SECONDS) if self._flights else self._patience())
         if first is None:
-            return []
-        if first.error() is not None:
-            return [first, *self._consumer.consume(self._settings.stream_batch_size, 0)]
-        # Each transaction costs the brokers the same however little is in it, so let some gather; no due timer waits for that.
+            return
         until = time.monotonic() + min(self._settings.stream_linger_seconds, self._patience())
-        messages, size = [first], self._settings.stream_batch_size
-        while len(messages) < size:
-            more = self._consumer.consume(size - len(messages), max(0, min(until - time.monotonic(), QUIET_SECONDS)))
-            messages += more
-            if not more or time.monotonic() >= until:
-                break
-        return messages
+        messages = [first, *self._consumer.consume(left, 0)]
+        while messages:
+            left -= len(messages)
+            self._take_all(messages, letters)
+            if self._flights and all(flight.done() for _, flight in self._flights):
+                self._land()
+                until = min(until, time.monotonic() + self._patience())
+            seconds = until - time.monotonic()
+            if left <= 0 or seconds <= 0:
+                return
+            messages = self._consumer.consume(left, min(seconds, QUIET_SECONDS))
 
     def _patience(self) -> float:
         if not self._is_assigned:
@@ -159,38 +165,47 @@ class Stream:
         seconds = (min(moments) - micros(self._clock())) / 1e6
         return BEHIND_SECONDS if seconds <= 0 else min(IDLE_SECONDS, seconds)
 
-    def _take(self, message: Message, now: int, letters: list[DeadLetter]) -> None:
+    def _take_all(self, messages: Sequence[Message], letters: list[DeadLetter]) -> None:
+        metrics.MESSAGES.inc(len(messages))
+        now = micros(self._clock())
+        held_of, topics_of, newest = self.held.get, self._bare, self._reference.version
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._note(message, error)
+                continue
+            topic, number, offset = cast("tuple[str, int, int]", (message.topic(), message.partition(), message.offset()))
+            held = held_of(number)
+            if held is None or topic in held.waiting or offset < held.read_to.get(topic, 0):
+                continue
+            bare = topics_of[topic]
+            headers = dict(cast("list[tuple[str, bytes]]", message.headers() or ()))
+            try:
+                fact = read_fact(bare, headers, value_of(message))
+                if fact is not None:
+                    if fact.config_version > newest:
+                        self._wait(held, topic, offset, fact.config_version)
+                        continue
+                    held.partition.take(fact, headers.get("traceparent") or b"", now)
+            except Undecodable as problem:
+                letters.append(self._letter(message, bare, kind_of(problem), str(problem)))
+            except CalendarError as problem:
+                letters.append(self._letter(message, bare, "refused", str(problem)))
+            except Exception as problem:
+                # The rules are pure: what breaks in them, this message alone has broken.
+                log.exception("rules failed", topic=bare, partition=number, offset=offset)
+                letters.append(self._letter(message, bare, "failed", f"{type(problem).__name__}: {problem}"))
+            held.read_to[topic] = held.partition.work.offsets[topic] = offset + 1
+
+    def _note(self, message: Message, error: KafkaError) -> None:
+        """Take note of what the client tells instead of a message. Raises what it does not get over."""
         topic, number, offset = message.topic(), message.partition(), message.offset()
-        error = message.error()
-        held = self.held.get(number) if number is not None else None
-        if error is not None:
-            if is_end(error):
-                if held is not None and topic is not None and offset is not None and topic not in held.waiting:
-                    held.read_to[topic] = max(offset, held.read_to.get(topic, 0))
-                return
-            if will_pass(error):
-                return
+        if is_end(error):
+            held = self.held.get(number) if number is not None else None
+            if held is not None and topic is not None and offset is not None and topic not in held.waiting:
+                held.read_to[topic] = max(offset, held.read_to.get(topic, 0))
+        elif not will_pass(error):
             raise KafkaException(error)
-        if held is None or topic is None or offset is None or topic in held.waiting or offset < held.read_to.get(topic, 0):
-            return
-        bare = self._bare[topic]
-        headers: dict[str, bytes] = dict(message.headers() or ())  # type: ignore[arg-type]
-        try:
-            fact = read_fact(bare, headers, value_of(message))
-            if fact is not None:
-                if fact.config_version > self._reference.version:
-                    self._wait(held, topic, offset, fact.config_version)
-                    return
-                held.partition.take(fact, headers.get("traceparent") or b"", now)
-        except Undecodable as problem:
-            letters.append(self._letter(message, bare, kind_of(problem), str(problem)))
-        except CalendarError as problem:
-            letters.append(self._letter(message, bare, "refused", str(problem)))
-        except Exception as problem:
-            # The rules are pure: what breaks in them, this message alone has broken.
-            log.exception("rules failed", topic=bare, partition=number, offset=offset)
-            letters.append(self._letter(message, bare, "failed", f"{type(problem).__name__}: {problem}"))
-        held.read_to[topic] = held.partition.work.offsets[topic] = offset + 1
 
     def _letter(self, message: Message, topic: str, kind: dead_letters.Kind, error: str) -> DeadLetter:
         key = message.key()
@@ -248,37 +263,44 @@ class Stream:
 
     # Committing
 
-    def _commit(self, busy: Sequence[Held]) -> None:
-        """One transaction for each partition: written one after the other, committed side by side."""
-        if not busy:
-            return
-        pairs = [(held, self._write(held)) for held in busy]
-        outcomes = list(self._pool.map(self._end, busy))
-        aborted = False
-        for (held, written), is_committed in zip(pairs, outcomes, strict=True):
-            if is_committed:
-                held.partition.settle(written)
+    def _launch(self, busy: Sequence[Held]) -> None:
+        """Begin to commit, one transaction for each partition: written one after the other, committed side by side."""
+        for held in busy:
+            self._write(held)
+        self._flights = [(held, self._pool.submit(self._end, held)) for held in busy]
+
+    def _land(self, *, is_reading_on: bool = True) -> bool:
+        """Wait for what is being committed, and take it over. False: of some partitions it was given up; those are read again, unless the
+        group is about to say anew what is read (`is_reading_on` false)."""
+        if not self._flights:
+            return True
+        flights, self._flights = self._flights, []
+        is_whole = True
+        for held, flight in flights:
+            if flight.result():
+                held.partition.settle()
             else:
-                aborted = True
-                self._rewind(held)
-        self._aborts = self._aborts + 1 if aborted else 0
+                is_whole = False
+                self._undo(held, is_reading_on)
+        self._aborts = 0 if is_whole else self._aborts + 1
         if self._aborts >= ABORTS_IN_A_ROW:
             raise Aborted(f"{self._aborts} rounds of transactions in a row were given up")
+        return is_whole
 
-    def _write(self, held: Held) -> list[tuple[bytes, bytes | None]]:
-        producer, number = held.producer, held.partition.number
-        written = held.partition.packed()
+    def _write(self, held: Held) -> None:
+        producer, number, alerts = held.producer, held.partition.number, held.partition.work.alerts
+        produce, changelog = producer.produce, self._changelog
         producer.begin_transaction()
-        for key, packed in written:
-            producer.produce(self._changelog, packed, key, number)
-        for alert_key, value, headers in held.partition.work.alerts:
-            producer.produce(self._output, value, alert_key, number, headers=headers)
-        return written
+        for key, packed in held.partition.launch():
+            produce(changelog, packed, key, number)
+        for alert_key, value, headers in alerts:
+            produce(self._output, value, alert_key, number, headers=headers)
 
     def _end(self, held: Held) -> bool:
         """Commit a partition's transaction. False: it was given up. Raises `Fenced` and what makes the producer unusable."""
         number = held.partition.number
-        offsets = [TopicPartition(topic, number, after) for topic, after in held.partition.work.offsets.items()]
+        flying = held.partition.flying
+        offsets = [TopicPartition(topic, number, after) for topic, after in flying.offsets.items()] if flying is not None else []
         started = time.monotonic()
         try:
             commit(held.producer, offsets, self._consumer)
@@ -292,23 +314,27 @@ class Stream:
         metrics.TRANSACTION_SECONDS.observe(time.monotonic() - started)
         return True
 
-    def _rewind(self, held: Held) -> None:
-        """Read again what a transaction that was given up had taken in."""
+    def _undo(self, held: Held, is_reading_on: bool) -> None:
+        """Undo what a transaction that was given up had taken in, and read it again."""
         number = held.partition.number
-        places = [TopicPartition(topic, number) for topic in held.partition.work.offsets]
+        held.sampled_at = -1
+        places = [TopicPartition(topic, number) for topic in held.partition.undo()]
+        for place in places:
+            held.read_to.pop(place.topic, None)
+            held.waiting.pop(place.topic, None)
+        if not is_reading_on or not places:
+            return
         for place in self._consumer.committed(places, timeout=SAMPLE_SECONDS):
             low, _ = self._consumer.get_watermark_offsets(place, timeout=SAMPLE_SECONDS)
             offset = place.offset if place.offset >= 0 else low
             held.read_to[place.topic] = offset
-            held.waiting.pop(place.topic, None)
             self._consumer.seek(TopicPartition(place.topic, number, offset))
             self._consumer.resume([place])
-        held.sampled_at = -1
-        held.partition.undo()
 
     # Assignment
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._land(is_reading_on=False)
         self._assignment.take(places)
         committed = consumer.committed(places, timeout=30) if places else []
         for place in committed:
@@ -324,9 +350,11 @@ class Stream:
 
     def _on_revoke(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
         # What is held is kept until it is known what comes: it is likely to be the same. Nothing fires meanwhile.
+        self._land(is_reading_on=False)
         self._is_assigned = False
 
     def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._land(is_reading_on=False)
         self._is_assigned = False
         self._assignment.drop({place.partition for place in places})
 
@@ -347,12 +375,13 @@ class Stream:
             log.warning("dead letters cannot be looked at: database away", error=type(error).__name__)
 
     def _take_again(self, number: int, fact: Fact, traceparent: bytes) -> None:
+        self._land()
         held = self.held[number]
         try:
             held.partition.take(fact, traceparent, micros(self._clock()))
         except Exception as problem:
             log.exception("rules failed on a replayed dead letter", partition=number)
             raise ValueError(f"{type(problem).__name__}: {problem}") from problem
-        self._commit([held])
-        if self._aborts:
+        self._launch([held])
+        if not self._land():
             raise Aborted("a replayed dead letter's transaction was given up")

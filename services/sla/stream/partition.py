@@ -1,9 +1,14 @@
-"""One partition of the stream: its clocks, and what the messages and moments at hand make of them, until that is committed."""
+"""One partition of the stream: its clocks, and what the messages and moments at hand make of them, until that is committed.
+
+While one transaction is being committed the next messages are taken in: they see what it will have made of the clocks. Should it be given
+up, all of it is undone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.sla import metrics
 from services.sla.domain.cases import CaseFact, apply_case
@@ -49,7 +54,16 @@ class Partition:
         self.ready_at = ready_at
         """Since when somebody was here to fire: what fell due before is late."""
         self.work = Work()
+        """What the next transaction will commit."""
+        self.flying: Work | None = None
+        """What is being committed."""
+        self._written: list[tuple[bytes, bytes | None]] = []
         self._policies = policies
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was taken in is committed."""
+        return self.flying is None and not self.work
 
     def take(self, fact: Fact, traceparent: bytes, now: int) -> None:
         """Apply one event. Raises what the rules raise; then nothing has changed."""
@@ -77,7 +91,10 @@ class Partition:
         self._keep(key, outcome, traceparent)
 
     def fire(self, until: int, now: int, tolerance: int, limit: int) -> int:
-        """Fire what was due by `until`, at most `limit` items; returns how many. What was due more than `tolerance` ago is late."""
+        """Fire what was due by `until`, at most `limit` items; returns how many. What was due more than `tolerance` ago is late.
+
+        Not while a transaction is being committed: what it moved or closed would fire.
+        """
         keys = self.timers.pop_due(until, limit)
         self.work.popped += keys
         late_before = max(self.ready_at, now - tolerance)
@@ -102,10 +119,12 @@ class Partition:
 
         That it was is told by the header alone, since repeats are many after a restart.
         """
-        found = self.work.records.get(key)
+        found = self._uncommitted(key)
         if found is None:
+            return False, None
+        if found is _MISSING:
             packed = self.timers.records.get(key)
-            if packed is None or key in self.work.records:
+            if packed is None:
                 return False, None
             if revision_of(packed) >= revision:
                 return True, None
@@ -113,11 +132,19 @@ class Partition:
         return found.revision >= revision, found
 
     def _record(self, key: bytes) -> Record | None:
+        found = self._uncommitted(key)
+        if found is _MISSING:
+            packed = self.timers.records.get(key)
+            return None if packed is None else unpack(packed)
+        record: Record | None = found
+        return record
+
+    def _uncommitted(self, key: bytes) -> Any:
+        """The record as the work at hand has it, None where that forgets it, `_MISSING` where it does not touch it."""
         found = self.work.records.get(key, _MISSING)
-        if found is not _MISSING:
-            return found  # type: ignore[return-value]
-        packed = self.timers.records.get(key)
-        return None if packed is None else unpack(packed)
+        if found is _MISSING and self.flying is not None:
+            return self.flying.records.get(key, _MISSING)
+        return found
 
     def _keep(self, key: bytes, outcome: Outcome | None, traceparent: bytes) -> None:
         if outcome is None:
@@ -131,23 +158,34 @@ class Partition:
                 self.work.told[alert.type] = self.work.told.get(alert.type, 0) + 1
         self.work.records[key] = outcome.record
 
-    def packed(self) -> list[tuple[bytes, bytes | None]]:
-        """The records to be written to the changelog, one for each key however often it changed."""
-        return [(key, None if record is None else pack(record)) for key, record in self.work.records.items()]
+    def launch(self) -> list[tuple[bytes, bytes | None]]:
+        """The work is about to be committed. Returns what to write to the changelog: a record for each key, however often it changed."""
+        self._written = [(key, None if record is None else pack(record)) for key, record in self.work.records.items()]
+        self.flying, self.work = self.work, Work()
+        return self._written
 
-    def settle(self, written: list[tuple[bytes, bytes | None]]) -> None:
-        """The work is committed: take it over."""
-        for key, packed in written:
-            self.timers.put(key, packed)
-        for kind, count in self.work.told.items():
+    def settle(self) -> None:
+        """What was launched is committed: take it over."""
+        flown = self.flying
+        if flown is None:
+            return
+        put = self.timers.put
+        for key, packed in self._written:
+            put(key, packed)
+        for kind, count in flown.told.items():
             metrics.ALERTS.labels(kind).inc(count)
-        metrics.IGNORED.inc(self.work.ignored)
-        self.work = Work()
+        metrics.IGNORED.inc(flown.ignored)
+        self.flying, self._written = None, []
 
-    def undo(self) -> None:
-        """The work was given up: be as before it."""
-        self.timers.restore(self.work.popped)
-        self.work = Work()
+    def undo(self) -> set[str]:
+        """What was launched was given up, and what was taken in since rests on it: be as before. Returns the topics to read again."""
+        topics: set[str] = set()
+        for work in (self.flying, self.work):
+            if work is not None:
+                self.timers.restore(work.popped)
+                topics |= work.offsets.keys()
+        self.flying, self._written, self.work = None, [], Work()
+        return topics
 
     def next_at(self) -> int | None:
         """The earliest moment at which something is due."""

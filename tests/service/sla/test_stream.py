@@ -11,7 +11,7 @@ import pytest
 from services.sla.domain.records import ItemKind, key_of, unpack
 from shared.ids import derive
 from shared.messaging import StaticReference
-from shared.messaging.transactional import Fenced, KafkaException, init_producer, transactional_producer
+from shared.messaging.transactional import Fenced, KafkaError, KafkaException, Producer, init_producer, transactional_producer
 from shared.schemas import topics
 from shared.schemas.events import TaskLifeCycle, TaskState, TaskStatusChanged
 from tests.service.sla.harness import SlaStreams
@@ -186,3 +186,41 @@ def test_a_communication_expires_unless_its_conversation_was_active(sla: SlaStre
     eventually(lambda: sla.alerts("expired"))
     eventually(lambda: datetime.now(UTC) > old + timedelta(days=1, seconds=6))
     assert [event.data.item_id for event in sla.alerts("expired")] == [quiet.communication_id]
+
+
+class GivesUp:
+    """A real producer, whose first transactions its client has to abort, as it must when a broker it writes to goes away meanwhile."""
+
+    def __init__(self, producer: Producer, times: int) -> None:
+        self._producer = producer
+        self.left = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+    def commit_transaction(self, *arguments: Any) -> None:
+        if self.left:
+            self.left -= 1
+            raise KafkaException(KafkaError(KafkaError._STATE, "a broker went away", txn_requires_abort=True))
+        self._producer.commit_transaction(*arguments)
+
+
+@pytest.mark.requirement("SLA-3")
+def test_a_transaction_that_is_given_up_is_done_again_with_all_that_was_taken_in_since(sla: SlaStreams) -> None:
+    running = sla.started()
+    producers = []
+    for held in running.stream.held.values():
+        producers.append(GivesUp(held.producer, 2))
+        held.producer = producers[-1]  # type: ignore[assignment]
+    case = derive("a case, so that all are in one partition")
+    tasks = [due_in(4, number, case_id=case) for number in range(40)]
+    for task in tasks:
+        sla.send(task)
+    for task in tasks[:20]:
+        sla.send(completed(task), 2)
+    eventually(lambda: len(sla.alerts("overdue")) >= 20 and len(sla.alerts("closed")) >= 20, 40)
+    assert running.error is None
+    assert sorted(producer.left for producer in producers) == [0] + [2] * (topics.PARTITIONS - 1)
+    assert {event.data.item_id for event in sla.alerts("closed")} == {task.task_id for task in tasks[:20]}
+    assert {event.data.item_id for event in sla.alerts("overdue")} == {task.task_id for task in tasks[20:]}
+    assert (len(sla.alerts("closed")), len(sla.alerts("overdue"))) == (20, 20)

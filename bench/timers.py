@@ -91,11 +91,12 @@ class Events:
     def __init__(self, kafka: str, prefix: str) -> None:
         self._producer = Producer(producer_settings(kafka) | {"linger.ms": 50})
         self._topic = prefix + topics.TASKS
+        self._planned_at = datetime.now(UTC)
 
     def send(self, kind: type[TaskState], tasks: range, revision: int, due_at: Callable[[int], datetime], **changes: Any) -> int:
         """One event of `kind` for each task; how many that are."""
         now = datetime.now(UTC)
-        template = _payload(kind, now, changes).model_dump_json()
+        template = _payload(kind, self._planned_at, changes).model_dump_json()
         head, *middle, tail = template.replace(str(_TASK), "\0").replace(str(_CASE), "\0").replace(_DUE_TEXT, "\0").split("\0")
         headers = [("ce_specversion", b"1.0"), ("ce_type", kind.event_type.encode()), ("ce_source", b"/casestream/task")]
         headers += [("ce_time", now.isoformat().encode()), ("ce_revision", str(revision).encode()), ("ce_configversion", b"1")]
@@ -104,7 +105,7 @@ class Events:
         for number in tasks:
             task = f"00000000-0000-5000-8000-{number:012x}"
             case = f"00000000-0000-5000-9000-{number // 3:012x}"
-            value = f"{head}{task}{middle[0]}{case}{middle[1]}{due_at(number).isoformat()}{tail}"
+            value = f"{head}{task}{middle[0]}{case}{middle[1]}{due_at(number):%Y-%m-%dT%H:%M:%SZ}{tail}"
             own = [*headers, ("ce_id", f"{revision:08x}-0000-5000-8000-{number:012x}".encode()), ("ce_subject", task.encode())]
             while True:
                 try:
@@ -173,7 +174,7 @@ def stream_process(kafka: str, database: str, prefix: str, pipe: Connection) -> 
     grown = psutil.Process().memory_info().rss - before
     pipe.send({"recovery_seconds": recovered, "bytes": grown, "timers": sum(len(h.partition.timers) for h in stream.held.values())})
     while pipe.recv() == "count":
-        taken = sum(sum(h.read_to.values()) for h in stream.held.values() if not h.partition.work)
+        taken = sum(sum(h.read_to.values()) for h in stream.held.values() if h.partition.is_settled)
         pipe.send((taken, time.monotonic(), runner.is_alive()))
     stop.set()
     runner.join()

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from shared.schemas.configuration.channels import MailFetch, PhoneLine, XAccount
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
@@ -89,6 +90,8 @@ class MailAccount(Section):
     address: Text
     method: Code
     unit: Code | None = None
+    fetch: MailFetch | None = None
+    """How its mail is fetched; none: it is handed in."""
 
 
 class Status(Named):
@@ -321,6 +324,8 @@ class Configuration(Section):
     users: tuple[User, ...]
     methods: tuple[Method, ...]
     mail_accounts: tuple[MailAccount, ...] = ()
+    x_accounts: tuple[XAccount, ...] = ()
+    phone_lines: tuple[PhoneLine, ...] = ()
     classifications: tuple[Classification, ...] = ()
     categories: tuple[Category, ...] = ()
     prioritisation: Prioritisation

@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from services.case.settings import Settings as CaseSettings
 from services.desk.settings import DeskSettings
+from services.ingest.settings import PollSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.sla.settings import Settings as SlaSettings
@@ -18,6 +19,7 @@ from shared.settings import ProcessSettings
 
 SERVICES: dict[str, type[ProcessSettings]] = {
     "ingest": IngestSettings,
+    "ingest (role poll)": PollSettings,
     "case": CaseSettings,
     "task": TaskSettings,
     "sla": SlaSettings,

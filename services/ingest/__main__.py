@@ -1,4 +1,4 @@
-"""`python -m services.ingest consume|api|migrate`: wiring only."""
+"""`python -m services.ingest consume|poll|api|migrate`: wiring only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ def consume() -> None:
     from services.ingest.settings import Settings
 
     run(Settings.load())
+
+
+def poll() -> None:
+    """Fetch mail and posts from their channels."""
+    from services.ingest.settings import PollSettings
+    from services.ingest.worker.poll import run
+
+    run(PollSettings.load())
 
 
 def api() -> None:
@@ -31,4 +39,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    run_role("ingest", {"consume": consume, "api": api, "migrate": migrate})
+    run_role("ingest", {"consume": consume, "poll": poll, "api": api, "migrate": migrate})

@@ -1,6 +1,6 @@
 """Every metric of ingest. The consumer loop's and the publisher's are declared by shared.messaging."""
 
-from shared.observability.metrics import SIZES, counter, histogram
+from shared.observability.metrics import SIZES, counter, gauge, histogram
 
 MAILS = counter("casestream_ingest_mails", "Mails acknowledged, repeats too, by whether a machine sent them.", ["robot"])
 UNREADABLE = counter("casestream_ingest_unreadable_mails", "Mails of which nothing could be read; each is a communication all the same.")
@@ -14,3 +14,13 @@ STEP_SECONDS = histogram(
     ["step"],
 )
 REFUSED = counter("casestream_ingest_refused_deliveries", "Deliveries refused for their sender to repeat, by what was away.", ["away"])
+SOURCES_HELD = gauge("casestream_ingest_sources_held", "Channels that this process polls.")
+SOURCE_ITEMS = counter("casestream_ingest_source_items", "Mails and posts taken from a channel, repeats too.", ["source"])
+SOURCE_FAILURES = counter("casestream_ingest_source_failures", "Times that a channel could not be read, by why.", ["source", "reason"])
+SOURCE_READ_TIMESTAMP = gauge(
+    "casestream_ingest_source_read_timestamp_seconds", "When a channel was last read to its end; its lag is the time since.", ["source"]
+)
+SOURCE_CREDENTIAL_TIMESTAMP = gauge(
+    "casestream_ingest_source_credential_end_timestamp_seconds", "When the credential of a channel ends, where that is known.", ["source"]
+)
+SOURCE_READS_LEFT = gauge("casestream_ingest_source_reads_left", "Paid reads of a channel that are left today.", ["source"])

@@ -83,7 +83,15 @@ class GraphFetch(_Section):
     authority: HttpsUrl = "https://login.microsoftonline.com"
 
 
-MailFetch = Annotated[ImapFetch | ExchangeFetch | GraphFetch, Field(discriminator="by")]
+class MaildirFetch(_Section):
+    """A Maildir that programs of the same machine deliver into."""
+
+    by: Literal["maildir"]
+    folder: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$", max_length=100)]
+    """Its name within the folder of Maildirs (`CASESTREAM_MAILDIRS`)."""
+
+
+MailFetch = Annotated[ImapFetch | ExchangeFetch | GraphFetch | MaildirFetch, Field(discriminator="by")]
 
 
 class XAccount(_Section):

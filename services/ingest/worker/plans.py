@@ -1,0 +1,66 @@
+"""Which channels a configuration has, how each is opened, and who takes what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.ingest.gateways.credentials import Credentials
+from services.ingest.gateways.maildir import MaildirSource
+from services.ingest.gateways.source import GatewayError, Source
+from services.ingest.handlers.mails import MailIntake
+from services.ingest.settings import PollSettings
+from shared.clock import Clock
+from shared.schemas.configuration import Configuration
+from shared.schemas.configuration.channels import MaildirFetch
+from shared.schemas.configuration.models import MailAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One account of a channel."""
+
+    name: str
+    section: BaseModel
+    """Its part of the configuration: when that changes, it is opened anew."""
+    open: Callable[[], Source[Any]]
+    take: Callable[[Sequence[Any]], object]
+    """Make the items durable; returns once Kafka has them."""
+
+
+class Planner:
+    """Makes the plans of a configuration."""
+
+    def __init__(self, settings: PollSettings, mails: MailIntake, clock: Clock) -> None:
+        self._settings = settings
+        self._credentials = Credentials(settings.credentials)
+        self._mails = mails
+        self._clock = clock
+
+    def plans(self, configuration: Configuration) -> dict[str, Plan]:
+        """By name, every account that is to be polled."""
+        return {plan.name: plan for account in configuration.mail_accounts if (plan := self._mail(account)) is not None}
+
+    def _mail(self, account: MailAccount) -> Plan | None:
+        fetch = account.fetch
+        if fetch is None:
+            return None
+
+        def take(raws: Sequence[bytes]) -> object:
+            return self._mails.deliver_mails(raws, account.address, self._clock())
+
+        def open_source() -> Source[bytes]:
+            if isinstance(fetch, MaildirFetch):
+                return MaildirSource(self._maildir(fetch.folder))
+            raise GatewayError("refused", f"channel {fetch.by} is not built yet")
+
+        return Plan(f"mail:{account.address.lower()}", account, open_source, take)
+
+    def _maildir(self, name: str) -> Path:
+        if not self._settings.maildirs:
+            raise GatewayError("refused", "there is no folder of Maildirs (CASESTREAM_MAILDIRS)")
+        return Path(self._settings.maildirs) / name

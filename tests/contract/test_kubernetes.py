@@ -13,6 +13,7 @@ import yaml
 from services.case.settings import Settings as CaseSettings
 from services.cli.stack.roles import ROLES, Role
 from services.desk.settings import DeskSettings
+from services.ingest.settings import PollSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.notify.settings import Settings as NotifySettings
@@ -30,6 +31,7 @@ SETTINGS: dict[tuple[str, str], type[ProcessSettings]] = {
     ("desk", "api"): DeskSettings,
     ("ingest", "api"): IngestSettings,
     ("ingest", "consume"): IngestSettings,
+    ("ingest", "poll"): PollSettings,
     ("case", "consume"): CaseSettings,
     ("case", "api"): CaseSettings,
     ("task", "consume"): TaskSettings,

@@ -30,6 +30,7 @@ ROLES: tuple[Role, ...] = (
     Role("desk", "api"),
     Role("ingest", "api"),
     Role("ingest", "consume", shared=True),
+    Role("ingest", "poll"),
     Role("case", "consume", shared=True),
     Role("case", "api"),
     Role("task", "consume", shared=True),
@@ -98,6 +99,11 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
         "CASESTREAM_ISSUER": "casestream",
         "CASESTREAM_LOG_LEVEL": inherited.get("CASESTREAM_LOG_LEVEL", "INFO"),
     }
+    if instance.role.name == "poll":
+        variables |= {
+            "CASESTREAM_CREDENTIALS": str((around.folder / "credentials").resolve()),
+            "CASESTREAM_MAILDIRS": str((around.folder / "maildirs").resolve()),
+        }
     if instance.role.service == "notify":
         variables |= {
             "CASESTREAM_SMTP_HOST": LOOPBACK,

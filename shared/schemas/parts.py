@@ -46,3 +46,21 @@ class OwnerRef(Part):
 
     kind: Literal["user", "role", "unit"]
     code: str
+
+
+class Undelivered(Part):
+    """A recipient whom a message did not reach, or not yet (RFC 3464)."""
+
+    address: Annotated[str, StringConstraints(max_length=320)]
+    action: Annotated[str, StringConstraints(max_length=40)]
+    """`failed`: for good. `delayed`, `delivered`, `relayed`, `expanded`: not."""
+    status: Annotated[str, StringConstraints(max_length=20)]
+    """Class, subject and detail (RFC 3463), like `5.1.1`."""
+
+
+class BounceReport(Part):
+    """What a bounce reports."""
+
+    message_id: Annotated[str, StringConstraints(max_length=998)] = ""
+    """Of the message that bounced."""
+    recipients: tuple[Undelivered, ...] = ()

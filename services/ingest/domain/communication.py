@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.ingest.domain.accounts import Account
-from services.ingest.domain.mail import Attachment, ParsedMail, Robot, content_digest
+from services.ingest.domain.mail import Attachment, Bounce, ParsedMail, Robot, content_digest
 from shared.ids import CommunicationId, ConversationId, communication_id, conversation_id
 
 # Together with the text these keep the largest event below Kafka's usual limit of a message, whatever a mail holds. The raw mail has it
@@ -50,6 +50,7 @@ class MailReceived(NamedTuple):
     received_at: datetime
     files: tuple[Attachment, ...]
     robot: Robot
+    bounce: Bounce | None
     unreadable: bool
 
 
@@ -81,6 +82,7 @@ def received(mail: ParsedMail, raw: bytes, account: Account, mail_domain: str, n
         received_at=now,
         files=() if unreadable else mail.attachments[:MOST_FILES],
         robot=mail.robot,
+        bounce=mail.bounce,
         unreadable=unreadable,
     )
 
@@ -89,13 +91,15 @@ def conversation_of(mail: ParsedMail, message_id: str, mail_domain: str) -> Conv
     """The conversation that a mail belongs to.
 
     One of our own Message-IDs (`<CONVERSATION.DELIVERY@our domain>`) among those it refers to names it, the latest where there are
-    several. Otherwise it is that of the first message referred to, else of the one replied to, else the mail begins one.
+    several; a bounce belongs where the message that bounced does. Otherwise it is that of the first message referred to, else of the one
+    replied to, else the mail begins one.
     """
-    for reference in (mail.in_reply_to, *reversed(mail.references)):
+    bounced = mail.bounce.message_id if mail.bounce is not None else ""
+    for reference in (bounced, mail.in_reply_to, *reversed(mail.references)):
         ours = _OURS.fullmatch(reference)
         if ours is not None and ours[2].lower() == mail_domain.lower():
             return ConversationId(UUID(ours[1]))
-    root = mail.references[0] if mail.references else mail.in_reply_to or message_id
+    root = mail.references[0] if mail.references else mail.in_reply_to or bounced or message_id
     return conversation_id(root)
 
 

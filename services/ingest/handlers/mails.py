@@ -15,8 +15,8 @@ from uuid import UUID
 
 from services.ingest import metrics
 from services.ingest.domain.accounts import Account, Accounts
-from services.ingest.domain.communication import LONGEST_TYPE, MailReceived, received
-from services.ingest.domain.mail import ParsedMail, parse_mail
+from services.ingest.domain.communication import LONGEST_HANDLE, LONGEST_LINE, LONGEST_TYPE, MailReceived, received
+from services.ingest.domain.mail import Bounce, ParsedMail, parse_mail
 from services.ingest.handlers.events import event_of
 from shared.messaging import ReferenceData, VersionCache
 from shared.messaging.direct import DirectPublisher, NotAcknowledged
@@ -140,8 +140,16 @@ def _payload(mail: MailReceived, digest: str, size: int) -> CommunicationReceive
             "attachments": files,
             "raw": {"sha256": digest, "size": size, "filename": "message.eml", "content_type": "message/rfc822"},
             "robot": mail.robot.value,
+            "bounce": _report(mail.bounce),
         }
     )
+
+
+def _report(bounce: Bounce | None) -> dict[str, object] | None:
+    if bounce is None or not (bounce.message_id or bounce.recipients):
+        return None
+    recipients = [{"address": one.address[:LONGEST_HANDLE], "action": one.action, "status": one.status} for one in bounce.recipients]
+    return {"message_id": bounce.message_id[:LONGEST_LINE], "recipients": recipients}
 
 
 def _count(mails: Sequence[MailReceived], raws: Sequence[bytes], seconds: tuple[float, float, float]) -> None:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, StringConstraints
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
 from shared.schemas.events.texts import Code, Line
-from shared.schemas.parts import FileRef, Handle
+from shared.schemas.parts import BounceReport, FileRef, Handle
 
 
 class ContactEvent(Payload):
@@ -63,5 +63,7 @@ class CommunicationReceived(Payload):
     """The whole message as it came."""
     robot: Literal["none", "auto_reply", "bounce", "bulk"] = "none"
     """Why it counts as sent by a machine (COM-7)."""
+    bounce: BounceReport | None = None
+    """What it reports, where `robot` is `bounce` and it tells."""
     subjects: tuple[Code, ...] = ()
     """Subjects chosen at the source; empty: routing decides."""

@@ -30,6 +30,21 @@ class Attachment(NamedTuple):
     content_id: str = ""
 
 
+class Undelivered(NamedTuple):
+    """A recipient whom a message did not reach, or not yet: `action` (`failed`, `delayed`, ...) and `status` as RFC 3464 has them."""
+
+    address: str
+    action: str
+    status: str
+
+
+class Bounce(NamedTuple):
+    """What a bounce reports. `message_id`: that of the message that bounced, with its brackets; empty where it does not tell."""
+
+    message_id: str = ""
+    recipients: tuple[Undelivered, ...] = ()
+
+
 class ParsedMail(NamedTuple):
     """A mail as far as it could be read. Absent strings are empty; message ids keep their angle brackets.
 
@@ -54,6 +69,8 @@ class ParsedMail(NamedTuple):
     robot: Robot = Robot.NONE
     delivered_to: tuple[str, ...] = ()
     reply_to: tuple[str, ...] = ()
+    bounce: Bounce | None = None
+    """Set on every mail that is a bounce, and on no other."""
     error: str | None = None
 
     @property

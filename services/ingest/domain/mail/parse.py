@@ -12,9 +12,10 @@ from services.ingest.domain.mail.addresses import (
     parse_addresses,
     parse_date,
 )
+from services.ingest.domain.mail.bounces import read_bounce
 from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.fields import Fields, decode_words, first, unfold
-from services.ingest.domain.mail.model import Attachment, ParsedMail
+from services.ingest.domain.mail.model import Attachment, ParsedMail, Robot
 from services.ingest.domain.mail.robots import detect_robot
 from services.ingest.domain.mail.structure import Part, read_root
 from services.ingest.domain.mail.text import decode_html, decode_plain, html_to_text
@@ -73,6 +74,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
     subject = _one_line(decode_words(first(fields, "subject"), charset))
     senders = _mailboxes(fields, "from", charset) or _mailboxes(fields, "sender", charset)
     name, sender = senders[0] if senders else ("", "")
+    robot = detect_robot(fields, root.content_type, root.head.parameters, sender, subject)
     replied = message_ids(first(fields, "in-reply-to")) if "in-reply-to" in fields else []
     ids = message_ids(first(fields, "message-id")) if "message-id" in fields else []
     return ParsedMail(
@@ -89,9 +91,10 @@ def parse_mail(raw: bytes) -> ParsedMail:
         html=html,
         text_from_html=from_html,
         attachments=tuple(reading.files),
-        robot=detect_robot(fields, root.content_type, root.head.parameters, sender, subject),
+        robot=robot,
         delivered_to=_envelope(fields),
         reply_to=addresses_only(_mailboxes(fields, "reply-to", charset)),
+        bounce=read_bounce(fields, reading.files, text) if robot is Robot.BOUNCE else None,
         error=_unreadable(raw, start, fields),
     )
 

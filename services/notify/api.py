@@ -31,7 +31,7 @@ READER = Annotated[Principal, Depends(requires("delivery:read"))]
 
 
 class DeliveryView(BaseModel):
-    """A message to one recipient. `state`: queued (also while it is being sent), sent or failed; `attempts` to send it so far."""
+    """A message to one recipient. `state`: queued (or being sent), sent, failed, or bounced after that; `attempts` to send it so far."""
 
     id: UUID
     cause: UUID
@@ -46,7 +46,7 @@ class DeliveryView(BaseModel):
     recipient_name: str
     audience: Literal["staff", "unit", "customer"]
     message_id: str
-    state: Literal["queued", "sent", "failed"]
+    state: Literal["queued", "sent", "failed", "bounced"]
     attempts: int
     takeovers: int
     error: str
@@ -72,7 +72,7 @@ def deliveries_router(database: Database) -> APIRouter:
         page: Annotated[PageRequest, Depends(page_request)],
         item_id: Annotated[UUID | None, Query(description="About this case, task or communication.")] = None,
         case_id: Annotated[UUID | None, Query(description="About this case or any of its tasks.")] = None,
-        state: Annotated[Literal["queued", "sent", "failed"] | None, Query(description="In this state.")] = None,
+        state: Annotated[Literal["queued", "sent", "failed", "bounced"] | None, Query(description="In this state.")] = None,
     ) -> Page[DeliveryView]:
         after = page.keys(1)
         if after and not isinstance(after[0], int):

@@ -4,6 +4,11 @@ from shared.observability.metrics import counter, gauge, histogram
 
 QUEUED = counter("casestream_notify_queued_deliveries", "Deliveries queued, by communication definition.", ["definition"])
 ATTEMPTS = counter("casestream_notify_attempts", "Attempts to send, by how they ended.", ["outcome"])
+STOPPED = counter(
+    "casestream_notify_stopped_deliveries",
+    "Deliveries that bounced after they were sent, or failed unsent as their address is dead.",
+    ["state"],
+)
 TAKEOVERS = counter(
     "casestream_notify_takeovers", "Deliveries claimed again from a holder that never said how it went: each may be a message sent twice."
 )

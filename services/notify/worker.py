@@ -25,16 +25,16 @@ from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.smtp import Answer, Relay, RelayAddress
 from services.notify.handlers.composing import Composer, NotComposable
+from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SendSettings
 from services.notify.storage import deliveries
-from services.notify.storage.deliveries import Claimed, Finished, Result
+from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.wakeup import Wakeup
 from shared.messaging import EventPublisher, Reference
 from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.observability.tracing import use_traceparent
-from shared.schemas.events import DeliveryFailed, DeliverySent, ItemKind
-from shared.storage import Database, Transaction
+from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
 
 log = get_logger(__name__)
@@ -226,7 +226,7 @@ class Sender:
             with self._publisher.transaction(lambda: _let_go(ended)) as tx:
                 finished = deliveries.record(tx, [self._result(e) for e in ended])
                 for delivery in finished:
-                    self._emit(tx, delivery)
+                    emit_outcome(tx, delivery)
         except CONNECTION_LOST as error:
             self._database_away(error)
             return False
@@ -249,31 +249,6 @@ class Sender:
             again_in = next_attempt(answer.outcome, claimed.attempt, claimed.age, self._jitter(), faster)
         error = "" if answer.outcome is Outcome.SENT else f"{answer.code or ''} {answer.text}".strip()
         return Result(claimed.id, claimed.attempt, answer.outcome, error, again_in)
-
-    def _emit(self, tx: Transaction, delivery: Finished) -> None:
-        payload = DeliverySent if delivery.state == "sent" else DeliveryFailed
-        tx.emit(
-            payload(
-                delivery_id=delivery.id,
-                case_id=delivery.case_id,
-                item_kind=ItemKind(delivery.item_kind),
-                item_id=delivery.item_id,
-                definition=delivery.definition,
-                channel="email",
-                recipient=delivery.recipient,
-                message_id=delivery.message_id,
-                state="sent" if delivery.state == "sent" else "failed",
-                error=delivery.error,
-            ),
-            aggregate_id=delivery.id,
-            key=delivery.case_id or delivery.item_id,
-            revision=delivery.revision,
-            cause=delivery.cause,
-            time=delivery.finished_at,
-            config_version=delivery.config_version,
-            traceparent=delivery.traceparent,
-            ordinal=delivery.revision,
-        )
 
     def _database_away(self, error: Exception) -> None:
         log.warning("database away; trying again", error=type(error).__name__)

@@ -302,6 +302,7 @@ def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorde
         subject_line=data.subject_line,
         direction=data.direction,
         robot=data.robot,
+        bounce=data.bounce,
         occurred_at=data.occurred_at,
     )
     tx.emit(

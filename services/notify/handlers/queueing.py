@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.occasions import Definition, Delivery
 from services.notify.domain.recipients import Directory, plan_deliveries
 from services.notify.handlers.occasions import Reading, Readings
-from services.notify.metrics import QUEUED
-from services.notify.storage import deliveries
+from services.notify.handlers.outcomes import emit_outcome
+from services.notify.metrics import QUEUED, STOPPED
+from services.notify.storage import bounces, deliveries
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event
+from shared.schemas.events import CaseOpened, CommunicationRecorded
 from shared.storage import Transaction
 
 
@@ -43,6 +46,9 @@ class Queue:
 
     directory: Directory
     planned: list[Delivery] = field(default_factory=list)
+    came_back: list[Verdict] = field(default_factory=list)
+    alive: set[str] = field(default_factory=set)
+    """Addresses from which something came."""
 
 
 def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
@@ -53,7 +59,13 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
         return Queue(Directory(reference.staff, reference.units))
 
     def save(tx: Transaction, queue: Queue) -> None:
-        deliveries.queue(tx, queue.planned)
+        outcomes = bounces.came_back(tx, queue.came_back)
+        bounces.revive(tx, queue.alive)
+        dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
+        outcomes += deliveries.queue(tx, queue.planned, dead)
+        for outcome in outcomes:
+            emit_outcome(tx, outcome)
+            STOPPED.labels(outcome.state).inc()
         for definition, count in Counter(delivery.definition for delivery in queue.planned).items():
             QUEUED.labels(definition).inc(count)
 
@@ -67,4 +79,18 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
 
         return plan
 
-    return Handler(load=load, apply={payload: planning(reading) for payload, reading in readings.items()}, save=save)
+    apply = {payload: planning(reading) for payload, reading in readings.items()}
+    if CaseOpened in readings:
+        apply[CommunicationRecorded] = on_communication
+    return Handler(load=load, apply=apply, save=save)
+
+
+def on_communication(queue: Queue, event: Event) -> None:
+    """A bounce ends the delivery that came back; a person's mail shows that their address is alive."""
+    data: CommunicationRecorded = event.data
+    if data.bounce is not None:
+        verdict = judge(data.bounce.message_id, [(one.action, one.status) for one in data.bounce.recipients])
+        if verdict is not None:
+            queue.came_back.append(verdict)
+    elif data.robot == "none" and data.direction == "inbound" and data.customer.email:
+        queue.alive.add(data.customer.email.lower())

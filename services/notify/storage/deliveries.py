@@ -5,7 +5,7 @@ Leases and retries go by the database's clock: all senders share that one, whate
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -72,10 +72,19 @@ class Finished(NamedTuple):
     waited: timedelta
 
 
-def queue(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-    """Queue deliveries; those known already stay as they are. Wakes the senders on commit."""
+FINISHED = """d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
+          d.traceparent, d.state, d.error, d.revision, d.finished_at, d.finished_at - d.created_at"""
+"""The columns of `Finished`, of a table called d."""
+
+
+def queue(tx: Transaction, deliveries: Sequence[Delivery], dead: Mapping[str, str]) -> list[Finished]:
+    """Queue deliveries; those known already stay as they are. Wakes the senders on commit.
+
+    `dead`: addresses (in small letters) that are not written to, with the reported status. What is for them has failed at once, and is
+    returned.
+    """
     if not deliveries:
-        return
+        return []
     occasions = [delivery.occasion for delivery in deliveries]
     recipients = [delivery.recipient for delivery in deliveries]
     columns = {
@@ -100,6 +109,17 @@ def queue(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
     }
     arrays.insert(tx, "deliveries", columns, "on conflict do nothing")
     tx.execute("select pg_notify(%s, '')", (CHANNEL,))
+    stillborn = [(delivery.id, dead[address]) for delivery in deliveries if (address := delivery.recipient.address.lower()) in dead]
+    if not dead or not stillborn:
+        return []
+    ids, statuses = zip(*stillborn, strict=True)
+    rows = tx.rows(
+        f"""update deliveries d set state = 'failed', revision = 1, finished_at = now(),
+                error = 'not sent: the address has bounced for good (' || s.status || ')'
+            from unnest(%b, %b) as s(id, status) where d.id = s.id and d.state = 'queued' and d.attempts = 0 returning {FINISHED}""",
+        (arrays.uuids(ids), arrays.texts(statuses)),
+    )
+    return [Finished(*row) for row in rows]
 
 
 # PostgreSQL's text holds no NUL; the parser at the door cleans mail, upstream systems need not have.
@@ -163,7 +183,7 @@ def release_own(tx: Transaction, me: str) -> int:
 # What is sent is sent, even if the lease was lost meanwhile: that keeps whoever holds it now from sending it again later.
 # Any other end is only the holder's to record. The rows are looked up by id alone: with the state in that condition, the planner may
 # take the index of what is due instead, and read all that waits.
-_RECORD = """
+_RECORD = f"""
 with ended as (
     select * from unnest(%(ids)b, %(attempts)b, %(outcomes)b, %(errors)b, %(pauses)b) as r(id, attempt, outcome, error, microseconds)
 ), locked as (
@@ -178,8 +198,7 @@ set state = case when e.outcome = 'sent' then 'sent' when e.microseconds is null
     finished_at = case when e.microseconds is null then now() end
 from locked l join ended e on e.id = l.id
 where d.id = l.id and l.state = 'claimed' and (l.attempts = e.attempt or e.outcome = 'sent')
-returning d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
-          d.traceparent, d.state, d.error, d.revision, d.finished_at, d.finished_at - d.created_at
+returning {FINISHED}
 """
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -20,7 +20,7 @@ from shared.schemas.events.case import (
 )
 from shared.schemas.events.desk import ConfigurationPublished, StaffChanged, UnitChanged
 from shared.schemas.events.ingest import CommunicationReceived, ContactEvent
-from shared.schemas.events.notify import DeliveryFailed, DeliverySent, DeliveryState
+from shared.schemas.events.notify import DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
 from shared.schemas.events.sla import (
     ClockClosed,
     ClockDueSoon,
@@ -70,6 +70,7 @@ __all__ = [
     "CommunicationRecorded",
     "ConfigurationPublished",
     "ContactEvent",
+    "DeliveryBounced",
     "DeliveryFailed",
     "DeliverySent",
     "DeliveryState",
@@ -116,6 +117,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         ClockWithdrawn,
         ClockClosed,
         DeliverySent,
+        DeliveryBounced,
         DeliveryFailed,
         StaffChanged,
         UnitChanged,

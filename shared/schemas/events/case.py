@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
 from shared.schemas.events.texts import Code, Line
-from shared.schemas.parts import CustomerRef
+from shared.schemas.parts import BounceReport, CustomerRef
 
 
 class CaseLifeCycle(StrEnum):
@@ -104,6 +104,7 @@ class CommunicationRecorded(Payload):
     subject_line: Line = ""
     direction: Literal["inbound", "outbound"]
     robot: str = "none"
+    bounce: BounceReport | None = None
     occurred_at: AwareDatetime
 
 

@@ -34,6 +34,12 @@ class DeliverySent(DeliveryState):
     event_type: ClassVar[str] = "casestream.delivery.sent.v1"
 
 
+class DeliveryBounced(DeliveryState):
+    """The message came back, with the reported status; it had been sent before."""
+
+    event_type: ClassVar[str] = "casestream.delivery.bounced.v1"
+
+
 class DeliveryFailed(DeliveryState):
     """The message is given up, with the reason."""
 

@@ -206,17 +206,18 @@ class NotifyService:
             producer.produce(self.prefix + event.data.topic, event.value(), event.key.encode(), headers=list(event.headers()))
         producer.flush()
 
-    def published(self, expect: int) -> list[tuple[Event, DeliveryState]]:
-        """The first `expect` events that came out."""
+    def published(self, expect: int, case: UUID | None = None) -> list[tuple[Event, DeliveryState]]:
+        """The first `expect` events that came out, of all or of this case."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
         consumer.subscribe([self.prefix + topics.NOTIFICATIONS])
         found: list[tuple[Event, DeliveryState]] = []
-        end = datetime.now(UTC) + timedelta(seconds=20)
+        end = datetime.now(UTC) + timedelta(seconds=60)
         while len(found) < expect and datetime.now(UTC) < end:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
                 headers = dict(headers_of(message))
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
-                found.append((event, event.data))
+                if case in (None, event.data.case_id):
+                    found.append((event, event.data))
         consumer.close()
         return found

@@ -1,0 +1,91 @@
+"""Messages that come back: their delivery has bounced, and a dead address is not written to until something comes from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.ids import derive
+from shared.schemas.envelope import Event
+from shared.schemas.events import CommunicationRecorded, TaskAssigned
+from shared.schemas.parts import BounceReport, CustomerRef, Undelivered
+from tests.service.notify.harness import ANN, NotifyService, a_case, a_task, an_event
+
+pytestmark = pytest.mark.requirement("EDGE-2", "NOTE-2")
+
+NOBODY = CustomerRef(contact_id=derive("contact", "daemon"), name="Mail Delivery System", email="mailer-daemon@mx.example")
+
+
+def recorded(
+    number: int, message_id: str | None, *reported: tuple[str, str], customer: CustomerRef = NOBODY, robot: str = "bounce"
+) -> Event:
+    """A communication that case recorded; with `message_id` it reports on that message."""
+    communication = derive("bounce", number)
+    report = None
+    if message_id is not None:
+        recipients = tuple(Undelivered(address="somebody@else.example", action=action, status=status) for action, status in reported)
+        report = BounceReport(message_id=message_id, recipients=recipients)
+    data = CommunicationRecorded(
+        communication_id=communication,
+        conversation_id=communication,
+        method="email",
+        case_ids=(),
+        customer=customer,
+        direction="inbound",
+        robot=robot,
+        bounce=report,
+        occurred_at=datetime.now(UTC),
+    )
+    return an_event(data, communication, communication)
+
+
+def the_message(notify: NotifyService, recipient: str) -> str:
+    ((found,),) = notify.rows("select message_id from deliveries where recipient = %s", [recipient])
+    return str(found)
+
+
+def sent_to_ann(notify: NotifyService, number: int = 1) -> str:
+    notify.take(a_case(number))
+    notify.rows("update deliveries set state = 'sent', revision = 1, finished_at = now() returning 1")
+    return the_message(notify, "ann@mail.example")
+
+
+def test_a_bounce_ends_its_delivery_once_and_is_told(notify: NotifyService) -> None:
+    bounce = recorded(1, sent_to_ann(notify, 77), ("failed", "5.1.1"))
+    notify.take(bounce)
+    notify.take(bounce, recorded(2, the_message(notify, "ann@mail.example"), ("failed", "5.1.1")))
+    assert notify.rows("select state, error, revision from deliveries") == [("bounced", "bounced: 5.1.1", 2)]
+    ((event, data),) = notify.published(1, derive("case", 77))
+    assert (event.type, data.state, event.revision) == ("casestream.delivery.bounced.v1", "bounced", 2)
+    # Whom the report names does not matter: only the address that we wrote to is marked.
+    assert notify.rows("select address, status from dead_addresses") == [("ann@mail.example", "5.1.1")]
+
+
+def test_a_dead_address_is_not_written_to_until_something_comes_from_it(notify: NotifyService) -> None:
+    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
+    upper = ANN.model_copy(update={"email": "Ann@Mail.example"})
+    notify.take(a_case(2, customer=upper), a_task(2, TaskAssigned))
+    states = dict(notify.rows("select recipient, state from deliveries where case_id = %s", [derive("case", 2)]))
+    assert states == {"Ann@Mail.example": "failed", "rita@housing.example": "queued"}
+    ((error,),) = notify.rows("select error from deliveries where recipient = 'Ann@Mail.example'")
+    assert "5.1.1" in error
+    notify.take(recorded(3, None, customer=ANN, robot="auto_reply"))
+    assert len(notify.rows("select 1 from dead_addresses")) == 1
+    notify.take(recorded(4, None, customer=upper, robot="none"))
+    assert notify.rows("select 1 from dead_addresses") == []
+    notify.take(a_case(3))
+    assert notify.rows("select state from deliveries where case_id = %s", [derive("case", 3)]) == [("queued",)]
+
+
+def test_a_full_mailbox_has_bounced_and_is_written_to_again(notify: NotifyService) -> None:
+    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.2.2")))
+    assert notify.states() == {"bounced": 1}
+    assert notify.rows("select 1 from dead_addresses") == []
+
+
+def test_a_delay_and_what_is_forged_change_nothing(notify: NotifyService) -> None:
+    message = sent_to_ann(notify)
+    forged = message.replace("@housing.example", "@other.example")
+    notify.take(recorded(1, message, ("delayed", "4.4.1")), recorded(2, forged, ("failed", "5.1.1")))
+    assert notify.states() == {"sent": 1}

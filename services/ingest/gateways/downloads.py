@@ -130,6 +130,6 @@ def _too_large(most: int) -> Unavailable:
 def _is_public(address: str) -> bool:
     """Whether the IP address is somebody's on the internet: not private, not this machine's, not a group's."""
     ip = ip_address(address)
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
+    # Not every Python looks for the address within.
+    ip = getattr(ip, "ipv4_mapped", None) or ip
     return ip.is_global and not ip.is_multicast

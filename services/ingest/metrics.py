@@ -5,6 +5,9 @@ from shared.observability.metrics import SIZES, counter, gauge, histogram
 MAILS = counter("casestream_ingest_mails", "Mails acknowledged, repeats too, by whether a machine sent them.", ["robot"])
 UNREADABLE = counter("casestream_ingest_unreadable_mails", "Mails of which nothing could be read; each is a communication all the same.")
 UNPLACED = counter("casestream_ingest_unplaced_mails", "Mails that reached no nominated account that could be told.")
+POSTS = counter(
+    "casestream_ingest_posts", "Posts on X that were taken, repeats too: of others, unreadable, or our own (skipped).", ["kind"]
+)
 CONTACTS = counter("casestream_ingest_contacts", "Contact events made into communications, by how they came.", ["by"])
 STORED_BYTES = counter("casestream_ingest_stored_bytes", "Bytes of raw mails and files given to the object store, repeats too.")
 BATCH_MAILS = histogram("casestream_ingest_delivery_mails", "Mails that were delivered together.", buckets=SIZES)

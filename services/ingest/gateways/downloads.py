@@ -1,0 +1,135 @@
+"""Files that a message only links to, fetched from hosts that were named before, and from nowhere else.
+
+The link comes from outside. So neither it nor a redirect may lead to another host, or into our own network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import requests
+
+from services.ingest.gateways.exchanges import PIECE, Exchanges, NotReachable
+from services.ingest.gateways.source import GatewayError
+
+TOTAL_SECONDS = 120.0
+_LONGEST_TYPE = 255
+_LATER = frozenset({408, 425, 429})
+
+
+class Unavailable(Exception):
+    """The file cannot be had, and asking again will not help. The text says why, without its address."""
+
+    def __init__(self, text: str, too_large: bool = False) -> None:
+        super().__init__(text)
+        self.too_large = too_large
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file as it was given. `content_type`: without parameters, lower case; empty: it was not told."""
+
+    content: bytes
+    content_type: str
+
+
+class Downloads:
+    """Fetches files. For one thread; `close` from any."""
+
+    def __init__(
+        self,
+        hosts: Collection[str],
+        *,
+        private_hosts: Collection[str] = (),
+        timeout: float = 30.0,
+        total: float = TOTAL_SECONDS,
+        ca_file: str = "",
+    ) -> None:
+        """`hosts`: `name`, or `name:port` for another port than 443. `private_hosts`: names of those that may be in our own network.
+
+        `timeout`: seconds for each step; `total`: for a whole file. `ca_file`: the authorities (PEM) to trust; empty: the usual ones.
+        """
+        self._hosts = frozenset(host.lower() for host in hosts)
+        private = frozenset(host.lower() for host in private_hosts)
+        self._timeout = timeout
+        self._total = total
+        self._exchanges = Exchanges(requests.Session(), ca_file, lambda host, address: host.lower() in private or _is_public(address))
+        self._exchanges.speak("https://", None)
+
+    def get(self, url: str, most: int) -> Download:
+        """The file at `url`, at most `most` bytes. Raises `Unavailable`, and `GatewayError` where it may be had later."""
+        host = self._allowed(url)
+        with self._exchanges.within(self._total, f"file on {host}"):
+            try:
+                answer = self._exchanges.session.get(
+                    url, stream=True, allow_redirects=False, timeout=self._timeout, headers={"Accept-Encoding": "identity"}
+                )
+            except NotReachable as error:
+                raise Unavailable("its host is not on the internet") from error
+            except (requests.exceptions.InvalidURL, UnicodeError) as error:
+                raise Unavailable("its address cannot be read") from error
+            with answer:
+                _judge(answer, host, most)
+                return Download(self._body(answer, most), _type(answer))
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._exchanges.close()
+
+    def _allowed(self, url: str) -> str:
+        """The host of `url`. Raises `Unavailable`."""
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise Unavailable("its address cannot be read") from error
+        if parts.scheme != "https":
+            raise Unavailable("its address is not https")
+        if parts.netloc.lower() not in self._hosts:
+            raise Unavailable("its host is not one that files are fetched from")
+        return parts.netloc.lower()
+
+    def _body(self, answer: requests.Response, most: int) -> bytes:
+        body = bytearray()
+        for piece in answer.iter_content(PIECE):
+            self._exchanges.check()
+            body += piece
+            if len(body) > most:
+                raise _too_large(most)
+        self._exchanges.check()
+        return bytes(body)
+
+
+def _judge(answer: requests.Response, host: str, most: int) -> None:
+    """Raise, unless the file comes, and within its size."""
+    status = answer.status_code
+    if status in _LATER or status >= 500:
+        wait = answer.headers.get("Retry-After", "")
+        seconds = float(wait) if wait.isascii() and wait.isdigit() else None
+        raise GatewayError("throttled" if status == 429 else "unreachable", f"file on {host}: HTTP {status}", seconds)
+    if 300 <= status < 400:
+        raise Unavailable("it has moved elsewhere")
+    if status != 200:
+        raise Unavailable(f"HTTP {status}")
+    length = answer.headers.get("Content-Length", "")
+    if length.isascii() and length.isdigit() and int(length) > most:
+        raise _too_large(most)
+
+
+def _type(answer: requests.Response) -> str:
+    given: str = answer.headers.get("Content-Type", "")
+    return given.partition(";")[0].strip().lower()[:_LONGEST_TYPE]
+
+
+def _too_large(most: int) -> Unavailable:
+    return Unavailable(f"it is over {most // 1024 // 1024} MiB", too_large=True)
+
+
+def _is_public(address: str) -> bool:
+    """Whether the IP address is somebody's on the internet: not private, not this machine's, not a group's."""
+    ip = ip_address(address)
+    # Not every Python looks for the address within.
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return ip.is_global and not ip.is_multicast

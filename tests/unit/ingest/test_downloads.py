@@ -1,0 +1,147 @@
+"""Fetching files that a message links to: only from where it was allowed, and only so much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.ingest.gateways import downloads
+from services.ingest.gateways.downloads import Downloads, Unavailable
+from services.ingest.gateways.source import GatewayError
+from tests.support.x import FakeX, Scripted, serving_x
+
+pytestmark = pytest.mark.requirement("COM-4")
+
+
+@pytest.fixture
+def x(tmp_path: Path) -> Iterator[FakeX]:
+    with serving_x(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+def opened(x: FakeX) -> Iterator[Callable[..., Downloads]]:
+    made: list[Downloads] = []
+
+    def open_one(**changes: Any) -> Downloads:
+        given: dict[str, Any] = {"hosts": [x.host], "private_hosts": ["127.0.0.1"], "ca_file": x.ca_file, "timeout": 5.0}
+        made.append(Downloads(**(given | changes)))
+        return made[-1]
+
+    yield open_one
+    for each in made:
+        each.close()
+
+
+def test_a_file_comes_with_its_type(x: FakeX, opened: Callable[..., Downloads]) -> None:
+    x.files["/a"] = Scripted(200, b"content", {"Content-Type": "Image/PNG; q=1"})
+    files = opened()
+    for _ in range(2):
+        found = files.get(f"{x.url}/a", 7)
+        assert (found.content, found.content_type) == (b"content", "image/png")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/a",
+        "https://user@{host}/a",
+        "https://{host}@elsewhere.example/a",
+        "https://{host}.elsewhere.example/a",
+        "https://elsewhere.example/{host}",
+        "https://{host}\\@elsewhere.example/a",
+        "https://[::1/a",
+        "http://{host}/a",
+        "file:///etc/passwd",
+        "//{host}/a",
+        "",
+    ],
+)
+def test_nothing_is_asked_of_other_hosts(x: FakeX, opened: Callable[..., Downloads], url: str) -> None:
+    x.files["/a"] = Scripted(200, b"content")
+    with pytest.raises(Unavailable):
+        opened().get(url.format(host=x.host), 100)
+    assert x.fetched == []
+
+
+def test_a_host_in_our_own_network_must_be_named_as_such(x: FakeX, opened: Callable[..., Downloads]) -> None:
+    x.files["/a"] = Scripted(200, b"content")
+    with pytest.raises(Unavailable, match="not on the internet"):
+        opened(private_hosts=["elsewhere.example"]).get(f"{x.url}/a", 100)
+    localhost = x.host.replace("127.0.0.1", "localhost")
+    with pytest.raises(Unavailable, match="not on the internet"):
+        opened(hosts=[localhost]).get(f"https://{localhost}/a", 100)
+    assert x.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("10.1.2.3", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fd00::1", False),
+        ("fe80::1%2", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:93.184.216.34", True),
+        ("ff0e::1", False),
+    ],
+)
+def test_which_addresses_are_the_internets(address: str, public: bool) -> None:
+    assert downloads._is_public(address) is public
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 403, 404, 410, 451])
+def test_what_will_not_come_is_given_up(x: FakeX, opened: Callable[..., Downloads], status: int) -> None:
+    x.files = {"/a": Scripted(status, b"no", {"Location": f"{x.url}/b"}), "/b": Scripted(200, b"elsewhere")}
+    with pytest.raises(Unavailable):
+        opened().get(f"{x.url}/a", 100)
+    assert x.fetched == ["/a"]
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_what_may_come_later_is_said_so(x: FakeX, opened: Callable[..., Downloads], status: int) -> None:
+    x.files["/a"] = Scripted(status, b"later", {"Retry-After": "7"})
+    with pytest.raises(GatewayError) as caught:
+        opened().get(f"{x.url}/a", 100)
+    assert caught.value.reason == ("throttled" if status == 429 else "unreachable")
+    assert caught.value.retry_after == 7.0
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "", "Connection": "close"}], ids=["announced", "not announced"])
+def test_a_file_too_large_is_not_read_to_its_end(x: FakeX, opened: Callable[..., Downloads], headers: dict[str, str]) -> None:
+    x.files["/a"] = Scripted(200, b"x" * 300_000, headers, stalls=200_000)
+    files = opened()
+    with pytest.raises(Unavailable) as caught:
+        files.get(f"{x.url}/a", 100_000)
+    assert caught.value.too_large
+
+
+def test_a_file_that_is_cut_off_is_not_taken_for_whole(x: FakeX, opened: Callable[..., Downloads]) -> None:
+    x.files["/a"] = Scripted(200, b"half", {"Content-Length": "8", "Connection": "close"})
+    with pytest.raises(GatewayError) as caught:
+        opened().get(f"{x.url}/a", 100)
+    assert caught.value.reason == "unreachable"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "", "Connection": "close"}], ids=["announced", "not announced"])
+def test_the_whole_file_has_a_time(x: FakeX, opened: Callable[..., Downloads], headers: dict[str, str]) -> None:
+    x.files["/a"] = Scripted(200, b"x" * 100, headers, stalls=10)
+    with pytest.raises(GatewayError, match="no whole answer within") as caught:
+        opened(timeout=3600.0, total=0.3).get(f"{x.url}/a", 1000)
+    assert caught.value.reason == "unreachable"
+
+
+def test_a_host_that_does_not_answer_may_later(x: FakeX, opened: Callable[..., Downloads]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        opened(hosts=["127.0.0.1:9"]).get("https://127.0.0.1:9/a", 100)
+    assert caught.value.reason == "unreachable"

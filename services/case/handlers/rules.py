@@ -63,10 +63,17 @@ def rules_of(configuration: Configuration) -> Rules:
         subjects={subject.code: _subject(subject, statuses, defaults, configuration.prioritisation) for subject in configuration.subjects},
         methods=frozenset(method.code for method in configuration.methods),
         units=frozenset(unit.code for unit in configuration.units),
-        account_units={account.address.lower(): account.unit for account in configuration.mail_accounts if account.unit},
+        account_units=_account_units(configuration),
         default_unit=organisation.default_unit,
         calendar=calendar_of(calendar),
     )
+
+
+def _account_units(configuration: Configuration) -> dict[str, str]:
+    """The unit of each account that has one, by what communications call the account, in small letters."""
+    mail = {account.address.lower(): account.unit for account in configuration.mail_accounts}
+    handles = {f"@{account.handle.lower()}": account.unit for account in configuration.x_accounts}
+    return {account: unit for account, unit in (mail | handles).items() if unit}
 
 
 def _router(configuration: Configuration) -> Router:

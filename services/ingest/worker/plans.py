@@ -9,14 +9,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from services.ingest.domain.posts import Post
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.maildir import MaildirSource
 from services.ingest.gateways.source import GatewayError, Source
+from services.ingest.gateways.x import XSource
 from services.ingest.handlers.mails import MailIntake
+from services.ingest.handlers.posts import PostIntake
 from services.ingest.settings import PollSettings
 from shared.clock import Clock
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.channels import MaildirFetch
+from shared.schemas.configuration.channels import MaildirFetch, XAccount
 from shared.schemas.configuration.models import MailAccount
 
 
@@ -35,15 +38,17 @@ class Plan:
 class Planner:
     """Makes the plans of a configuration."""
 
-    def __init__(self, settings: PollSettings, mails: MailIntake, clock: Clock) -> None:
+    def __init__(self, settings: PollSettings, mails: MailIntake, posts: PostIntake, clock: Clock) -> None:
         self._settings = settings
         self._credentials = Credentials(settings.credentials)
         self._mails = mails
+        self._posts = posts
         self._clock = clock
 
     def plans(self, configuration: Configuration) -> dict[str, Plan]:
         """By name, every account that is to be polled."""
-        return {plan.name: plan for account in configuration.mail_accounts if (plan := self._mail(account)) is not None}
+        mails = [plan for account in configuration.mail_accounts if (plan := self._mail(account)) is not None]
+        return {plan.name: plan for plan in (*mails, *map(self._x, configuration.x_accounts))}
 
     def _mail(self, account: MailAccount) -> Plan | None:
         fetch = account.fetch
@@ -59,6 +64,18 @@ class Planner:
             raise GatewayError("refused", f"channel {fetch.by} is not built yet")
 
         return Plan(f"mail:{account.address.lower()}", account, open_source, take)
+
+    def _x(self, account: XAccount) -> Plan:
+        def take(posts: Sequence[Post]) -> object:
+            return self._posts.take_posts(posts, account, self._clock())
+
+        def open_source() -> Source[Post]:
+            settings = self._settings
+            return XSource(
+                account, self._credentials, timeout=settings.poll_timeout_seconds, ca_file=settings.poll_ca_file, clock=self._clock
+            )
+
+        return Plan(f"x:{account.handle.lower()}", account, open_source, take)
 
     def _maildir(self, name: str) -> Path:
         if not self._settings.maildirs:

@@ -19,6 +19,7 @@ from services.ingest.domain.accounts import NoAccounts, UnknownAccount
 from services.ingest.domain.polling import pause_after
 from services.ingest.gateways.source import Batch, GatewayError, Source
 from services.ingest.handlers.mails import MailIntake
+from services.ingest.handlers.posts import PostIntake
 from services.ingest.settings import PollSettings
 from services.ingest.storage import sources
 from services.ingest.storage.sources import Claimed
@@ -113,13 +114,13 @@ class Polled:
             except Exception as error:
                 log.exception("channel failed", source=self.plan.name)
                 reason, text = "failed", type(error).__name__
+                self._close()
             if self._stop.is_set():
                 break
             self._failures += 1
             pause = pause_after(reason, self._failures, _chance(), asked).total_seconds()
             metrics.SOURCE_FAILURES.labels(self.plan.name, reason).inc()
             log.warning("channel not read", source=self.plan.name, reason=reason, error=text, failures=self._failures, pause_seconds=pause)
-            self._close()
             self._stop.wait(pause)
         self._close()
 
@@ -288,7 +289,8 @@ def run(settings: PollSettings) -> None:
     database = Database(settings.database, pool_size=4, service="ingest")
     reference = Reference(settings.kafka, settings.topic_prefix)
     publisher = DirectPublisher(settings.kafka, settings.topic_prefix, settings.acknowledge_seconds)
-    planner = Planner(settings, MailIntake(reference, objects, publisher), utc_now)
+    mails, posts = MailIntake(reference, objects, publisher), PostIntake(reference, objects, publisher)
+    planner = Planner(settings, mails, posts, utc_now)
     poller = Poller(database, reference, planner, settings, f"poll-{settings.instance}", stop)
 
     def problems() -> list[str]:

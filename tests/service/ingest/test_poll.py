@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from services.ingest.handlers.mails import MailIntake
+from services.ingest.handlers.posts import PostIntake
 from services.ingest.settings import PollSettings
 from services.ingest.worker.plans import Planner
 from services.ingest.worker.poll import Poller
@@ -72,7 +73,8 @@ class Boxes:
         publisher = DirectPublisher(kafka or self.ingest.kafka, self.ingest.prefix, 2.0)
         database = Database(self.ingest.url, pool_size=4, service="ingest")
         stop = threading.Event()
-        planner = Planner(settings, MailIntake(self.ingest.reference, self.ingest.objects, publisher), utc_now)
+        surroundings = (self.ingest.reference, self.ingest.objects, publisher)
+        planner = Planner(settings, MailIntake(*surroundings), PostIntake(*surroundings), utc_now)
         poller = Poller(database, self.ingest.reference, planner, settings, f"poll-{instance}", stop)
         thread = threading.Thread(target=poller.run)
         thread.start()

@@ -1,4 +1,4 @@
-"""`python -m services.ingest consume|api|migrate`: wiring only."""
+"""`python -m services.ingest consume|receive|api|migrate`: wiring only."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ def consume() -> None:
     from services.ingest.settings import Settings
 
     run(Settings.load())
+
+
+def receive() -> None:
+    """Receive mail from the organisation's mail server by LMTP or SMTP."""
+    from services.ingest.settings import ReceiveSettings
+    from services.ingest.worker.receive import run
+
+    run(ReceiveSettings.load())
 
 
 def api() -> None:
@@ -31,4 +39,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    run_role("ingest", {"consume": consume, "api": api, "migrate": migrate})
+    run_role("ingest", {"consume": consume, "receive": receive, "api": api, "migrate": migrate})

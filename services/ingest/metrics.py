@@ -1,6 +1,6 @@
 """Every metric of ingest. The consumer loop's and the publisher's are declared by shared.messaging."""
 
-from shared.observability.metrics import SIZES, counter, histogram
+from shared.observability.metrics import SIZES, counter, gauge, histogram
 
 MAILS = counter("casestream_ingest_mails", "Mails acknowledged, repeats too, by whether a machine sent them.", ["robot"])
 UNREADABLE = counter("casestream_ingest_unreadable_mails", "Mails of which nothing could be read; each is a communication all the same.")
@@ -14,3 +14,13 @@ STEP_SECONDS = histogram(
     ["step"],
 )
 REFUSED = counter("casestream_ingest_refused_deliveries", "Deliveries refused for their sender to repeat, by what was away.", ["away"])
+RECEIVED = counter(
+    "casestream_ingest_received_mails",
+    "Mails that mail servers sent over LMTP or SMTP, by outcome: taken, deferred, too_large, unknown (account), cut off, unanswered (the "
+    "connection was lost after all of it had come).",
+    ["outcome"],
+)
+RECEIVE_CONNECTIONS = gauge("casestream_ingest_receive_connections", "Open connections of mail servers.")
+RECEIVE_HELD_BYTES = gauge("casestream_ingest_receive_held_bytes", "Bytes of received mails held in memory.")
+TURNED_AWAY = counter("casestream_ingest_turned_away_connections", "Connections refused at once, by reason: network, full.", ["reason"])
+REFUSED_RECIPIENTS = counter("casestream_ingest_refused_recipients", "Recipients refused, by reason: unknown, unready, many.", ["reason"])

@@ -1,0 +1,1 @@
+"""The roles of ingest that work by themselves: polling channels, receiving mail."""

@@ -31,8 +31,8 @@ log = get_logger(__name__)
 MOST_MAILS = 100
 MOST_BYTES = 8 * 1024 * 1024
 """Bounds of what is taken in together; a larger mail goes alone."""
-GRACE_SECONDS = 10.0
-"""How long mails under way may take after SIGTERM, beyond what Kafka may take to acknowledge."""
+GRACE_SECONDS = 15.0
+"""How long mails under way may take after SIGTERM to be finished and answered."""
 
 _Waiting = deque[tuple[bytes, "asyncio.Future[None]"]]
 
@@ -156,7 +156,7 @@ async def _receive(reception: Reception, settings: ReceiveSettings, listening: t
     listening.set()
     await told.wait()
     stop.set()
-    await receiver.stop(GRACE_SECONDS + settings.acknowledge_seconds)
+    await receiver.stop(GRACE_SECONDS)
 
 
 def run(settings: ReceiveSettings) -> None:

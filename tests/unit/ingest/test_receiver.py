@@ -338,6 +338,17 @@ def test_odd_addresses_are_answered(address: str) -> None:
         assert line.ask(f"RCPT TO:{address}".encode())[:3] in ("501", "550", "553")
 
 
+def test_a_new_connection_takes_nothing_from_an_older_one() -> None:
+    address = f"{'a' * 600}@tenant.example".encode()
+    with receiving(Desk()) as running, running.line() as older:
+        older.answer()
+        older.ask(b"LHLO x")
+        with running.lmtp():
+            assert older.ask(b"MAIL FROM:<" + address + b"> SIZE=1000 BODY=8BITMIME").startswith("250 ")
+            assert older.ask(b"NOOP " + b"x" * 2000).startswith("500 ")
+            assert older.ask(b"NOOP").startswith("250 ")
+
+
 @pytest.mark.requirement("COM-7")
 def test_the_sender_is_noted_so_that_bounces_are_told_from_mail() -> None:
     desk = Desk()
@@ -380,12 +391,13 @@ def test_a_connection_lost_before_the_answer_is_the_clients_to_repeat() -> None:
 def test_a_silent_client_is_left_but_not_while_it_waits_for_us() -> None:
     desk = Desk()
     desk.open.clear()
-    with receiving(desk, timeout=0.3) as running, running.line() as waiting, running.line() as silent:
+    with receiving(desk, timeout=0.3) as running, running.line() as waiting:
         waiting.begin()
         waiting.say(as_sent(raw_mail()))
         assert desk.arrived.wait(20)
-        silent.answer()
-        assert silent.answer() == ""  # and so its time is over, as the other's would be
+        with running.line() as silent:
+            silent.answer()
+            assert silent.answer() == ""  # its time is over, so the other's, which began before, would be
         desk.open.set()
         assert waiting.answer().startswith("250 ")
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from services.case.settings import Settings as CaseSettings
 from services.desk.settings import DeskSettings
-from services.ingest.settings import PollSettings
+from services.ingest.settings import PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.sla.settings import Settings as SlaSettings
@@ -20,6 +20,7 @@ from shared.settings import ProcessSettings
 SERVICES: dict[str, type[ProcessSettings]] = {
     "ingest": IngestSettings,
     "ingest (role poll)": PollSettings,
+    "ingest (role receive)": ReceiveSettings,
     "case": CaseSettings,
     "task": TaskSettings,
     "sla": SlaSettings,
@@ -48,7 +49,8 @@ def page() -> str:
     common = ProcessSettings.model_fields
     sections = [("Every process", common)]
     for service, settings in SERVICES.items():
-        own = {name: field for name, field in settings.model_fields.items() if name not in common}
+        inherited = {name for base in settings.__mro__[1:] if issubclass(base, ProcessSettings) for name in base.model_fields}
+        own = {name: field for name, field in settings.model_fields.items() if name not in inherited}
         if own:
             sections.append((service, own))
     for title, fields in sections:

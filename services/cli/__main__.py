@@ -31,7 +31,8 @@ def main() -> None:
     try:
         app(prog_name="casestream")
     except StackError as error:
-        _fail(str(error), error.exit_code)
+        more = f" (details: {_kept_traceback()})" if error.is_unexpected else ""
+        _fail(f"{error}{more}", error.exit_code, "" if sys.stderr.isatty() else error.prefix)
     except BrokenPipeError:
         # The reader of our output has left, as `head` does; Python would complain once more at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -41,14 +42,21 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except Exception as error:  # noqa: BLE001 - the last edge: kept whole in a file, shown as one line
-        log = state_folder() / "logs" / "command-line.log"
+        _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} (details: {_kept_traceback()})", UNEXPECTED)
+
+
+def _kept_traceback() -> str:
+    log = state_folder() / "logs" / "command-line.log"
+    try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc())
-        _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} (details: {log})", UNEXPECTED)
+    except OSError as error:
+        return f"none, {log} cannot be written: {type(error).__name__}"
+    return str(log)
 
 
-def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"casestream: {' '.join(message.split())}\n")
+def _fail(message: str, code: int, prefix: str = "") -> None:
+    sys.stderr.write(f"{prefix}casestream: {' '.join(message.split())}\n")
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""`python -m services.ingest consume|poll|api|migrate`: wiring only."""
+"""`python -m services.ingest consume|poll|receive|api|migrate`: wiring only."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def poll() -> None:
     run(PollSettings.load())
 
 
+def receive() -> None:
+    """Receive mail from the organisation's mail server by LMTP or SMTP."""
+    from services.ingest.settings import ReceiveSettings
+    from services.ingest.worker.receive import run
+
+    run(ReceiveSettings.load())
+
+
 def api() -> None:
     """Serve the HTTP API."""
     from services.ingest.api import run
@@ -39,4 +47,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    run_role("ingest", {"consume": consume, "poll": poll, "api": api, "migrate": migrate})
+    run_role("ingest", {"consume": consume, "poll": poll, "receive": receive, "api": api, "migrate": migrate})

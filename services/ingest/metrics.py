@@ -27,3 +27,13 @@ SOURCE_CREDENTIAL_TIMESTAMP = gauge(
     "casestream_ingest_source_credential_end_timestamp_seconds", "When the credential of a channel ends, where that is known.", ["source"]
 )
 SOURCE_READS_LEFT = gauge("casestream_ingest_source_reads_left", "Paid reads of a channel that are left today.", ["source"])
+RECEIVED = counter(
+    "casestream_ingest_received_mails",
+    "Mails that mail servers sent over LMTP or SMTP, by outcome: taken, deferred, too_large, unknown (account), cut off, unanswered (the "
+    "connection was lost after all of it had come).",
+    ["outcome"],
+)
+RECEIVE_CONNECTIONS = gauge("casestream_ingest_receive_connections", "Open connections of mail servers.")
+RECEIVE_HELD_BYTES = gauge("casestream_ingest_receive_held_bytes", "Bytes of received mails held in memory.")
+TURNED_AWAY = counter("casestream_ingest_turned_away_connections", "Connections refused at once, by reason: network, full.", ["reason"])
+REFUSED_RECIPIENTS = counter("casestream_ingest_refused_recipients", "Recipients refused, by reason: unknown, unready, many.", ["reason"])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.settings import ProcessSettings
 
@@ -38,3 +42,70 @@ class PollSettings(Settings):
     )
     poll_timeout_seconds: float = Field(default=30.0, gt=0, le=300, description="Longest wait for an answer of a channel.")
     poll_ca_file: str = Field(default="", description="Certificates (PEM) of private authorities that channels may have theirs from.")
+
+
+class ReceiveSettings(Settings):
+    """Settings of the role `receive`."""
+
+    receive_protocol: Literal["lmtp", "smtp"] = Field(default="lmtp", description="What the organisation's mail server speaks to us.")
+    receive_host: str = Field(default="127.0.0.1", description="Address that mail is received on; empty: all of this machine's.")
+    receive_port: int = Field(default=2524, ge=0, le=65535, description="Port that mail is received on.")
+    receive_name: str = Field(default="localhost", pattern=r"^[!-~]{1,255}$", description="Name by which mail servers are greeted.")
+    receive_from: str = Field(
+        default="127.0.0.0/8,::1/128", description="Networks that mail is taken from, in CIDR notation with commas between."
+    )
+    receive_mail_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest mail that is received (announced as SIZE).")
+    receive_held_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        validate_default=True,
+        description="Most bytes of mails that are held in memory at once; beyond, mail servers are asked to send again later.",
+    )
+    receive_recipients: int = Field(default=100, ge=1, description="Most recipients of one mail.")
+    receive_connections: int = Field(default=64, ge=1, description="Most connections of mail servers at once.")
+    receive_threads: int = Field(default=2, ge=1, le=32, description="Deliveries that are worked on side by side.")
+    receive_timeout_seconds: float = Field(default=300.0, gt=0, description="How long a mail server may keep silent.")
+    receive_tls_cert_file: Path | None = Field(
+        default=None, description="Certificate chain (PEM) for STARTTLS, read again when it changes; none: STARTTLS is not offered."
+    )
+    receive_tls_key_file: Path | None = Field(default=None, validate_default=True, description="The certificate's private key (PEM).")
+
+    @field_validator("receive_from")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @field_validator("receive_held_bytes")
+    @classmethod
+    def _holds_the_longest(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("receive_mail_bytes", 0):
+            raise ValueError("less than the longest mail, which could then never be received")
+        return value
+
+    @field_validator("receive_tls_key_file")
+    @classmethod
+    def _goes_with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) != (info.data.get("receive_tls_cert_file") is None):
+            raise ValueError("a certificate and its key go together")
+        return value
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks that mail is taken from."""
+        return _networks(self.receive_from)
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """Certificate and key for STARTTLS."""
+        if self.receive_tls_cert_file is None or self.receive_tls_key_file is None:
+            return None
+        return self.receive_tls_cert_file, self.receive_tls_key_file
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Raises ValueError."""
+    networks = tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    if not networks:
+        raise ValueError("no network: no mail could be received")
+    return networks

@@ -13,7 +13,7 @@ import yaml
 from services.case.settings import Settings as CaseSettings
 from services.cli.stack.roles import ROLES, Role
 from services.desk.settings import DeskSettings
-from services.ingest.settings import PollSettings
+from services.ingest.settings import PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.notify.settings import Settings as NotifySettings
@@ -32,6 +32,7 @@ SETTINGS: dict[tuple[str, str], type[ProcessSettings]] = {
     ("ingest", "api"): IngestSettings,
     ("ingest", "consume"): IngestSettings,
     ("ingest", "poll"): PollSettings,
+    ("ingest", "receive"): ReceiveSettings,
     ("case", "consume"): CaseSettings,
     ("case", "api"): CaseSettings,
     ("task", "consume"): TaskSettings,
@@ -44,6 +45,9 @@ SETTINGS: dict[tuple[str, str], type[ProcessSettings]] = {
 }
 ORDINAL = {("sla", "api")}
 """APIs that need an ordinal that stays: this one follows a changelog as a static member of a group."""
+MAIL_PORT = 2524
+MAIL_SERVICE = "casestream-ingest-mail"
+"""Where mail servers come in; no process of ours calls it."""
 SECRET = re.compile(r"-----BEGIN|://[^/\s:@]+:[^/\s@]+@")
 
 
@@ -135,7 +139,8 @@ def test_every_role_runs_and_nothing_else() -> None:
 @each_role
 def test_role_has_probes_resources_and_room_to_stop(role: Role) -> None:
     process = container(role)
-    assert {port["name"]: port["containerPort"] for port in process["ports"]} == {"http": PORT}
+    more = {"mail": MAIL_PORT} if role == Role("ingest", "receive") else {}
+    assert {port["name"]: port["containerPort"] for port in process["ports"]} == {"http": PORT} | more
     for probe, path in (("startupProbe", "/health/live"), ("livenessProbe", "/health/live"), ("readinessProbe", "/health/ready")):
         assert process[probe]["httpGet"] == {"path": path, "port": "http"}
     assert set(process["resources"]["requests"]) == {"cpu", "memory"}
@@ -187,11 +192,23 @@ def test_process_accepts_its_settings_and_knows_each(role: Role, monkeypatch: py
 
 
 def test_addresses_inside_name_services_that_exist() -> None:
-    services = {one["metadata"]["name"] for _, one in MANIFESTS if one["kind"] == "Service"}
+    services = {one["metadata"]["name"] for _, one in MANIFESTS if one["kind"] == "Service"} - {MAIL_SERVICE}
     settings = " ".join(value for _, one in MANIFESTS if one["kind"] == "ConfigMap" for value in one["data"].values())
     named = re.findall(r"http://([a-z0-9.-]+):(\d+)", settings)
     assert {host.rpartition(".")[2] for host, _ in named} == services
     assert {port for _, port in named} == {str(PORT)}
+
+
+@pytest.mark.requirement("COM-3")
+def test_mail_servers_reach_the_port_that_mail_is_received_on() -> None:
+    role = Role("ingest", "receive")
+    service = found("Service", MAIL_SERVICE)["spec"]
+    assert service["selector"] == {"app.kubernetes.io/name": name_of(role)}
+    assert [(port["port"], port["targetPort"]) for port in service["ports"]] == [(24, "mail")]
+    assert environment(role)["CASESTREAM_RECEIVE_PORT"] == str(MAIL_PORT)
+    policy = found("NetworkPolicy", "casestream-mail-in")["spec"]
+    assert policy["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": name_of(role)}
+    assert policy["ingress"][0]["ports"] == [{"protocol": "TCP", "port": "mail"}]
 
 
 def test_health_page_asks_every_replica_that_has_a_name() -> None:

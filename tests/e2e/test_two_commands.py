@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import smtplib
 import subprocess
 import sys
 import time
@@ -119,6 +120,16 @@ def test_one_mail_about_two_subjects_opens_two_cases_with_their_first_tasks(
     triggered = {code for code, task in tasks.items() if task["triggered_at"] is not None}
     assert triggered == {"make-leak-safe", "inform-insurer"}
     assert set(tasks) == {"make-leak-safe", "inform-insurer", "trace-leak", "check-dried-out"}
+
+
+@pytest.mark.requirement("COM-3")
+def test_a_mail_server_hands_mail_in_where_status_says(clone: Clone) -> None:
+    host, _, port = str(clone.status()["receives_mail_on"]).partition(":")
+    before = clone.status()["counts"]["communications"]
+    mail = LEAK_AND_NOISE.replace(b"two-subjects", b"by-lmtp").replace(b"\n", b"\r\n")
+    with smtplib.LMTP(host, int(port)) as server:
+        assert server.sendmail("ola.nord@mail.example", ["contact+web@housing.example"], mail) == {}
+    eventually(lambda: clone.status()["counts"]["communications"] == before + 1, 60)
 
 
 @pytest.mark.requirement("NOTE-1")

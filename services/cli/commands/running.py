@@ -87,6 +87,7 @@ def _report() -> dict[str, Any]:
         "services": services,
         "kafka": stack.kafka_address if is_up else None,
         "database": stack.database_url if is_up else None,
+        "receives_mail_on": stack.mail_address if is_up else None,
         "mail_folder": str(stack.mail_folder),
         "log_folder": str(stack.folder / "logs"),
         "counts": counts,
@@ -106,7 +107,7 @@ def _print_report(report: dict[str, Any]) -> None:
         console.print(table)
     if report["counts"]:
         console.print(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report["counts"].items()))
-    for name in ("kafka", "mail_folder", "log_folder"):
+    for name in ("kafka", "receives_mail_on", "mail_folder", "log_folder"):
         if report[name]:
             console.print(f"{name.replace('_', ' ')}: {report[name]}", soft_wrap=True, highlight=False)
 

@@ -5,6 +5,10 @@ class StackError(Exception):
     """The local platform cannot do what was asked. The message is one line that says what to do about it."""
 
     exit_code = 3
+    is_unexpected = False
+    """Whether the traceback is worth keeping."""
+    prefix = ""
+    """Goes before everything else on the line, for a program that reads it."""
 
 
 class MissingComponentError(StackError):
@@ -27,3 +31,17 @@ class RefusedError(StackError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class UndeliveredError(StackError):
+    """A mail was not taken, said as mail servers expect of a command (sysexits.h).
+
+    Postfix lets an enhanced status code (RFC 3463) at the beginning of the output decide, where there is one: whatever can be mended here
+    begins with a 4, so that the mail is kept, also where the exit code alone would have it returned to its sender.
+    """
+
+    def __init__(self, message: str, exit_code: int, status: str, *, is_unexpected: bool = False) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.prefix = f"{status} "
+        self.is_unexpected = is_unexpected

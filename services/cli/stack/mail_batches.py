@@ -1,7 +1,8 @@
 """Raw mails as ingest's API takes them: one as it is, several as the parts of one digest (RFC 2046, 5.1.5)."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 MOST_MAILS = 100
 MOST_BYTES = 8 * 1024 * 1024
@@ -33,3 +34,25 @@ def as_request(mails: Sequence[bytes]) -> tuple[dict[str, str], bytes]:
         pieces += (begin, mail, b"\r\n")
     pieces.append(b"--" + boundary + b"--\r\n")
     return {"Content-Type": f'multipart/digest; boundary="{boundary.decode()}"'}, b"".join(pieces)
+
+
+def deliver(url: str, token: Callable[[], str], mails: Sequence[bytes], account: str | None, patience: float) -> list[dict[str, Any]]:
+    """Give raw mails to the ingest at `url`; each one's communication (`id`), in order.
+
+    Safe to repeat, so an ingest that is just being restarted is waited for, `patience` seconds at most. Raises `NotRunningError` and
+    `RefusedError`; mails of the batches before were taken then.
+    """
+    from services.cli.stack import client
+
+    params = {"account": account} if account else None
+    delivered: list[dict[str, Any]] = []
+    for batch in batches(mails):
+        headers, content = as_request(batch)
+        answer = client.patiently(
+            lambda headers=headers, content=content: client.request(  # type: ignore[misc]
+                "POST", f"{url}/mail", token=token(), content=content, headers=headers, params=params
+            ),
+            patience,
+        )
+        delivered += answer.json()["communications"]
+    return delivered

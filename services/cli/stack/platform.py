@@ -17,12 +17,12 @@ from typing import Any
 from services.cli.stack import client, keys
 from services.cli.stack.errors import NotRunningError, RefusedError, StackError
 from services.cli.stack.kafka import CLONE, Kafka
-from services.cli.stack.mail_batches import as_request, batches
+from services.cli.stack.mail_batches import deliver
 from services.cli.stack.ports import LOOPBACK, Ports
 from services.cli.stack.postgres import SERVICES, Postgres, with_database, without_password
 from services.cli.stack.preparation import migrations_fingerprint, plain_environment, read_json, run_module
 from services.cli.stack.processes import PidFile, last_lines, spawn, started_at, stop_process, stop_recorded, wait_until
-from services.cli.stack.roles import MAIL_SINK, Surroundings, environment, instances
+from services.cli.stack.roles import MAIL_DOOR, MAIL_SINK, Surroundings, environment, instances
 from services.cli.stack.secret_file import write_private
 
 READY_LIMIT_SECONDS = 300.0
@@ -186,6 +186,11 @@ class Stack:
         return self._planned_variable("CASESTREAM_KAFKA")
 
     @property
+    def mail_address(self) -> str:
+        """Where a mail server may hand mail in."""
+        return f"{LOOPBACK}:{self._planned_variable('CASESTREAM_RECEIVE_PORT')}"
+
+    @property
     def database_url(self) -> str:
         """The services' database for a person to look into; an external server's password stays out of it."""
         if self.postgres.pid is None:
@@ -198,8 +203,8 @@ class Stack:
     def _write_plan(self, databases: Mapping[str, str]) -> None:
         wanted = instances(self.replicas)
         running = {name for name, record in self._state().items() if record["pid"] is not None and self.is_up()}
-        names = [instance.name for instance in wanted] + [MAIL_SINK, f"{MAIL_SINK}-health"]
-        kept = {name for name in names if name.removesuffix("-health") in running}
+        names = [instance.name for instance in wanted] + [MAIL_SINK, f"{MAIL_SINK}-health", MAIL_DOOR]
+        kept = {name for name in names if name.removesuffix("-health").removesuffix("-mail") in running}
         self._ports.claim(name for name in names if name not in kept)
         ports = {name: port for name, port in self._ports.known().items() if name in names}
         around = Surroundings(self.folder, self.kafka.bootstrap, databases, self.prefix, ports, self._signing_key.absolute())
@@ -307,22 +312,9 @@ class Stack:
         answer = client.request("POST", url, token=self.machine_token(), content=content, headers=headers)
         return str(answer.json()["access_token"])
 
-    def deliver(self, mails: Sequence[bytes], account: str | None = None) -> list[dict[str, Any]]:
-        """Give raw mails to ingest and return, for each, its communication's id and whether it was a repeat.
-
-        Safe to repeat, so an ingest that is just being restarted is waited for.
-        """
-        url, params = f"{self.url('ingest')}/mail", {"account": account} if account else None
-        delivered: list[dict[str, Any]] = []
-        for batch in batches(mails):
-            headers, content = as_request(batch)
-            answer = client.patiently(
-                lambda headers=headers, content=content: client.request(  # type: ignore[misc]
-                    "POST", url, token=self.machine_token(), content=content, headers=headers, params=params
-                )
-            )
-            delivered += answer.json()["communications"]
-        return delivered
+    def deliver(self, mails: Sequence[bytes], account: str | None = None, patience: float = 30) -> list[dict[str, Any]]:
+        """Give raw mails to ingest and return each one's communication (`id`). `patience`: seconds to wait for an ingest that is away."""
+        return deliver(self.url("ingest"), self.machine_token, mails, account, patience)
 
     def counts(self) -> dict[str, int]:
         """The services' counts, summed: what was recorded, and what was set aside."""

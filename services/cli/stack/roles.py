@@ -10,6 +10,8 @@ from services.cli.stack.ports import LOOPBACK
 MAIL_DOMAIN = "housing.example"
 MAIL_SINK = "mail-sink"
 MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_MAIL_")
+MAIL_DOOR = "ingest-receive-0-mail"
+"""Name of the port on which mail is received; the process's own port is that of its health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ ROLES: tuple[Role, ...] = (
     Role("ingest", "api"),
     Role("ingest", "consume", shared=True),
     Role("ingest", "poll"),
+    Role("ingest", "receive"),
     Role("case", "consume", shared=True),
     Role("case", "api"),
     Role("task", "consume", shared=True),
@@ -80,8 +83,8 @@ class Surroundings:
 def environment(instance: Instance, around: Surroundings, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of one process.
 
-    The caller's own CASESTREAM_* variables do not reach it, except those that only say how loud to log and where real
-    mail goes.
+    The caller's own CASESTREAM_* variables do not reach it, except those that only say how loud to log, where real
+    mail goes, and how mail is received.
     """
     kept = {name: value for name, value in inherited.items() if not name.startswith("CASESTREAM_")}
     desk = around.url("desk-api-0")
@@ -112,11 +115,15 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
             "CASESTREAM_MAIL_DOMAIN": MAIL_DOMAIN,
         }
         variables |= {name: value for name, value in inherited.items() if name.startswith(MAIL_VARIABLES)}
+    if instance.role == Role("ingest", "receive"):
+        variables |= {name: value for name, value in inherited.items() if name.startswith("CASESTREAM_RECEIVE_")}
+        variables["CASESTREAM_RECEIVE_PORT"] = str(around.ports[MAIL_DOOR])
     if instance.role.service == "desk":
+        processes = {name: around.url(name) for name in sorted(around.ports) if not name.startswith(MAIL_SINK) and name != MAIL_DOOR}
         variables |= {
             "CASESTREAM_SIGNING_KEY": str(around.signing_key.resolve()),
             "CASESTREAM_DESK_URL": desk,
-            "CASESTREAM_PROCESSES": json.dumps({name: around.url(name) for name in sorted(around.ports) if not name.startswith(MAIL_SINK)}),
+            "CASESTREAM_PROCESSES": json.dumps(processes),
             **{
                 f"CASESTREAM_{service.upper()}_URL": around.url(f"{service}-api-0")
                 for service in ("ingest", "case", "task", "sla", "notify")

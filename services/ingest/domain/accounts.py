@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.ingest.domain.mail import ParsedMail
@@ -30,14 +30,35 @@ class Accounts:
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         self._by_address = {account.address.strip().casefold(): account for account in reversed(accounts)}
+        self._place = {account.address: place for place, account in reversed(list(enumerate(accounts)))}
         self._fallback = _fallback(accounts)
 
     def named(self, address: str) -> Account:
-        """The account with this address, however its letters are cased. Raises `UnknownAccount`."""
-        found = self._by_address.get(address.strip().casefold())
+        """The account with this address, however its letters are cased, or of which it is a subaddress (RFC 5233): `contact+tag@...`.
+
+        Raises `UnknownAccount`.
+        """
+        wanted = address.strip().casefold()
+        found = self._by_address.get(wanted) or self._by_address.get(_without_detail(wanted))
         if found is None:
             raise UnknownAccount(address)
         return found
+
+    def first_named(self, addresses: Iterable[str]) -> Account:
+        """Of the accounts with these addresses the one that the configuration lists first: it gets a mail that was sent to several.
+
+        Addresses that are not nominated are passed over. Raises `UnknownAccount` when none is.
+        """
+        unknown = ""
+        found: list[Account] = []
+        for address in addresses:
+            try:
+                found.append(self.named(address))
+            except UnknownAccount:
+                unknown = address
+        if not found:
+            raise UnknownAccount(unknown)
+        return min(found, key=lambda account: self._place[account.address])
 
     def reached(self, mail: ParsedMail) -> Account:
         """The account that `mail` reached, when whoever delivers it does not say. Raises `NoAccounts`.
@@ -53,6 +74,11 @@ class Accounts:
         if self._fallback is None:
             raise NoAccounts
         return self._fallback
+
+
+def _without_detail(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _addresses(mail: ParsedMail) -> Iterator[str]:

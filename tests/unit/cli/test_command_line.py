@@ -87,7 +87,6 @@ def test_config_check_names_file_line_and_key(tmp_path: Path) -> None:
         (["republish", "case"], 5),
         (["dead-letters", "list"], 5),
         (["config", "export"], 5),
-        (["mail", "deliver", "/nonexistent.eml"], 1),
         (["mail", "parse", "/nonexistent.eml"], 1),
         (["config", "check", "/"], 1),
         (["bench", "nothing-like-it"], 3),

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from services.cli.stack.postgres import SERVICES
-from services.cli.stack.roles import MAIL_SINK, Surroundings, environment, instances
+from services.cli.stack.roles import MAIL_DOOR, MAIL_SINK, Surroundings, environment, instances
 
 
 def surroundings() -> Surroundings:
-    names = [instance.name for instance in instances(2)] + [MAIL_SINK]
+    names = [instance.name for instance in instances(2)] + [MAIL_SINK, MAIL_DOOR]
     return Surroundings(
         folder=Path("/state"),
         kafka="127.0.0.1:9092",
@@ -59,3 +59,12 @@ def test_variables_of_the_caller_do_not_reach_a_service() -> None:
 
 def test_a_real_mail_relay_can_be_named() -> None:
     assert an_environment("notify-send-0", {"CASESTREAM_SMTP_HOST": "relay"})["CASESTREAM_SMTP_HOST"] == "relay"
+
+
+def test_mail_is_received_on_a_port_beside_the_one_for_health() -> None:
+    variables = an_environment("ingest-receive-0", {"CASESTREAM_RECEIVE_PROTOCOL": "smtp", "CASESTREAM_RECEIVE_PORT": "25"})
+    assert variables["CASESTREAM_RECEIVE_PORT"] == str(surroundings().ports[MAIL_DOOR])
+    assert variables["CASESTREAM_RECEIVE_PROTOCOL"] == "smtp"
+    assert variables["CASESTREAM_PORT"] != variables["CASESTREAM_RECEIVE_PORT"]
+    assert MAIL_DOOR not in an_environment("desk-api-0")["CASESTREAM_PROCESSES"]
+    assert "CASESTREAM_RECEIVE_PROTOCOL" not in an_environment("ingest-api-0", {"CASESTREAM_RECEIVE_PROTOCOL": "smtp"})

@@ -5,20 +5,8 @@ Owns the connection, the token and what an answer means in general. Does not own
 """
 
 from shared.graph.client import Application, GraphClient
-from shared.graph.credential import AppCredential, certificate, client_secret
-from shared.graph.errors import GraphError, Reason, code_of, error_of, retry_after
+from shared.graph.credential import AppCredential, KeptCredential
+from shared.graph.errors import GraphError, error_of
 from shared.graph.wire import Reply
 
-__all__ = [
-    "AppCredential",
-    "Application",
-    "GraphClient",
-    "GraphError",
-    "Reason",
-    "Reply",
-    "certificate",
-    "client_secret",
-    "code_of",
-    "error_of",
-    "retry_after",
-]
+__all__ = ["AppCredential", "Application", "GraphClient", "GraphError", "KeptCredential", "Reply", "error_of"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -48,10 +47,6 @@ class GraphClient:
     def is_closed(self) -> bool:
         """Whether `close` was called."""
         return self._wire.is_closed
-
-    def credential_ends(self) -> datetime | None:
-        """When the credential ends; None: not known. Raises as the credential does."""
-        return self._credential().ends
 
     def call(
         self,

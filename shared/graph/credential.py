@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,3 +49,21 @@ def certificate(pem: str) -> AppCredential:
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
     shown = own.public_bytes(serialization.Encoding.PEM).decode()
     return AppCredential({"private_key": private, "public_certificate": shown}, own.not_valid_after_utc)
+
+
+class KeptCredential:
+    """Reads the credential whenever it is called, and takes it apart again only when it has changed."""
+
+    def __init__(self, kind: Literal["secret", "certificate"], read: Callable[[], str], ends: date | None = None) -> None:
+        """`ends`: of a secret; a certificate tells by itself."""
+        self._kind = kind
+        self._read = read
+        self._ends = ends
+        self._last: tuple[str, AppCredential] | None = None
+
+    def __call__(self) -> AppCredential:
+        """The credential as it is now. Raises `GraphError`, and what reading raises."""
+        text = self._read()
+        if self._last is None or self._last[0] != text:
+            self._last = text, client_secret(text, self._ends) if self._kind == "secret" else certificate(text)
+        return self._last[1]

@@ -9,7 +9,7 @@ from services.cli.stack.ports import LOOPBACK
 
 MAIL_DOMAIN = "housing.example"
 MAIL_SINK = "mail-sink"
-MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_MAIL_")
+MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_GRAPH_", "CASESTREAM_MAIL_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.graph.delta import Page, Place, page_of
 from services.ingest.gateways.graph.notes import TOO_LARGE, UNREADABLE, note_from_message, note_from_start
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
-from shared.graph import AppCredential, Application, GraphClient, GraphError, certificate, client_secret, error_of
+from shared.graph import Application, GraphClient, GraphError, KeptCredential, error_of
 from shared.observability import get_logger
 from shared.schemas.configuration.channels import GraphFetch
 
@@ -58,7 +58,7 @@ class GraphSource:
         """`timeout`: seconds that a call may make no progress. `ca_file`: certificates to trust, PEM; empty: the system's."""
         self._mailbox = mailbox
         self._section = fetch
-        self._credentials = credentials
+        self._credential = KeptCredential(fetch.credential, lambda: credentials.read(fetch.secret), fetch.secret_ends)
         self._user = f"/users/{quote(mailbox, safe='@')}"
         self._folder = f"{self._user}/mailFolders/{quote(fetch.folder, safe='')}"
         application = Application(fetch.tenant, fetch.client_id, fetch.endpoint, fetch.authority)
@@ -66,7 +66,6 @@ class GraphSource:
         self._closed = threading.Event()
         self._failed: Counter[str] = Counter()
         self._settled: set[str] = set()
-        self._read: tuple[str, AppCredential] | None = None
 
     def fetch(self, cursor: Cursor, most: int) -> Batch[bytes]:
         """The next mails, at most `most`, the oldest of a page of Graph's first. Raises `GatewayError`."""
@@ -99,13 +98,6 @@ class GraphSource:
         """When the certificate, or by the configuration the secret, ends; None: not known. Raises `GatewayError`."""
         with _told():
             return self._credential().ends
-
-    def _credential(self) -> AppCredential:
-        text = self._credentials.read(self._section.secret)
-        if self._read is None or self._read[0] != text:
-            by_secret = self._section.credential == "secret"
-            self._read = text, client_secret(text, self._section.secret_ends) if by_secret else certificate(text)
-        return self._read[1]
 
     # Fetching
 
@@ -207,6 +199,7 @@ class GraphSource:
             failed: GraphError | None = None
             for mark, error in zip(chunk, _outcomes(answer, len(chunk)), strict=True):
                 if error is None or error.is_missing_item:
+                    self._failed.pop(mark, None)
                     self._settled.add(mark)
                 elif error.reason == "throttled":
                     throttled = _longer(throttled, error)

@@ -125,17 +125,17 @@ def test_more_than_one_fetch_takes_comes_with_the_next(graph: GraphServer, sourc
 
 
 def test_a_page_longer_than_asked_for_is_given_in_parts(graph: GraphServer, source: GraphSource) -> None:
-    expected = [str(graph.add(f"mail {number}").id) for number in range(REMEMBERED + 12)]
+    expected = [str(graph.add(f"mail {number}").id) for number in range(REMEMBERED + 350)]
     graph.ignores_page_size = True
     given: list[str] = []
     cursor: Cursor = {}
-    is_more = True
-    while is_more:
+    for _ in range(5):
         batch = source.fetch(cursor, 300)
         assert len(batch.items) <= 300
         given += batch.marks
-        cursor, is_more = batch.cursor, batch.is_more
+        cursor = batch.cursor
     assert given == expected
+    assert not batch.is_more
     assert len(cursor["known"]) == REMEMBERED
 
 
@@ -417,6 +417,15 @@ def test_a_mail_that_is_too_large_comes_as_its_header_and_a_note(graph: GraphSer
     assert list(source.fetch({}, 5).items) == list(batch.items)
 
 
+def test_one_fetch_gathers_only_so_many_bytes(graph: GraphServer, source: GraphSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.ingest.gateways.graph.source.LARGEST", 1000)
+    for number in range(5):
+        graph.add(f"Subject: mail {number}\r\n\r\n{'x' * 600}".encode())
+    batch = source.fetch({}, 10)
+    assert (len(batch.items), batch.is_more) == (2, True)
+    assert subjects(batch) + all_of(source, batch.cursor)[0] == [f"mail {number}" for number in range(5)]
+
+
 @pytest.mark.requirement("COM-3")
 @pytest.mark.parametrize("also", [False, True])
 def test_one_mail_that_cannot_be_had_does_not_hold_up_the_others(graph: GraphServer, source: GraphSource, also: bool) -> None:
@@ -526,11 +535,11 @@ def test_close_ends_a_wait_and_a_call_that_hangs(graph: GraphServer, source: Gra
         except GatewayError as error:
             errors.append(error)
 
-    fetching = threading.Thread(target=fetch)
+    fetching = threading.Thread(target=fetch, daemon=True)
     fetching.start()
     assert graph.holding.wait(10)
     idle = source_of()
-    waiting = threading.Thread(target=idle.wait, args=(3600,))
+    waiting = threading.Thread(target=idle.wait, args=(3600,), daemon=True)
     waiting.start()
     source.close()
     idle.close()

@@ -267,6 +267,9 @@ def test_a_certificate_serves_in_place_of_a_secret(graph: GraphServer, source_of
     (tmp_path / "graph-certificate").write_text(other)
     assert failure(lambda: source.fetch({}, 5)).reason == "credentials"
     begins = pem.index("-----BEGIN CERT")
+    (tmp_path / "graph-certificate").write_text(pem[:begins] + other[other.index("-----BEGIN CERT") :] + pem[begins:])
+    graph.add("among others")
+    assert "among others" in all_of(source_of(credential="certificate", secret="graph-certificate"), {})[0]
     for broken in ("nothing of the kind", pem[:begins], pem[begins:], pem[:begins] + other[other.index("-----BEGIN CERT") :]):
         (tmp_path / "graph-certificate").write_text(broken)
         assert failure(lambda: source.fetch({}, 5)).reason == "credentials"

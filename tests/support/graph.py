@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import ssl
 import threading
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import jwt
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import hashes
+
+from tests.support.graph_https import Answer, Listener, server_certificate
 
 TENANT = "harbour.onmicrosoft.example"
 CLIENT = "11111111-2222-3333-4444-555555555555"
@@ -58,26 +54,6 @@ class Fault:
     times: int = 1_000_000
 
 
-@dataclass
-class Answer:
-    """What is sent back."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def json(cls, value: object, status: int = 200) -> Answer:
-        return cls(status, json.dumps(value).encode())
-
-    @classmethod
-    def error(cls, status: int, code: str, headers: dict[str, str] | None = None) -> Answer:
-        answer = cls.json({"error": {"code": code, "message": f"About {MAILBOX}: {code}", "innerError": {"request-id": "r"}}}, status)
-        answer.headers = headers or {}
-        return answer
-
-
 class GraphServer:
     """The mailbox, and everything that was asked of it."""
 
@@ -104,9 +80,7 @@ class GraphServer:
         self._sessions: list[tuple[list[dict[str, Any]], int]] = []
         self._lock = threading.RLock()
         self.ca_file, context = server_certificate(folder)
-        self._server = _Listener(("127.0.0.1", 0), _Handler)
-        self._server.graph = self
-        self._server.tls = context
+        self._server = Listener(self.answer, context)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="graph")
 
     def __enter__(self) -> GraphServer:
@@ -373,95 +347,3 @@ class GraphServer:
 def _token_error(status: int, error: str, number: int) -> Answer:
     text = f"AADSTS{number}: about application {CLIENT}. Trace ID: t Correlation ID: c Timestamp: 2026-03-02 09:00:00Z"
     return Answer.json({"error": error, "error_description": text, "error_codes": [number], "trace_id": "t", "correlation_id": "c"}, status)
-
-
-class _Listener(ThreadingHTTPServer):
-    graph: GraphServer
-    tls: ssl.SSLContext
-    daemon_threads = False
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._open: set[socket.socket] = set()
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        try:
-            connection = self.tls.wrap_socket(request, server_side=True)
-        except OSError:
-            return
-        self._open.add(connection)
-        try:
-            super().finish_request(connection, client_address)
-        except OSError:
-            pass  # The client hung up.
-        finally:
-            self._open.discard(connection)
-            connection.close()
-
-    def hang_up(self) -> None:
-        """End all connections."""
-        for connection in list(self._open):
-            with suppress(OSError):
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def _handle(self) -> None:
-        assert isinstance(self.server, _Listener)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.graph.answer(self.command, self.path, headers, body)
-        self.send_response(answer.status)
-        own = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body))} | answer.headers
-        for name, value in own.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    do_GET = do_POST = do_PATCH = _handle
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def server_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that signs itself: its file, and the context of a server that shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _signed(key, datetime.now(UTC) + timedelta(days=1))
-    file, key_file = folder / "graph.pem", folder / "graph.key"
-    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(_pem(key))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, key_file)
-    return file, context
-
-
-def client_certificate(ends: datetime) -> tuple[str, bytes]:
-    """A certificate that an application proves itself with: PEM with its key, and its DER alone."""
-    key = rsa.generate_private_key(65537, 2048)
-    certificate = _signed(key, ends)
-    pem = _pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
-    return pem.decode(), certificate.public_bytes(serialization.Encoding.DER)
-
-
-def _signed(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, ends: datetime) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "graph")])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(ends)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

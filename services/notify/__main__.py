@@ -17,7 +17,7 @@ def consume() -> None:
 
 
 def send() -> None:
-    """Send due deliveries by SMTP."""
+    """Send due deliveries by SMTP or Microsoft Graph."""
     from services.notify.settings import SendSettings
     from services.notify.worker import run
 

@@ -1,6 +1,6 @@
 """The sender: claims due deliveries, has them sent over several connections, records how it went (role `send`).
 
-Claim, commit, speak SMTP, record: nothing of the network happens inside a transaction. One thread, the dispatcher, speaks with the
+Claim, commit, send, record: nothing of the network happens inside a transaction. One thread, the dispatcher, speaks with the
 database; one thread a connection speaks with the relay; one waits for the signal that new deliveries were committed.
 
 A claim is a lease, prolonged for as long as this process lives. A process that dies leaves it to run out, and whoever claims the delivery
@@ -23,7 +23,8 @@ from services.notify import metrics
 from services.notify.domain.message import UnusableAddress
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.templates import UnknownTag
-from services.notify.gateways.smtp import Answer, Relay, RelayAddress
+from services.notify.gateways.relay import AnyRelay, connector
+from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SendSettings
@@ -76,7 +77,7 @@ class Sender:
         self,
         publisher: EventPublisher,
         composer: Composer,
-        connect: Callable[[], Relay],
+        connect: Callable[[], AnyRelay],
         wakeup: Wakeup,
         settings: SendSettings,
         me: str,
@@ -273,7 +274,7 @@ class Sender:
         finally:
             relay.close()
 
-    def _attempt(self, relay: Relay, job: Job) -> Answer:
+    def _attempt(self, relay: AnyRelay, job: Job) -> Answer:
         claimed = job.claimed
         if self._stop.is_set() or time.monotonic() > job.until - MARGIN_SECONDS or not self._composer.knows(claimed):
             return Answer(Outcome.RETURNED, 0)
@@ -309,32 +310,17 @@ def _let_go(ended: list[Ended]) -> None:
         one.job.recorded.set()
 
 
-def relay_address(settings: SendSettings) -> RelayAddress:
-    """Where the settings say that the relay is."""
-    return RelayAddress(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        security=settings.smtp_security,
-        user=settings.smtp_user,
-        password=settings.password(),
-        greeting=settings.mail_domain,
-        timeout=settings.smtp_timeout_seconds,
-        ca_file=settings.smtp_ca_file,
-    )
-
-
 def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    address = relay_address(settings)
     database = Database(settings.database, pool_size=3, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
     sender = Sender(
         publisher,
         Composer(reference, settings.mail_from),
-        lambda: Relay(address),
+        connector(settings),
         Wakeup(settings.database),
         settings,
         f"send-{settings.instance}",

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from services.ingest.domain.posts import Post
 from services.ingest.gateways.credentials import Credentials
+from services.ingest.gateways.graph import GraphSource
 from services.ingest.gateways.maildir import MaildirSource
 from services.ingest.gateways.source import GatewayError, Source
 from services.ingest.gateways.x import XSource
@@ -19,7 +20,7 @@ from services.ingest.handlers.posts import PostIntake
 from services.ingest.settings import PollSettings
 from shared.clock import Clock
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.channels import MaildirFetch, XAccount
+from shared.schemas.configuration.channels import GraphFetch, MaildirFetch, XAccount
 from shared.schemas.configuration.models import MailAccount
 
 
@@ -55,12 +56,16 @@ class Planner:
         if fetch is None:
             return None
 
+        timeout, ca_file = self._settings.poll_timeout_seconds, self._settings.poll_ca_file
+
         def take(raws: Sequence[bytes]) -> object:
             return self._mails.deliver_mails(raws, account.address, self._clock())
 
         def open_source() -> Source[bytes]:
             if isinstance(fetch, MaildirFetch):
                 return MaildirSource(self._maildir(fetch.folder))
+            if isinstance(fetch, GraphFetch):
+                return GraphSource(account.address, fetch, self._credentials, timeout=timeout, ca_file=ca_file)
             raise GatewayError("refused", f"channel {fetch.by} is not built yet")
 
         return Plan(f"mail:{account.address.lower()}", account, open_source, take)

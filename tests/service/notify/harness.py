@@ -13,11 +13,11 @@ from uuid import UUID
 import psycopg
 
 from services.notify.consumer import handlers
-from services.notify.gateways.smtp import Relay
+from services.notify.gateways.relay import connector
 from services.notify.handlers.composing import Composer
 from services.notify.settings import SendSettings
 from services.notify.storage.wakeup import Wakeup
-from services.notify.worker import Sender, relay_address
+from services.notify.worker import Sender
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
@@ -173,8 +173,7 @@ class NotifyService:
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
         composer = Composer(self.reference, settings.mail_from)
-        address = relay_address(settings)
-        sender = Sender(publisher, composer, lambda: Relay(address), Wakeup(self.url), settings, me, stop)
+        sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop)
         thread = threading.Thread(target=sender.run, name=me)
         thread.start()
         try:

@@ -58,7 +58,8 @@ def test_variables_of_the_caller_do_not_reach_a_service() -> None:
 
 
 def test_a_real_mail_relay_can_be_named() -> None:
-    assert an_environment("notify-send-0", {"CASESTREAM_SMTP_HOST": "relay"})["CASESTREAM_SMTP_HOST"] == "relay"
+    for name in ("CASESTREAM_SMTP_HOST", "CASESTREAM_MAIL_BY", "CASESTREAM_GRAPH_TENANT"):
+        assert an_environment("notify-send-0", {name: "ours"})[name] == "ours"
 
 
 def test_mail_is_received_on_a_port_beside_the_one_for_health() -> None:

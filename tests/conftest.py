@@ -1,3 +1,3 @@
 """Fixtures and plugins of every tier."""
 
-pytest_plugins = ["tests.support.platform", "tests.support.requirements", "tests.support.stacks"]
+pytest_plugins = ["tests.support.dovecot", "tests.support.platform", "tests.support.requirements", "tests.support.stacks"]

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from services.ingest.domain.posts import Post
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.graph import GraphSource
+from services.ingest.gateways.imap import ImapSource
 from services.ingest.gateways.maildir import MaildirSource
 from services.ingest.gateways.source import GatewayError, Source
 from services.ingest.gateways.x import XSource
@@ -20,7 +21,7 @@ from services.ingest.handlers.posts import PostIntake
 from services.ingest.settings import PollSettings
 from shared.clock import Clock
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.channels import GraphFetch, MaildirFetch, XAccount
+from shared.schemas.configuration.channels import ExchangeFetch, GraphFetch, ImapFetch, MaildirFetch, MailFetch, XAccount
 from shared.schemas.configuration.models import MailAccount
 
 
@@ -29,6 +30,8 @@ class Plan:
     """One account of a channel."""
 
     name: str
+    place: str
+    """What is read there: a cursor is good for this place alone."""
     section: BaseModel
     """Its part of the configuration: when that changes, it is opened anew."""
     open: Callable[[], Source[Any]]
@@ -64,11 +67,13 @@ class Planner:
         def open_source() -> Source[bytes]:
             if isinstance(fetch, MaildirFetch):
                 return MaildirSource(self._maildir(fetch.folder))
+            if isinstance(fetch, ImapFetch):
+                return ImapSource(fetch, self._credentials, timeout=timeout, ca_file=ca_file)
             if isinstance(fetch, GraphFetch):
                 return GraphSource(account.address, fetch, self._credentials, timeout=timeout, ca_file=ca_file)
             raise GatewayError("refused", f"channel {fetch.by} is not built yet")
 
-        return Plan(f"mail:{account.address.lower()}", account, open_source, take)
+        return Plan(f"mail:{account.address.lower()}", _place(account.address, fetch), account, open_source, take)
 
     def _x(self, account: XAccount) -> Plan:
         def take(posts: Sequence[Post]) -> object:
@@ -80,9 +85,20 @@ class Planner:
                 account, self._credentials, timeout=settings.poll_timeout_seconds, ca_file=settings.poll_ca_file, clock=self._clock
             )
 
-        return Plan(f"x:{account.handle.lower()}", account, open_source, take)
+        return Plan(f"x:{account.handle.lower()}", f"x {account.user_id}", account, open_source, take)
 
     def _maildir(self, name: str) -> Path:
         if not self._settings.maildirs:
             raise GatewayError("refused", "there is no folder of Maildirs (CASESTREAM_MAILDIRS)")
         return Path(self._settings.maildirs) / name
+
+
+def _place(address: str, fetch: MailFetch) -> str:
+    """Which folder of which mailbox on which server: elsewhere the same numbers mean other mails."""
+    if isinstance(fetch, ImapFetch):
+        return f"imap {fetch.host.lower()} {fetch.user} {fetch.folder}"
+    if isinstance(fetch, ExchangeFetch):
+        return f"exchange {fetch.url} {address.lower()} {fetch.folder}"
+    if isinstance(fetch, GraphFetch):
+        return f"graph {fetch.tenant} {address.lower()} {fetch.folder}"
+    return f"maildir {fetch.folder}"

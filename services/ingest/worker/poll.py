@@ -72,7 +72,8 @@ class Polled:
     ) -> None:
         self.plan = plan
         self.lease = lease
-        self._cursor = claimed.cursor
+        kept = claimed.cursor if claimed.cursor.get("place") == plan.place else {}
+        self._cursor: Mapping[str, Any] = kept.get("at", {})
         self._save = save
         self._poll_seconds = poll
         self._stop = threading.Event()
@@ -148,7 +149,7 @@ class Polled:
             source.wait(self._poll_seconds)
 
     def _keep(self, is_at_end: bool) -> None:
-        if self._save(self.plan.name, self._cursor, is_at_end):
+        if self._save(self.plan.name, {"place": self.plan.place, "at": self._cursor}, is_at_end):
             self._is_saved = True
         else:
             log.warning("lease lost", source=self.plan.name)

@@ -30,7 +30,7 @@ NS = {"s": SOAP, "t": T, "m": M}
 
 @dataclass
 class StoredItem:
-    """An item of the mailbox. `code`: the ResponseCode with which its MIME is refused; `hidden`: that of all else about it."""
+    """An item of the mailbox. `code`: the ResponseCode with which its MIME is refused; `hidden`: with which all else is."""
 
     id: str
     folder: str
@@ -172,9 +172,9 @@ class ExchangeServer:
         since = 0
         if given:
             try:
-                epoch, known, seen = base64.b64decode(given, validate=True).decode().split()
-                since = int(seen)
-                is_known = (int(epoch), known) == (self.epoch, folder)
+                epoch, _, seen = base64.b64decode(given, validate=True).decode().split()
+                # Nobody promises that Exchange notices a state of another folder.
+                since, is_known = int(seen), int(epoch) == self.epoch
             except ValueError:
                 is_known = False
             if not is_known:
@@ -253,6 +253,9 @@ class ExchangeServer:
             item = self.items.get(change.find("t:ItemId", NS).get("Id"))
             if item is None or item.left_at:
                 messages.append(_error("UpdateItem", "ErrorItemNotFound", "<m:Items/>"))
+                continue
+            if item.hidden:
+                messages.append(_error("UpdateItem", item.hidden, "<m:Items/>"))
                 continue
             value = change.findtext(".//t:Message/t:IsRead", namespaces=NS)
             if (value in ("true", "1")) != item.is_read:

@@ -169,10 +169,10 @@ class _Adapter(HTTPAdapter):
             # exchangelib asks for single bytes when it reads XML; a large mail would take minutes.
             for chunk in parent(max(chunk_size or 0, _CHUNK), decode_unicode):
                 size += len(chunk)
-                if size > self._most_bytes:
-                    raise TooMuch("answer too long")
-                if time.monotonic() > until:
-                    raise requests.exceptions.Timeout("answer too slow")
+                if size > self._most_bytes or time.monotonic() > until:
+                    # Its connection is of no use to anybody else.
+                    response.close()
+                    raise TooMuch("answer too long") if size > self._most_bytes else requests.exceptions.Timeout("answer too slow")
                 yield chunk
 
         response.iter_content = iter_content  # type: ignore[method-assign]

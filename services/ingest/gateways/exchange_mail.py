@@ -6,6 +6,7 @@ What is built here depends on nothing but the item, so that it is the same mail 
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def from_properties(item: Any, files: Sequence[File], note: str) -> bytes:
     """Header and text of an exchangelib `item`, with `files`; `note` comes before the text."""
     body = item.body or ""
     if isinstance(body, HTMLBody):
-        return _mail(_fields(item), f"<p>{note}</p>\n{body}", "html", files)
+        return _mail(_fields(item), f"<p>{html.escape(note)}</p>\n{body}", "html", files)
     return _mail(_fields(item), f"{note}\n\n{body}", "plain", files)
 
 

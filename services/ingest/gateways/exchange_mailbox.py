@@ -6,6 +6,7 @@ the mailbox's root, which a delegate for one folder may not see.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -30,6 +31,7 @@ from exchangelib.services import (  # type: ignore[import-untyped]
     UpdateItem,
 )
 from exchangelib.services.sync_folder_hierarchy import SyncFolder  # type: ignore[import-untyped]
+from exchangelib.util import DummyResponse  # type: ignore[import-untyped]
 
 from services.ingest.gateways.exchange_connection import as_gateway_error, asking
 from services.ingest.gateways.exchange_mail import File
@@ -38,6 +40,7 @@ from shared.schemas.configuration.channels import ExchangeFetch
 
 MOST_CHANGES = 512
 """That Exchange tells of at once."""
+_REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,12 @@ class ExchangeMailbox:
 
     def mimes(self, items: Sequence[Any]) -> list[bytes | Broken]:
         """Of each item its mail. Raises `TooMuch` where they are too long together."""
-        results = self._get(_StrictGet, items, _MIME)
+        results = self._get(_Mimes, items, _MIME)
         return [one if isinstance(one, Broken) else one.mime_content or Broken(None) for one in results]
 
     def properties(self, item: Any, with_content: bool) -> Any:
         """The item with its header, and its text and the names of its files if `with_content`; or a `Broken`."""
-        return self._get(_Get, [item], _CONTENT if with_content else _HEADER)[0]
+        return self._get(_Properties, [item], _CONTENT if with_content else _HEADER)[0]
 
     def file(self, attachment: Any) -> File | None:
         """A file of an item; None where Exchange cannot give it."""
@@ -127,9 +130,16 @@ class ExchangeMailbox:
                 results = list(_Update(account=self._account).call(read, ALWAYS_OVERWRITE, SAVE_ONLY, SEND_TO_NONE, True))
             broken = [Broken(one) for one in results if isinstance(one, Exception)]
             for one in broken:
-                if one.error is not None and not one.is_gone and not isinstance(one.error, _ABOUT_THE_ITEM):
+                if one.error is not None and not one.is_gone and not self._is_only_its_own(one.error):
                     raise as_gateway_error(one.error)
         return [one for one in broken if not one.is_gone]
+
+    def _is_only_its_own(self, error: Exception) -> bool:
+        if isinstance(error, _ABOUT_THE_ITEM):
+            return True
+        # Not every kind of item can be marked, and nothing depends on it.
+        is_refused = as_gateway_error(error).reason in ("refused", "malformed")
+        return self._target is None and is_refused and not isinstance(error, errors.ErrorAccessDenied)
 
     def _get(self, service: type[Any], items: Sequence[Any], fields: set[Any]) -> list[Any]:
         with asking():
@@ -176,13 +186,29 @@ class ExchangeMailbox:
 class _StrictXml:
     """For answers that are read as a whole or not at all: exchangelib mends broken XML, and what was broken off would be missed."""
 
-    @classmethod
-    def _get_soap_parts(cls, response: Any) -> Any:
+    def _get_soap_parts(self, response: Any) -> Any:
         try:
             lxml.etree.fromstring(response.content, lxml.etree.XMLParser(resolve_entities=False, huge_tree=True))
         except lxml.etree.XMLSyntaxError as error:
             raise errors.MalformedResponseError("the answer is no XML") from error
         return super()._get_soap_parts(response)  # type: ignore[misc]
+
+
+class _CleanXml:
+    """For answers with people's texts, in which Exchange refers to characters that XML does not have. From such a place on the mended XML
+    lacks every `&` and `<`. (exchangelib's own cleaning takes out line ends and umlauts too.)
+    """
+
+    def _get_soap_parts(self, response: Any) -> Any:
+        content = _REFERENCE.sub(lambda found: found[0] if _is_character(found) else b"?", response.content)
+        return super()._get_soap_parts(DummyResponse(content=content))  # type: ignore[misc]
+
+
+class _EachByItself:
+    """What is wrong with one item is given in its place."""
+
+    ERRORS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
+    WARNINGS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
 
 
 class _Sync(_StrictXml, SyncFolderItems):  # type: ignore[misc]
@@ -197,28 +223,35 @@ class _Sync(_StrictXml, SyncFolderItems):  # type: ignore[misc]
         return Message.from_xml(elem=elem[0], account=self.account) if self.change_types_map[elem.tag] == self.CREATE else None
 
 
-class _Get(GetItem):  # type: ignore[misc]
-    ERRORS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
-    WARNINGS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
-
+class _Items(_EachByItself, GetItem):  # type: ignore[misc]
     def _elem_to_obj(self, elem: Any) -> Any:
         return Message.from_xml(elem=elem, account=self.account)
 
 
-class _StrictGet(_StrictXml, _Get):
+class _Mimes(_StrictXml, _Items):
     pass
 
 
-class _Attachments(GetAttachment):  # type: ignore[misc]
-    ERRORS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
+class _Properties(_CleanXml, _Items):
+    pass
 
 
-class _Move(MoveItem):  # type: ignore[misc]
-    ERRORS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
+class _Attachments(_CleanXml, _EachByItself, GetAttachment):  # type: ignore[misc]
+    pass
 
 
-class _Update(UpdateItem):  # type: ignore[misc]
-    ERRORS_TO_CATCH_IN_RESPONSE: ClassVar[Any] = errors.TransportError
+class _Move(_EachByItself, MoveItem):  # type: ignore[misc]
+    pass
+
+
+class _Update(_EachByItself, UpdateItem):  # type: ignore[misc]
+    pass
+
+
+def _is_character(reference: re.Match[bytes]) -> bool:
+    """Whether what is referred to is a character of XML 1.0."""
+    number = int(reference[1] or reference[2], 16 if reference[1] else 10)
+    return number in (9, 10, 13) or 0x20 <= number <= 0xD7FF or 0xE000 <= number <= 0xFFFD or 0x10000 <= number <= 0x10FFFF
 
 
 def _check(error: Exception) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from exchangelib.protocol import CachingProtocol
 
+from services.ingest.gateways import exchange_connection
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.exchange import ExchangeSource
 from services.ingest.gateways.source import GatewayError
@@ -182,6 +183,25 @@ def test_accounts_share_neither_logins_nor_trust(server: ExchangeServer, open_so
 
 
 @pytest.mark.requirement("COM-3")
+def test_connections_that_are_made_at_the_same_time_are_two(
+    server: ExchangeServer, open_source: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, other = exchange_connection.Account, open_source()
+
+    def midway(**options: Any) -> Any:
+        """The other connects while ours is in exchangelib's cache."""
+        monkeypatch.setattr(exchange_connection, "Account", account)
+        assert list(other.fetch({}, 10).items) == [MAIL]
+        return account(**options)
+
+    monkeypatch.setattr(exchange_connection, "Account", midway)
+    source = open_source()
+    assert list(source.fetch({}, 10).items) == [MAIL]
+    other.close()
+    assert list(source.fetch({}, 10).items) == [MAIL]
+
+
+@pytest.mark.requirement("COM-3")
 def test_a_mailbox_is_read_for_its_owner_by_impersonation(server: ExchangeServer, open_source: Open) -> None:
     assert failure(open_source(access="impersonation")) == ("refused", None)
     server.impersonators = {"HOUSING\\reader"}
@@ -293,7 +313,13 @@ def test_a_server_that_is_not_there_or_says_nothing(server: ExchangeServer, open
     server.answers.append(Answer(is_silent=True))
     source = open_source(timeout=0.3)
     assert failure(source) == ("unreachable", None)
-    assert list(source.fetch({}, 10).items) == [MAIL]
+    assert list(open_source().fetch({}, 10).items) == [MAIL]
+
+
+@pytest.mark.requirement("COM-3")
+def test_an_answer_may_not_trickle_for_ever(server: ExchangeServer, open_source: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_connection, "LONGEST_ANSWERS", 0)
+    assert failure(open_source()) == ("unreachable", None)
 
 
 @pytest.mark.requirement("COM-3")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from services.ingest.domain.posts import Post
 from services.ingest.gateways.credentials import Credentials
+from services.ingest.gateways.exchange import ExchangeSource
 from services.ingest.gateways.graph import GraphSource
 from services.ingest.gateways.imap import ImapSource
 from services.ingest.gateways.maildir import MaildirSource
@@ -71,7 +72,7 @@ class Planner:
                 return ImapSource(fetch, self._credentials, timeout=timeout, ca_file=ca_file)
             if isinstance(fetch, GraphFetch):
                 return GraphSource(account.address, fetch, self._credentials, timeout=timeout, ca_file=ca_file)
-            raise GatewayError("refused", f"channel {fetch.by} is not built yet")
+            return ExchangeSource(account.address, fetch, self._credentials, timeout=timeout, ca_file=ca_file)
 
         return Plan(f"mail:{account.address.lower()}", _place(account.address, fetch), account, open_source, take)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from services.ingest.domain.mail import clean_text, parse_mail
+from services.ingest.domain.mail.text import html_to_text
 from tests.support.mails import raw_mail
 
 RUSSIAN = "Здравствуйте, у нас протекает кран на кухне уже вторую неделю, помогите пожалуйста."
@@ -90,6 +91,18 @@ def test_html_becomes_readable_text() -> None:
     assert "* one\n" in text
     assert "Rent" in text
     assert "10 €" in text
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("use &amp;lt;b&amp;gt; and &lt;i&gt;", "use &lt;b&gt; and <i>"),
+        ("&amp;amp; &#38;amp; &#x26;lt; R&amp;D &amp R&D", "&amp; &amp; &lt; R&D & R&D"),
+        ('<a href="https://x.example/?a=1&amp;b=2">here</a>', "[here](https://x.example/?a=1&b=2)"),
+    ],
+)
+def test_entities_are_resolved_once(html: str, text: str) -> None:
+    assert html_to_text(f"<p>{html}</p>") == text
 
 
 def test_html_names_its_charset_itself() -> None:

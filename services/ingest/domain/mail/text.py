@@ -16,6 +16,7 @@ MAX_RENDERED = 400_000
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _INVISIBLE = re.compile(r"<(script|style|head|title|template|noscript)\b[^>]*+>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/h[1-6]|/li|/table|/blockquote)\b[^>]*+>", re.IGNORECASE)
 _TAG = re.compile(r"<[a-zA-Z/!?][^>]*+>?")
@@ -82,8 +83,10 @@ def html_to_text(html: str) -> str:
         return _strip_tags(html)
     if _ROW.search(html):
         html = _SPAN.sub("", html)  # a cell said to span a million columns would be laid out so
+    # inscriptis resolves entities once more after lxml has: what stands for an ampersand must be one after both.
+    twice = _AMPERSAND.sub("&amp;amp;", _COMMENT.sub("", html))
     try:
-        text = get_text(_COMMENT.sub("", html), _RENDER if _ANCHOR.search(html) else _RENDER_WITHOUT_LINKS)
+        text = get_text(twice, _RENDER if _ANCHOR.search(html) else _RENDER_WITHOUT_LINKS)
     except (ParserError, ValueError, RecursionError, AttributeError, KeyError, IndexError, TypeError, AssertionError):
         return _strip_tags(html)
     return _tidy(_LINK.sub(_plain_link, text))

@@ -267,7 +267,7 @@ def _as_problems() -> Iterator[None]:
         raise Unprocessable(f"The event is refused: {error}.") from error
     except GatewayError as error:
         log.warning("webhook put off", reason=error.reason, error=str(error))
-        wait = _AGAIN if error.retry_after is None else {"Retry-After": str(int(error.retry_after))}
+        wait = _AGAIN if error.retry_after is None else {"Retry-After": str(int(min(error.retry_after, 3600)))}
         raise Problem(503, "What is needed to take this is away just now; send it again.", headers=wait) from error
     except NotAcknowledged as error:
         raise Problem(503, "Kafka did not acknowledge in time, so nothing counts as taken; send it again.", headers=_AGAIN) from error

@@ -70,7 +70,8 @@ def twilio_event(form: Mapping[str, str], number: str) -> PhoneEvent | None:
     message = form.get("MessageSid") or form.get("SmsSid")
     call = form.get("ParentCallSid") or form.get("CallSid")
     if message and not call:
-        if (form.get("SmsStatus") or form.get("MessageStatus") or "received") != "received":
+        status = form.get("SmsStatus") or form.get("MessageStatus") or "received"
+        if status not in ("receiving", "received") or form.get("From") == number:
             return None
         return PhoneEvent("message", message, form.get("From", ""), text="\n\n".join(filter(None, [form.get("Body", ""), _media(form)])))
     if not call:

@@ -77,6 +77,8 @@ def test_twilios_signature_is_that_of_its_documentation() -> None:
         (a_recording(FILE, RecordingStatus="in-progress"), None),
         (a_recording("", RecordingStatus="absent"), None),
         (a_text(SmsStatus="delivered", MessageStatus="delivered"), None),
+        (a_text(From=NUMBER, To=CUSTOMER), None),
+        (a_text(SmsStatus="receiving"), PhoneEvent("message", MESSAGE, CUSTOMER, text="The tap leaks")),
     ],
 )
 def test_what_twilios_forms_say(form: dict[str, str], expected: PhoneEvent | None) -> None:

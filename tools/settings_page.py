@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from services.case.settings import Settings as CaseSettings
 from services.desk.settings import DeskSettings
-from services.ingest.settings import PollSettings, ReceiveSettings
+from services.ingest.settings import ApiSettings, PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.sla.settings import Settings as SlaSettings
@@ -19,6 +19,7 @@ from shared.settings import ProcessSettings
 
 SERVICES: dict[str, type[ProcessSettings]] = {
     "ingest": IngestSettings,
+    "ingest (role api)": ApiSettings,
     "ingest (role poll)": PollSettings,
     "ingest (role receive)": ReceiveSettings,
     "case": CaseSettings,

@@ -34,9 +34,9 @@ def receive() -> None:
 def api() -> None:
     """Serve the HTTP API."""
     from services.ingest.api import run
-    from services.ingest.settings import Settings
+    from services.ingest.settings import ApiSettings
 
-    run(Settings.load())
+    run(ApiSettings.load())
 
 
 def migrate() -> None:

@@ -27,12 +27,31 @@ class Settings(ProcessSettings):
         gt=0,
         description="How long Kafka may take to acknowledge before a delivery is refused (503) for its sender to repeat.",
     )
+    credentials: str = Field(default="", description="Folder with a file for each credential that the configuration names (`secret`).")
+
+
+class ApiSettings(Settings):
+    """Settings of the role `api`."""
+
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where Twilio finds this API, as in the addresses that it is given; its signatures cover them.",
+    )
+    phone_private_hosts: str = Field(
+        default="", description="Hosts of `recording_hosts` that may be in our own network, with commas between; others must not."
+    )
+    phone_ca_file: str = Field(default="", description="Certificates (PEM) of private authorities that those hosts may have theirs from.")
+
+    @property
+    def private_hosts(self) -> frozenset[str]:
+        """Hosts that recordings may be fetched from although they are in our own network."""
+        return frozenset(part.strip() for part in self.phone_private_hosts.split(",") if part.strip())
 
 
 class PollSettings(Settings):
     """Settings of the role `poll`."""
 
-    credentials: str = Field(default="", description="Folder with a file for each credential that the configuration names (`secret`).")
     maildirs: str = Field(default="", description="Folder of the Maildirs that the configuration names (`fetch: {by: maildir}`).")
     poll_seconds: float = Field(
         default=10.0, gt=0, le=3600, description="How long a channel that tells nothing by itself is left alone when it has been read."

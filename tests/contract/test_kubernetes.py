@@ -13,7 +13,7 @@ import yaml
 from services.case.settings import Settings as CaseSettings
 from services.cli.stack.roles import ROLES, Role
 from services.desk.settings import DeskSettings
-from services.ingest.settings import PollSettings, ReceiveSettings
+from services.ingest.settings import ApiSettings, PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.notify.settings import Settings as NotifySettings
@@ -29,7 +29,7 @@ KUBERNETES = "1.34.0"
 PORT = 8080
 SETTINGS: dict[tuple[str, str], type[ProcessSettings]] = {
     ("desk", "api"): DeskSettings,
-    ("ingest", "api"): IngestSettings,
+    ("ingest", "api"): ApiSettings,
     ("ingest", "consume"): IngestSettings,
     ("ingest", "poll"): PollSettings,
     ("ingest", "receive"): ReceiveSettings,

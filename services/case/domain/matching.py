@@ -18,16 +18,17 @@ class Effect(StrEnum):
     """It is kept, and that is all."""
 
 
-def effect(*, direction: str, robot: str, has_cases: bool, has_references: bool, is_threaded: bool) -> Effect:
+def effect(*, direction: str, robot: str, has_cases: bool, has_references: bool, is_threaded: bool, opens_case: bool = True) -> Effect:
     """What a communication does.
 
     `has_cases`: its conversation has cases already. `has_references`: it names earlier messages. `is_threaded`: its channel names
     messages at all (mail); elsewhere the source says which conversation it continues. Somebody whose program reuses one Message-ID
-    for every mail names no earlier message, so each of those mails is a matter of its own.
+    for every mail names no earlier message, so each of those mails is a matter of its own. `opens_case`: whether its source lets it open
+    one, as it does not for a call.
     """
     if has_cases and (has_references or not is_threaded):
         return Effect.JOINS
-    if direction == "outbound" or robot != "none":
+    if direction == "outbound" or robot != "none" or not opens_case:
         return Effect.RECORDED
     return Effect.OPENS
 

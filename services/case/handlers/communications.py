@@ -110,6 +110,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         has_cases=bool(conversation),
         has_references=bool(data.in_reply_to or data.references),
         is_threaded=bool(data.message_id),
+        opens_case=data.opens_case,
     )
     openings = _openings(batch, event) if what is Effect.OPENS else ()
     contact = _contact(batch, data, conversation)

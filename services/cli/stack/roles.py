@@ -102,11 +102,14 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
         "CASESTREAM_ISSUER": "casestream",
         "CASESTREAM_LOG_LEVEL": inherited.get("CASESTREAM_LOG_LEVEL", "INFO"),
     }
-    if instance.role.name == "poll":
+    if instance.role.service == "ingest":
+        variables["CASESTREAM_CREDENTIALS"] = str((around.folder / "credentials").resolve())
+    if instance.role == Role("ingest", "api"):
         variables |= {
-            "CASESTREAM_CREDENTIALS": str((around.folder / "credentials").resolve()),
-            "CASESTREAM_MAILDIRS": str((around.folder / "maildirs").resolve()),
+            name: value for name, value in inherited.items() if name == "CASESTREAM_PUBLIC_URL" or name.startswith("CASESTREAM_PHONE_")
         }
+    if instance.role.name == "poll":
+        variables["CASESTREAM_MAILDIRS"] = str((around.folder / "maildirs").resolve())
     if instance.role.service == "notify":
         variables |= {
             "CASESTREAM_SMTP_HOST": LOOPBACK,

@@ -65,5 +65,7 @@ class CommunicationReceived(Payload):
     """Why it counts as sent by a machine (COM-7)."""
     bounce: BounceReport | None = None
     """What it reports, where `robot` is `bounce` and it tells."""
+    opens_case: bool = True
+    """False: it opens no case by itself, as a call, whose subject staff choose (COM-5); it joins the cases of its conversation."""
     subjects: tuple[Code, ...] = ()
     """Subjects chosen at the source; empty: routing decides."""

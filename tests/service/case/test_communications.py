@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.ids import case_id, derive
+from shared.ids import case_id, contact_id, derive
 from shared.messaging import Refused
 from shared.schemas.events import CaseOpened, CommunicationRecorded
 from shared.schemas.parts import FileRef, Handle
@@ -158,6 +158,34 @@ def test_a_handle_that_a_household_shares_leaves_the_choice_to_staff(service: Ca
 
     assert case.customer.contact_id is None
     assert case.customer.name == "The Smiths"
+
+
+@pytest.mark.requirement("COM-5", "CON-1")
+def test_a_call_that_opens_no_case_is_recorded_with_its_contact(service: CaseService) -> None:
+    phone = Handle(kind="phone", value="+441632960001")
+    call = a_mail(method="telephone", sender=phone, message_id="", opens_case=False)
+
+    events = service.receive(received(call))
+    again = service.receive(received(call))
+
+    assert (_opened(events), again) == ([], [])
+    (recorded,) = _recorded(events)
+    assert recorded.case_ids == ()
+    assert recorded.customer.contact_id == contact_id("phone", "+441632960001")
+    assert (service.count("communications"), service.count("cases"), service.count("contacts")) == (1, 0, 1)
+    assert service.rows("select effect from communications") == [("recorded",)]
+
+
+@pytest.mark.requirement("COM-5")
+def test_a_call_of_a_conversation_with_a_case_joins_it(service: CaseService) -> None:
+    first = a_mail("Leak", "A leak.", message_id="")
+    service.receive(received(first))
+    call = a_mail(method="telephone", conversation_id=first.conversation_id, message_id="", opens_case=False)
+
+    events = service.receive(received(call))
+
+    assert _opened(events) == []
+    assert _recorded(events)[0].case_ids == (case_id(first.communication_id, "leak"),)
 
 
 def test_a_withheld_number_is_nobody_in_particular(service: CaseService) -> None:

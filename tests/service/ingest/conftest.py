@@ -16,7 +16,7 @@ import pytest
 
 from services.ingest.api import build
 from services.ingest.consumer import handlers
-from services.ingest.settings import Settings
+from services.ingest.settings import ApiSettings
 from shared.messaging import EventPublisher, StaticReference
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.direct import DirectPublisher
@@ -55,10 +55,10 @@ class Ingest:
     objects: ObjectStore
     reference: StaticReference
 
-    def settings(self, **changes: object) -> Settings:
+    def settings(self, **changes: object) -> ApiSettings:
         """What a process of this service is started with."""
         given: dict[str, object] = {"kafka": self.kafka, "database": self.url, "port": 0, "topic_prefix": self.prefix, "objects": "unused:"}
-        return Settings.model_validate(given | changes)
+        return ApiSettings.model_validate(given | changes)
 
     @contextlib.contextmanager
     def api(self, token: str | None = None, kafka: str | None = None, **settings: object) -> Iterator[httpx.Client]:

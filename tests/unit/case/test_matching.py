@@ -37,6 +37,14 @@ def test_what_a_communication_does(
     assert found is expected
 
 
+@pytest.mark.requirement("COM-5")
+@pytest.mark.parametrize(("has_cases", "expected"), [(False, Effect.RECORDED), (True, Effect.JOINS)])
+def test_what_may_open_no_case_joins_one_or_is_recorded(has_cases: bool, expected: Effect) -> None:
+    found = effect(direction="inbound", robot="none", has_cases=has_cases, has_references=False, is_threaded=False, opens_case=False)
+
+    assert found is expected
+
+
 @pytest.mark.requirement("CON-1")
 def test_whose_a_communication_is() -> None:
     assert whose([ANN], []) == ANN

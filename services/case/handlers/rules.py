@@ -73,7 +73,8 @@ def _account_units(configuration: Configuration) -> dict[str, str]:
     """The unit of each account that has one, by what communications call the account, in small letters."""
     mail = {account.address.lower(): account.unit for account in configuration.mail_accounts}
     handles = {f"@{account.handle.lower()}": account.unit for account in configuration.x_accounts}
-    return {account: unit for account, unit in (mail | handles).items() if unit}
+    lines = {line.number: line.unit for line in configuration.phone_lines}
+    return {account: unit for account, unit in (mail | handles | lines).items() if unit}
 
 
 def _router(configuration: Configuration) -> Router:

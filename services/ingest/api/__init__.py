@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
-from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
-from services.ingest.domain.accounts import NoAccounts, UnknownAccount
+from services.ingest.api.answers import AGAIN, Taken, as_problems
+from services.ingest.api.contacts import contacts_router
 from services.ingest.domain.digest import BadDigest, decode
-from services.ingest.handlers.contacts import ContactIntake, ContactRefused
+from services.ingest.handlers.contacts import ContactIntake
 from services.ingest.handlers.mails import MailIntake
 from services.ingest.settings import Settings
 from shared.clock import Clock, utc_now
 from shared.messaging import Reference, ReferenceData
-from shared.messaging.direct import DirectPublisher, NotAcknowledged
+from shared.messaging.direct import DirectPublisher
 from shared.observability import configure_logging
-from shared.schemas.events import ContactEvent
 from shared.storage import Database, dead_letters
-from shared.storage.objects import ObjectStore, StoreUnavailable
-from shared.web import Principal, Problem, TokenVerifier, Unprocessable, create_app, dead_letters_router, requires, serve
+from shared.storage.objects import ObjectStore
+from shared.web import Principal, Problem, TokenVerifier, create_app, dead_letters_router, requires, serve
 
 MAIL_TYPE = "message/rfc822"
 DIGEST_TYPE = "multipart/digest"
@@ -34,13 +31,6 @@ ACCEPT_MAIL = {
         "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in (MAIL_TYPE, DIGEST_TYPE)},
     }
 }
-_AGAIN = {"Retry-After": "2"}
-
-
-class Taken(BaseModel):
-    """A communication that was taken in, or had been before."""
-
-    id: UUID
 
 
 class TakenMails(BaseModel):
@@ -61,14 +51,14 @@ async def raw_body(request: Request) -> bytes:
 
 
 def intake_router(
-    mails: MailIntake, contacts: ContactIntake, reference: ReferenceData, most_mails: int, clock: Clock = utc_now
+    mails: MailIntake, contacts: ContactIntake, reference: ReferenceData, settings: Settings, clock: Clock = utc_now
 ) -> APIRouter:
     """`POST /mail` and `POST /contacts`."""
 
     # A coroutine so that it runs at once: a change of thread costs more than it does.
     async def configured() -> None:
         if not reference.version:
-            raise Problem(503, "There is no configuration yet; try again shortly.", headers=_AGAIN)
+            raise Problem(503, "There is no configuration yet; try again shortly.", headers=AGAIN)
 
     router = APIRouter(tags=["intake"], dependencies=[Depends(configured)])
 
@@ -87,19 +77,13 @@ def intake_router(
             str | None, Query(max_length=998, description="The nominated account that received them; without it the mails themselves tell.")
         ] = None,
     ) -> Response:
-        raws = _mails_in(request.headers.get("content-type", ""), body, most_mails)
-        with _as_problems():
+        raws = _mails_in(request.headers.get("content-type", ""), body, settings.mail_request_mails)
+        with as_problems():
             taken = mails.deliver_mails(raws, account, clock())
         # `TakenMails` as it is: FastAPI would make and check a model for each of hundreds of ids.
         return Response(orjson.dumps({"communications": [{"id": id} for id in taken]}), 202, media_type="application/json")
 
-    @router.post(
-        "/contacts", status_code=202, summary="Take another system's word of a contact; one with the same external id is the same contact."
-    )
-    def report(contact: ContactEvent, _principal: Annotated[Principal, Depends(requires("contact-event:write"))]) -> Taken:
-        with _as_problems():
-            return Taken(id=contacts.take(contact, clock()))
-
+    router.include_router(contacts_router(contacts, settings, clock))
     return router
 
 
@@ -132,14 +116,13 @@ def build(
         "ingest",
         settings,
         [
-            intake_router(mails, contacts, reference, settings.mail_request_mails, clock),
+            intake_router(mails, contacts, reference, settings, clock),
             operating_router(database),
             dead_letters_router("ingest", database),
         ],
         ready=lambda: [] if reference.version else ["waiting for the configuration and directory topics"],
         facts=lambda: {"config_version": reference.version},
-        # A contact's text may have a million characters, each of up to six bytes in JSON.
-        body_limits={"/mail": settings.mail_request_bytes, "/contacts": 8 * 1024 * 1024},
+        body_limits={"/mail": settings.mail_request_bytes, "/contacts": settings.contact_bytes},
         verifier=verifier,
     )
 
@@ -180,19 +163,3 @@ def _mails_in(content_type: str, body: bytes, most: int) -> list[bytes]:
     if len(raws) > most:
         raise Problem(413, f"More than {most} mails in one delivery; send them in several.")
     return raws
-
-
-@contextmanager
-def _as_problems() -> Iterator[None]:
-    try:
-        yield
-    except UnknownAccount as error:
-        raise Unprocessable("The account is not nominated in the configuration (mail_accounts).", account=str(error)) from error
-    except NoAccounts as error:
-        raise Unprocessable("The configuration nominates no mail account (mail_accounts), so mail cannot arrive.") from error
-    except ContactRefused as error:
-        raise Unprocessable(f"The contact is refused: {error}.") from error
-    except NotAcknowledged as error:
-        raise Problem(503, "Kafka did not acknowledge in time, so nothing counts as taken; send it again.", headers=_AGAIN) from error
-    except StoreUnavailable as error:
-        raise Problem(503, "The object store is away, so nothing was taken; send it again.", headers=_AGAIN) from error

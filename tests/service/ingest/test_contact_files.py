@@ -11,6 +11,8 @@ from uuid import uuid4
 import httpx
 import orjson
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from services.ingest.settings import CONTACT_JSON_BYTES
 from shared.messaging import StaticReference
@@ -170,6 +172,32 @@ def test_what_is_no_form_or_another_type_is_refused(surgery: Ingest) -> None:
     assert (unknown.status_code, anonymous.status_code) == (400, 401)
     with surgery.api(token=a_token("rita", "case:read")) as api:
         assert send(api, a_visit()).status_code == 403
+
+
+def test_no_form_whatever_it_holds_is_answered_but_as_declared(surgery: Ingest) -> None:
+    request = httpx.Request("POST", "http://ingest", files=[("contact", (None, orjson.dumps(a_visit()))), SCAN, PHOTO])
+    whole, form = request.read(), {"Content-Type": request.headers["content-type"], "Idempotency-Key": "entry-1"}
+    edge = form["Content-Type"].partition("boundary=")[2].encode()
+    odd = st.one_of(
+        st.binary(max_size=20), st.sampled_from([b"\r\n", b"--" + edge, b"--" + edge + b"--", b'"', b"\x00", b"\\ud800", b"null"])
+    )
+    answers: set[int] = set()
+
+    with surgery.api() as api:
+
+        @settings(max_examples=150, deadline=None)
+        @given(st.lists(st.tuples(st.integers(0, len(whole)), st.integers(0, 60), odd), max_size=3))
+        @example([])
+        @example([(len(whole) - 10, 60, b"")])
+        @example([(whole.index(b"surgery"), 0, b"\x00")])
+        def send_spoilt(changes: list[tuple[int, int, bytes]]) -> None:
+            body = whole
+            for at, gone, new in changes:
+                body = body[:at] + new + body[at + gone :]
+            answers.add(api.post("/contacts", content=body, headers=form).status_code)
+
+        send_spoilt()
+    assert answers == {202, 400, 422}
 
 
 def test_contacts_beyond_what_memory_may_hold_are_asked_to_come_back(surgery: Ingest) -> None:

@@ -17,7 +17,9 @@ STEP_SECONDS = histogram(
     "Steps of a delivery: read (parse, identify; raw mails are stored meanwhile), store, publish (to Kafka's word).",
     ["step"],
 )
-REFUSED = counter("casestream_ingest_refused_deliveries", "Deliveries refused for their sender to repeat, by what was away.", ["away"])
+REFUSED = counter(
+    "casestream_ingest_refused_deliveries", "Deliveries refused for their sender to repeat, by what was away, or full (memory).", ["away"]
+)
 SOURCES_HELD = gauge("casestream_ingest_sources_held", "Channels that this process polls.")
 SOURCE_ITEMS = counter("casestream_ingest_source_items", "Mails and posts taken from a channel, repeats too.", ["source"])
 SOURCE_FAILURES = counter("casestream_ingest_source_failures", "Times that a channel could not be read, by why.", ["source", "reason"])

@@ -10,6 +10,11 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from shared.settings import ProcessSettings
 
+CONTACT_JSON_BYTES = 8 * 1024 * 1024
+"""Longest JSON of a contact: its text may have a million characters, each of up to six bytes in JSON."""
+_FORM_BYTES = 1024 * 1024
+"""What a form adds to its contents: boundaries, and the header fields of its parts."""
+
 
 class Settings(ProcessSettings):
     """Settings of every role."""
@@ -22,12 +27,33 @@ class Settings(ProcessSettings):
     )
     mail_request_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest body of one delivery over HTTP.")
     mail_request_mails: int = Field(default=500, ge=1, description="Most mails in one delivery over HTTP.")
+    contact_files: int = Field(default=20, ge=1, le=30, description="Most files of one contact.")
+    contact_file_bytes: int = Field(default=25 * 1024 * 1024, ge=1, description="Longest file of a contact.")
+    contact_files_bytes: int = Field(default=60 * 1024 * 1024, ge=1, description="Longest the files of a contact may be together.")
+    contact_held_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1,
+        validate_default=True,
+        description="Most bytes of contacts that are held in memory at once; beyond, their senders are asked (503) to come back.",
+    )
     acknowledge_seconds: float = Field(
         default=10.0,
         gt=0,
         description="How long Kafka may take to acknowledge before a delivery is refused (503) for its sender to repeat.",
     )
     credentials: str = Field(default="", description="Folder with a file for each credential that the configuration names (`secret`).")
+
+    @field_validator("contact_held_bytes")
+    @classmethod
+    def _holds_the_longest_contact(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("contact_files_bytes", 0) + CONTACT_JSON_BYTES + _FORM_BYTES:
+            raise ValueError("less than the longest contact with its files, which could then never be taken")
+        return value
+
+    @property
+    def contact_bytes(self) -> int:
+        """Longest body of a contact, with its files."""
+        return self.contact_files_bytes + CONTACT_JSON_BYTES + _FORM_BYTES
 
 
 class ApiSettings(Settings):

@@ -141,6 +141,7 @@ _FURTHER: dict[str, dict[str, Any]] = {
         "text": "Joan called: water is coming through the ceiling.",
         "occurred_at": RECEIVED,
         "subjects": ("water-leak",),
+        "scripts": ({"script": "pre", "prompt": "Is anybody in danger?", "answer": "No, everybody is out of the kitchen."},),
     },
     "casestream.communication.received.v1": {
         "communication_id": COMMUNICATION,

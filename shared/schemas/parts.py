@@ -32,6 +32,15 @@ class FileRef(Part):
     inline: bool = False
 
 
+class ScriptAnswer(Part):
+    """What a customer answered at the point of contact to a prompt of the communication method's script (COM-2)."""
+
+    script: Literal["pre", "security"]
+    prompt: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    """As the configuration has it."""
+    answer: Annotated[str, StringConstraints(max_length=2000)]
+
+
 class CustomerRef(Part):
     """The contact an item is about, with what a message to them needs."""
 

@@ -195,7 +195,7 @@ def odd_bodies(described: dict[str, Any], template: str, operation: dict[str, An
     schema = content.get("application/json", {}).get("schema", {})
     for option in [schema, *schema.get("anyOf", [])]:
         name = option.get("$ref", "").rpartition("/")[2]
-        members = described.get("components", {}).get("schemas", {}).get(name, {}).get("properties", {})
+        members = described.get("components", {}).get("schemas", {}).get(name, option).get("properties", {})
         for _ in range(12):
             yield {member: pick.choice(ODD_TEXTS) for member in members}
         for member in members:

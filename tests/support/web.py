@@ -63,7 +63,7 @@ def served(app: FastAPI, token: str | None = None) -> Iterator[httpx.Client]:
     port = server.servers[0].sockets[0].getsockname()[1]
     headers = bearer(a_token() if token is None else token) if token != "" else {}
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
             yield client
     finally:
         server.should_exit = True

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+
 from services.case import metrics
 from services.case.domain.case import SYSTEM, Case, Change, HistoryEntry, entries
 from services.case.domain.life_cycle import LifeCycle
@@ -18,6 +20,7 @@ from services.case.handlers.rules import Rules, SubjectRules
 from services.case.storage import cases, communications, contacts
 from services.case.storage.communications import Attachment, CaseCommunication, Communication
 from services.case.storage.contacts import Contact, HandleRow
+from services.case.storage.records import Document
 from shared.clock import Clock
 from shared.ids import case_id, contact_id
 from shared.messaging import Handler, ReferenceData, Refused, VersionCache
@@ -26,6 +29,7 @@ from shared.schemas.events import CaseOpened, CommunicationReceived, Communicati
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
+NO_ANSWERS = Document(b"[]")
 HandleKey = tuple[str, str]
 
 
@@ -169,7 +173,8 @@ def _check(data: CommunicationReceived, rules: Rules) -> None:
     names = [part for file in data.attachments for part in (file.filename, file.content_type)]
     addresses = (data.sender.value, data.sender.name, data.channel_account, data.location, *data.recipients)
     threading = (data.message_id, data.in_reply_to, *data.references)
-    if "\x00" in "".join((data.text, data.subject_line, *addresses, *threading, *names)):
+    answers = [text for answer in data.script_answers for text in (answer.prompt, answer.answer)]
+    if "\x00" in "".join((data.text, data.subject_line, *addresses, *threading, *names, *answers)):
         raise Refused("text with a NUL character, which the database cannot hold")
 
 
@@ -248,6 +253,9 @@ def _communication(data: CommunicationReceived, what: Effect, contact: Contact |
         raw_size=data.raw.size if data.raw else None,
         occurred_at=data.occurred_at,
         received_at=data.received_at,
+        script_answers=Document(orjson.dumps([answer.model_dump() for answer in data.script_answers]))
+        if data.script_answers
+        else NO_ANSWERS,
     )
 
 

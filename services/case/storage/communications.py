@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.case.storage.records import insert
+from services.case.storage.records import Document, insert
 from shared.storage import Transaction, arrays
 
 
@@ -40,6 +40,7 @@ class Communication(NamedTuple):
     raw_size: int | None
     occurred_at: datetime
     received_at: datetime
+    script_answers: Document
 
 
 class Attachment(NamedTuple):

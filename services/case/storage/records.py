@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, NewType, get_type_hints
 from uuid import UUID
 
 from services.case.domain.life_cycle import LifeCycle
 from shared.storage import Transaction, arrays
 from shared.storage.arrays import Array
+
+Document = NewType("Document", bytes)
+"""JSON, in a column of type jsonb."""
 
 
 class _Way(NamedTuple):
@@ -30,6 +33,7 @@ _WAYS: dict[Any, _Way] = {
     int: _Way(arrays.big_ints),
     bool: _Way(arrays.bools),
     datetime: _Way(arrays.moments),
+    Document: _Way(arrays.documents),
     tuple[str, ...]: _Way(arrays.arrays_text, "text[]"),
     tuple[UUID, ...]: _Way(_uuid_lists, "uuid[]"),
 }

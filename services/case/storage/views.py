@@ -123,12 +123,12 @@ def list_communications(
 
 
 def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> dict[str, Any] | None:
-    """A communication with its text, attachments, and the contacts who share its sender's handle."""
+    """A communication with its text, attachments, script answers, and the contacts who share its sender's handle."""
     conditions = Conditions()
     rows.restrict_communications(conditions)
     conditions.add("id = %(id)s", id=communication_id)
     found = tx.dicts(
-        f"""select {_COMMUNICATION}, body, body_truncated, in_reply_to, reference_ids, raw_sha256, raw_size
+        f"""select {_COMMUNICATION}, body, body_truncated, in_reply_to, reference_ids, raw_sha256, raw_size, script_answers
             from communications {conditions.sql()}""",
         conditions.params,
     )

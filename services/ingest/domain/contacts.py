@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 import phonenumbers
@@ -10,6 +11,14 @@ from services.ingest.domain.mail import clean_text
 from shared.ids import CommunicationId, ConversationId, derive
 
 LONGEST_HANDLE = 320
+
+
+class Upload(NamedTuple):
+    """A file that came with a contact. `filename` is never empty and holds no path; `content_type` is a media type without parameters."""
+
+    filename: str
+    content_type: str
+    content: bytes
 
 
 class BadHandle(Exception):
@@ -42,6 +51,11 @@ def normal_handle(kind: str, value: str, region: str) -> str:
 def contact_event_id(source_system: str, external_id: str) -> CommunicationId:
     """The communication of an upstream contact: the same contact reported again is the same communication."""
     return CommunicationId(derive("contact-event", source_system, external_id))
+
+
+def contact_key_id(source_system: str, key: str) -> CommunicationId:
+    """The communication of a contact that has no id in its source, by the key under which it is sent: whatever is sent under it again."""
+    return CommunicationId(derive("contact-key", source_system, key))
 
 
 def contact_conversation(source_system: str, conversation: str, communication: UUID) -> ConversationId:

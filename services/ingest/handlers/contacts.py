@@ -9,18 +9,19 @@ from uuid import UUID
 
 from services.ingest import metrics
 from services.ingest.domain.communication import LONGEST_LINE, LONGEST_NAME, cut, occurred
-from services.ingest.domain.contacts import BadHandle, contact_conversation, contact_event_id, normal_handle
+from services.ingest.domain.contacts import BadHandle, Upload, contact_conversation, contact_event_id, normal_handle
 from services.ingest.domain.mail import clean_text
 from services.ingest.handlers.events import REVISION, event_of
 from services.ingest.storage.waiting import waiting
 from shared.clock import Clock
+from shared.ids import CommunicationId
 from shared.messaging import Handler, NotYet, ReferenceData, Refused, VersionCache
 from shared.messaging.direct import DirectPublisher, NotAcknowledged
 from shared.observability.tracing import current_traceparent
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event
 from shared.schemas.events import BODY_LIMIT_BYTES, CommunicationReceived, ContactEvent
-from shared.schemas.parts import FileRef, Handle
+from shared.schemas.parts import FileRef, Handle, ScriptAnswer
 from shared.storage import Transaction
 from shared.storage.objects import ObjectStore, StoreUnavailable
 
@@ -30,56 +31,92 @@ class ContactRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ContactRules:
-    """What a configuration says about contacts that others report: methods and their directions, subjects."""
+class MethodRules:
+    """What contacts by a communication method may say. No `locations`: any place."""
 
-    directions: dict[str, frozenset[str]]
+    directions: frozenset[str]
+    locations: frozenset[str]
+    default_subject_line: str
+    prompts: dict[str, frozenset[str]]
+    """Those of its scripts, by `pre` and `security`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRules:
+    """What a configuration says about contacts that others report, by the codes of methods and subjects."""
+
+    methods: dict[str, MethodRules]
     subjects: frozenset[str]
 
 
 def contact_rules(configuration: Configuration) -> ContactRules:
     """The rules of a configuration version."""
-    return ContactRules(
-        {method.code: frozenset(method.directions) for method in configuration.methods},
-        frozenset(subject.code for subject in configuration.subjects),
-    )
+    methods = {
+        method.code: MethodRules(
+            frozenset(method.directions),
+            frozenset(method.locations),
+            method.default_subject_line,
+            {"pre": frozenset(method.pre_script), "security": frozenset(method.security_script)},
+        )
+        for method in configuration.methods
+    }
+    return ContactRules(methods, frozenset(subject.code for subject in configuration.subjects))
 
 
 def communication_of(
-    contact: ContactEvent, rules: ContactRules, region: str, now: datetime, whole: FileRef | None
+    contact: ContactEvent, communication: CommunicationId, rules: ContactRules, region: str, now: datetime, whole: FileRef | None
 ) -> CommunicationReceived:
     """The communication that `contact` tells of. `whole`: the file with its text, where that is too long for an event.
 
     Raises `ContactRefused`.
     """
-    allowed = rules.directions.get(contact.method)
-    if allowed is None:
-        raise ContactRefused(f"communication method {contact.method} is not in the configuration")
-    if contact.direction not in allowed:
-        raise ContactRefused(f"communication method {contact.method} is not for {contact.direction} contacts")
-    unknown = [subject for subject in contact.subjects if subject not in rules.subjects]
-    if unknown:
-        raise ContactRefused(f"subject {', '.join(unknown)} is not in the configuration")
+    method = _method(contact, rules)
     try:
         handle = normal_handle(contact.sender.kind, contact.sender.value, region)
     except BadHandle as error:
         raise ContactRefused(str(error)) from error
-    communication = contact_event_id(contact.source_system, contact.external_id)
     text, truncated = cut(clean_text(contact.text), BODY_LIMIT_BYTES)
+    subject_line = clean_text(contact.subject_line)
+    if not subject_line.strip():
+        subject_line = clean_text(method.default_subject_line)
     return CommunicationReceived(
         communication_id=communication,
         conversation_id=contact_conversation(contact.source_system, contact.conversation, communication),
         direction=contact.direction,
         method=contact.method,
+        location=clean_text(contact.location),
         sender=Handle(kind=contact.sender.kind, value=handle, name=clean_text(contact.sender.name)[:LONGEST_NAME]),
-        subject_line=clean_text(contact.subject_line)[:LONGEST_LINE],
+        subject_line=subject_line[:LONGEST_LINE],
         text=text,
         text_truncated=truncated,
         occurred_at=occurred(contact.occurred_at, now),
         received_at=now,
         raw=whole,
         subjects=contact.subjects,
+        script_answers=tuple(
+            [ScriptAnswer(script=given.script, prompt=given.prompt, answer=clean_text(given.answer)) for given in contact.scripts]
+        ),
     )
+
+
+def _method(contact: ContactEvent, rules: ContactRules) -> MethodRules:
+    """The contact's method, with which all that the contact says agrees. Raises `ContactRefused`."""
+    method = rules.methods.get(contact.method)
+    if method is None:
+        raise ContactRefused(f"communication method {contact.method} is not in the configuration")
+    if contact.direction not in method.directions:
+        raise ContactRefused(f"communication method {contact.method} is not for {contact.direction} contacts")
+    if contact.location and method.locations and contact.location not in method.locations:
+        raise ContactRefused(f"the location is none of communication method {contact.method}")
+    for number, given in enumerate(contact.scripts, 1):
+        if given.prompt not in method.prompts[given.script]:
+            raise ContactRefused(
+                f"the prompt of script answer {number} is not in the {given.script} script of communication method {contact.method}"
+            )
+    unknown = [subject for subject in contact.subjects if subject not in rules.subjects]
+    if unknown:
+        raise ContactRefused(f"subject {', '.join(unknown)} is not in the configuration")
+    return method
 
 
 def is_long(contact: ContactEvent) -> bool:
@@ -103,17 +140,21 @@ class ContactIntake:
         self._publisher = publisher
         self._region = region
 
-    def take(self, contact: ContactEvent, now: datetime) -> UUID:
-        """Take `contact`; its communication's id, once Kafka has it. Repeating it changes nothing.
+    def take(self, contact: ContactEvent, communication: CommunicationId, files: Sequence[Upload], now: datetime) -> None:
+        """Take `contact` as `communication` with `files`; returns once Kafka has it. Repeating it changes nothing.
 
         Raises `ContactRefused`, and, for the sender to try again, `StoreUnavailable` and
         `NotAcknowledged`.
         """
         version = self._reference.version
-        rules = self._rules.get(version)
-        data = communication_of(contact, rules, self._region, now, None)
-        if data.text_truncated:
-            data = data.model_copy(update={"raw": whole_text(contact, self._objects)})
+        data = communication_of(contact, communication, self._rules.get(version), self._region, now, None)
+        try:
+            digests = self._objects.put_many([file.content for file in files])
+            whole = whole_text(contact, self._objects) if data.text_truncated else None
+        except StoreUnavailable:
+            metrics.REFUSED.labels("objects").inc()
+            raise
+        data = data.model_copy(update={"raw": whole, "attachments": tuple(map(_file_ref, files, digests))})
         event = event_of(data, now=now, config_version=version, traceparent=current_traceparent())
         try:
             self._publisher.publish([event])
@@ -121,7 +162,11 @@ class ContactIntake:
             metrics.REFUSED.labels("kafka").inc()
             raise
         metrics.CONTACTS.labels("http").inc()
-        return data.communication_id
+        metrics.STORED_BYTES.inc(sum(len(file.content) for file in files))
+
+
+def _file_ref(file: Upload, digest: str) -> FileRef:
+    return FileRef(sha256=digest, size=len(file.content), filename=file.filename, content_type=file.content_type)
 
 
 @dataclass(slots=True)
@@ -174,7 +219,7 @@ class OnContactEvents:
         communication = contact_event_id(contact.source_system, contact.external_id)
         whole = batch.files.get(communication)
         try:
-            data = communication_of(contact, batch.rules, self._region, batch.now, whole)
+            data = communication_of(contact, communication, batch.rules, self._region, batch.now, whole)
         except ContactRefused as error:
             raise Refused(str(error)) from error
         if data.text_truncated and whole is None:

@@ -86,7 +86,8 @@ class PhoneIntake:
         method = line.messages if event.what == "message" else line.calls
         if method is None:
             raise PhoneRefused("text messages to this line are not taken")
-        if event.direction not in self._rules.get(self._reference.version).directions.get(method, ()):
+        rules = self._rules.get(self._reference.version).methods.get(method)
+        if rules is None or event.direction not in rules.directions:
             raise PhoneRefused(f"communication method {method} is not for {event.direction} contacts")
         id = phone_communication(line.number, event)
         if event.customer is not None:

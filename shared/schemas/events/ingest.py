@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
 from shared.schemas.events.texts import Code, Line
-from shared.schemas.parts import BounceReport, FileRef, Handle
+from shared.schemas.parts import BounceReport, FileRef, Handle, ScriptAnswer
+
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ScriptAnswers = Annotated[tuple[ScriptAnswer, ...], Field(max_length=50)]
 
 
 class ContactEvent(Payload):
@@ -20,19 +23,24 @@ class ContactEvent(Payload):
     topic: ClassVar[str] = topics.CONTACT_EVENTS
 
     source_system: Code
-    external_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    external_id: ExternalId
     """Unique within the source system: a repeat is the same contact."""
     method: Code
     """Communication method of the configuration."""
     direction: Literal["inbound", "outbound"] = "inbound"
     sender: Handle
     subject_line: Line = ""
+    """Empty: the communication method's own, if it has one."""
     text: Annotated[str, StringConstraints(max_length=1_000_000)] = ""
     occurred_at: AwareDatetime
     conversation: Annotated[str, StringConstraints(max_length=200)] = ""
     """The source system's name for the conversation that this belongs to, if it has one."""
     subjects: tuple[Code, ...] = ()
     """Subjects chosen by the source; empty: routing decides."""
+    location: Annotated[str, StringConstraints(max_length=200)] = ""
+    """Where it was; one of the communication method's locations if it has any."""
+    scripts: ScriptAnswers = ()
+    """What was answered to the prompts of the communication method's scripts."""
 
 
 class CommunicationReceived(Payload):
@@ -69,3 +77,5 @@ class CommunicationReceived(Payload):
     """False: it opens no case by itself, as a call, whose subject staff choose (COM-5); it joins the cases of its conversation."""
     subjects: tuple[Code, ...] = ()
     """Subjects chosen at the source; empty: routing decides."""
+    script_answers: ScriptAnswers = ()
+    """What the customer answered to the method's scripts at the point of contact."""

@@ -14,6 +14,7 @@ from shared.ids import case_id, derive
 from shared.messaging import EventPublisher
 from shared.schemas import topics
 from shared.schemas.events import CommunicationReceived, TaskLifeCycle
+from shared.schemas.parts import ScriptAnswer
 from shared.web import create_app
 from tests.service.case.conftest import CaseService
 from tests.support.case import NOW, a_mail, a_plan, a_task_change, an_expiry, received
@@ -71,6 +72,19 @@ def test_a_case_is_shown_with_customer_communications_and_history(api: httpx.Cli
         ("communication", str(mail.communication_id), "system"),
         ("state", "pending", "system"),
     ]
+
+
+@pytest.mark.requirement("COM-1", "COM-2")
+def test_a_communication_is_shown_with_its_place_and_the_answers_to_its_scripts(api: httpx.Client, service: CaseService) -> None:
+    answer = {"script": "security", "prompt": "Was a document shown?", "answer": 'A "passport" \\ \u00e4'}
+    visit = a_mail("Visit", "A leak.").model_copy(update={"location": "Library", "script_answers": (ScriptAnswer(**answer),)})
+    plain = a_mail("Mail", "A leak.")
+    service.receive(received(visit), received(plain))
+
+    shown = api.get(f"/communications/{visit.communication_id}").json()
+
+    assert (shown["location"], shown["script_answers"]) == ("Library", [answer])
+    assert api.get(f"/communications/{plain.communication_id}").json()["script_answers"] == []
 
 
 @pytest.mark.requirement("CASE-3", "CASE-7", "CASE-10")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
+from shared.schemas import topics
 from shared.schemas.events import BODY_LIMIT_BYTES, ContactEvent
 from shared.schemas.parts import Handle
 from tests.service.ingest.conftest import NOBODY, Ingest
@@ -131,3 +137,16 @@ def test_a_contact_is_refused_with_its_reason(ingest: Ingest) -> None:
     with ingest.api(kafka=NOBODY, acknowledge_seconds=0.5) as api:
         assert api.post("/contacts", json=a_contact()).status_code == 503
     assert ingest.published() == []
+
+
+@pytest.mark.requirement("COM-6")
+def test_the_documented_producer_reports_a_contact(ingest: Ingest) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "channels.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    surroundings = os.environ | {"KAFKA": ingest.kafka, "TOPIC": ingest.prefix + topics.CONTACT_EVENTS}
+    with ingest.consuming():
+        subprocess.run([sys.executable, "-c", example], env=surroundings, check=True, timeout=60)
+        eventually(lambda: len(ingest.published()) == 1)
+    data = ingest.published()[0].data
+    assert (data.method, data.sender.value, data.text) == ("telephone", "+442079460018", "The tap in the kitchen leaks.")
+    assert ingest.rows("select count(*) from dead_letters") == [(0,)]

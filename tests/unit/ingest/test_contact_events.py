@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain.contacts import BadHandle, normal_handle
+from services.ingest.domain.contacts import BadHandle, contact_event_id, contact_key_id, normal_handle
 from services.ingest.handlers.contacts import ContactRefused, communication_of, contact_rules
 from shared.schemas.events import BODY_LIMIT_BYTES, CommunicationReceived, ContactEvent
-from shared.schemas.parts import Handle
+from shared.schemas.parts import Handle, ScriptAnswer
 from tests.support.configuration import METHODS, a_configuration
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+LARGEST_MESSAGE = 1_000_000
+"""What a Kafka client sends by default, in bytes."""
 RULES = contact_rules(a_configuration(methods=METHODS))
 
 
@@ -30,7 +32,8 @@ def a_contact(**changes: Any) -> ContactEvent:
 
 
 def made(**changes: Any) -> CommunicationReceived:
-    return communication_of(a_contact(**changes), RULES, "GB", NOW, None)
+    contact = a_contact(**changes)
+    return communication_of(contact, contact_event_id(contact.source_system, contact.external_id), RULES, "GB", NOW, None)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,64 @@ def test_a_conversation_is_the_source_systems_own() -> None:
 def test_what_the_configuration_does_not_know_is_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(ContactRefused, match=reason):
         made(**changes)
+
+
+SURGERY: dict[str, Any] = {
+    "code": "surgery",
+    "name": "Surgery",
+    "directions": ["inbound"],
+    "locations": ["Library"],
+    "default_subject_line": "A visit",
+    "security_script": ["Was a document shown?"],
+}
+SHOWN = ScriptAnswer(script="security", prompt="Was a document shown?", answer="Yes\x00")
+
+
+def visit(**changes: Any) -> CommunicationReceived:
+    contact = a_contact(**({"method": "surgery"} | changes))
+    return communication_of(
+        contact, contact_key_id("desk", "1"), contact_rules(a_configuration(methods=[*METHODS, SURGERY])), "GB", NOW, None
+    )
+
+
+@pytest.mark.requirement("COM-2")
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"location": "Pub"}, "the location is none of communication method surgery"),
+        ({"scripts": (SHOWN, SHOWN.model_copy(update={"prompt": "Who?"}))}, "script answer 2 is not in the security script"),
+        ({"scripts": (SHOWN.model_copy(update={"script": "pre"}),)}, "script answer 1 is not in the pre script"),
+        ({"method": "telephone", "scripts": (SHOWN,)}, "security script of communication method telephone"),
+    ],
+)
+def test_a_contact_agrees_with_the_places_and_scripts_of_its_method(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ContactRefused, match=reason):
+        visit(**changes)
+
+
+@pytest.mark.requirement("COM-1", "COM-2")
+def test_a_contact_brings_its_place_and_answers_and_takes_its_methods_subject() -> None:
+    data = visit(location="Library", scripts=(SHOWN,), subject_line=" ")
+    assert (data.location, data.subject_line) == ("Library", "A visit")
+    assert data.script_answers == (SHOWN.model_copy(update={"answer": "Yes"}),)
+    assert visit(subject_line="Tap").subject_line == "Tap"
+    assert visit().location == ""
+    assert visit(method="telephone", location="By the river").location == "By the river"
+
+
+@pytest.mark.requirement("COM-6")
+def test_a_key_names_a_contact_within_its_source_only() -> None:
+    ids = {contact_key_id("desk", "1"), contact_key_id("desk", "1"), contact_key_id("kiosk", "1"), contact_event_id("desk", "1")}
+    assert len(ids) == 3
+
+
+def test_the_longest_contact_fits_into_an_event() -> None:
+    answers = tuple(ScriptAnswer(script="pre", prompt="\U0001f6b0" * 1000, answer="\U0001f6b0" * 2000) for _ in range(50))
+    method = SURGERY | {"pre_script": [answers[0].prompt]}
+    rules = contact_rules(a_configuration(methods=[*METHODS, method]))
+    contact = a_contact(method="surgery", scripts=answers, text='"' * 1_000_000, subject_line='"' * 998)
+    data = communication_of(contact, contact_key_id("desk", "1"), rules, "GB", NOW, None)
+    assert len(data.model_dump_json().encode()) < LARGEST_MESSAGE
 
 
 def test_texts_are_cleaned_and_kept_within_an_event() -> None:

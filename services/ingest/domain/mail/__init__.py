@@ -6,8 +6,20 @@ it belongs or what it leads to. No input, output, clock or log: what is read hol
 """
 
 from services.ingest.domain.mail.charsets import clean_text
+from services.ingest.domain.mail.filenames import clean_filename
 from services.ingest.domain.mail.identity import content_digest
 from services.ingest.domain.mail.model import Attachment, Bounce, ParsedMail, Robot, Undelivered
 from services.ingest.domain.mail.parse import parse_mail, to_json
 
-__all__ = ["Attachment", "Bounce", "ParsedMail", "Robot", "Undelivered", "clean_text", "content_digest", "parse_mail", "to_json"]
+__all__ = [
+    "Attachment",
+    "Bounce",
+    "ParsedMail",
+    "Robot",
+    "Undelivered",
+    "clean_filename",
+    "clean_text",
+    "content_digest",
+    "parse_mail",
+    "to_json",
+]

@@ -15,6 +15,7 @@ from services.ingest.domain.mail.addresses import (
 from services.ingest.domain.mail.bounces import read_bounce
 from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.fields import Fields, decode_words, first, unfold
+from services.ingest.domain.mail.filenames import clean_filename
 from services.ingest.domain.mail.model import Attachment, ParsedMail, Robot
 from services.ingest.domain.mail.robots import detect_robot
 from services.ingest.domain.mail.structure import Part, read_root
@@ -22,27 +23,9 @@ from services.ingest.domain.mail.text import decode_html, decode_plain, html_to_
 from services.ingest.domain.mail.tnef import read_tnef
 
 MAX_TEXT = 10_000_000
-MAX_FILENAME = 200
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "x-delivered-to", "x-envelope-to", "envelope-to")
 _PLAIN_TYPES = {"text/plain", "text/markdown", "text/x-markdown", "text/enriched"}
 _TNEF_TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
-_EXTENSIONS = {
-    "application/pdf": ".pdf",
-    "image/gif": ".gif",
-    "image/jpeg": ".jpg",
-    "image/jpg": ".jpg",
-    "image/png": ".png",
-    "image/svg+xml": ".svg",
-    "image/webp": ".webp",
-    "message/delivery-status": ".txt",
-    "message/rfc822": ".eml",
-    "text/calendar": ".ics",
-    "text/html": ".html",
-    "text/plain": ".txt",
-    "text/rfc822-headers": ".txt",
-    "text/vcard": ".vcf",
-    "text/x-vcard": ".vcf",
-}
 
 
 @dataclass(slots=True)
@@ -240,11 +223,4 @@ def _compose(bodies: list[_Body]) -> tuple[str, str | None, bool]:
 
 
 def _attachment(filename: str, kind: str, data: bytes, inline: bool = False, content_id: str = "") -> Attachment:
-    name = " ".join(clean_text(filename).split())
-    name = "".join(letter for letter in name if letter.isprintable()).replace("\\", "/").rpartition("/")[2].strip()
-    if not name.strip("."):
-        name = "attachment" + _EXTENSIONS.get(kind, ".bin")
-    if len(name) > MAX_FILENAME:
-        stem, dot, ending = name.rpartition(".")
-        name = stem[: MAX_FILENAME - len(ending) - 1] + dot + ending if dot and len(ending) < 20 else name[:MAX_FILENAME]
-    return Attachment(name, kind, data, hashlib.sha256(data).hexdigest(), inline, content_id)
+    return Attachment(clean_filename(filename, kind), kind, data, hashlib.sha256(data).hexdigest(), inline, content_id)

@@ -1,0 +1,197 @@
+"""`POST /contacts`: a contact as JSON, or as a form with files.
+
+Annotations are no strings here (no `from __future__ import annotations`): FastAPI could not find the dependency that the router makes.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+
+from services.ingest import metrics
+from services.ingest.api.answers import AGAIN, Taken, as_problems
+from services.ingest.domain.contacts import Upload, contact_event_id, contact_key_id
+from services.ingest.gateways.forms import FORM_TYPE, BadForm, ContactForm, FormLimits, FormTooLarge
+from services.ingest.handlers.contacts import ContactIntake
+from services.ingest.settings import CONTACT_JSON_BYTES, Settings
+from shared.clock import Clock
+from shared.schemas.events import ContactEvent
+from shared.schemas.events.ingest import ExternalId
+from shared.web import Principal, Problem, Unprocessable, requires
+
+JSON_TYPE = "application/json"
+
+
+class ContactReport(ContactEvent):
+    """A contact as it is sent by HTTP. Its id may be missing where the header `Idempotency-Key` stands for it."""
+
+    external_id: ExternalId = ""
+
+
+class Sent(NamedTuple):
+    """The body of a request: the contact's JSON, and the files."""
+
+    contact: bytes
+    files: tuple[Upload, ...]
+
+
+class Held:
+    """Counts the bytes of contacts that are in memory. Used on the event loop only."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @contextmanager
+    def keep(self, size: int) -> Iterator[None]:
+        """Count `size` bytes while the block runs. Raises `Problem` where that is too many."""
+        if size > self._free:
+            metrics.REFUSED.labels("memory").inc()
+            raise Problem(503, "Too many contacts are being taken just now; send it again.", headers=AGAIN)
+        self._free -= size
+        try:
+            yield
+        finally:
+            self._free += size
+
+
+def contacts_router(contacts: ContactIntake, settings: Settings, clock: Clock) -> APIRouter:
+    """`POST /contacts`."""
+    router = APIRouter()
+    sent_contact = contact_reader(settings)
+
+    @router.post(
+        "/contacts",
+        status_code=202,
+        openapi_extra=_accepted(),
+        summary="Take word of a contact, with files; one with the same external id (or else Idempotency-Key) is the same contact.",
+    )
+    def report(
+        _principal: Annotated[Principal, Depends(requires("contact-event:write"))],
+        sent: Annotated[Sent, Depends(sent_contact)],
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=200,
+                description="Names a contact that has no external_id: under the same key of the same source system it is taken once, "
+                "the first that comes. Ignored where there is an external_id.",
+            ),
+        ] = None,
+    ) -> Taken:
+        contact = _contact(sent.contact)
+        if contact.external_id:
+            communication = contact_event_id(contact.source_system, contact.external_id)
+        elif idempotency_key:
+            communication = contact_key_id(contact.source_system, idempotency_key)
+        else:
+            wanted = {"type": "missing", "loc": ("body", "external_id"), "msg": "Field required, or the header Idempotency-Key"}
+            raise RequestValidationError([wanted])
+        with as_problems():
+            contacts.take(contact, communication, sent.files, clock())
+        return Taken(id=communication)
+
+    return router
+
+
+def contact_reader(settings: Settings) -> Callable[[Request], AsyncIterator[Sent]]:
+    """A dependency that reads the request's body; it counts as held in memory until the request is answered."""
+    held = Held(settings.contact_held_bytes)
+    limits = FormLimits(CONTACT_JSON_BYTES, settings.contact_files, settings.contact_file_bytes, settings.contact_files_bytes)
+
+    async def sent_contact(request: Request) -> AsyncIterator[Sent]:
+        content_type = request.headers.get("content-type", "")
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind not in (JSON_TYPE, FORM_TYPE):
+            accepted = f"{JSON_TYPE}, {FORM_TYPE}"
+            raise Problem(415, f"Send a contact as {JSON_TYPE}, or with files as {FORM_TYPE}.", headers={"Accept-Post": accepted})
+        longest = CONTACT_JSON_BYTES if kind == JSON_TYPE else settings.contact_bytes
+        size = int(request.headers.get("content-length", longest))
+        if size > longest:
+            raise _too_long(longest)
+        with held.keep(size):
+            try:
+                yield await (_json(request) if kind == JSON_TYPE else _form(request, content_type, limits))
+            except ClientDisconnect as error:
+                raise Problem(400, "The body breaks off.") from error
+
+    return sent_contact
+
+
+async def _json(request: Request) -> Sent:
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) + len(chunk) > CONTACT_JSON_BYTES:
+            raise _too_long(CONTACT_JSON_BYTES)
+        body += chunk
+    return Sent(bytes(body), ())
+
+
+async def _form(request: Request, content_type: str, limits: FormLimits) -> Sent:
+    form: ContactForm | None = None
+    problem: Problem | None = None
+    try:
+        form = ContactForm(content_type, limits)
+    except BadForm as error:
+        problem = _no_form(error)
+    async for chunk in request.stream():
+        # A form that is refused is read to its end: a sender that is still sending would see a broken connection and not the answer.
+        if form is None:
+            continue
+        try:
+            form.feed(chunk)
+        except BadForm as error:
+            form, problem = None, _no_form(error)
+        except FormTooLarge as error:
+            form, problem = None, Problem(413, str(error))
+    if form is None:
+        raise problem or Problem(400)
+    try:
+        return Sent(*form.finish())
+    except BadForm as error:
+        raise _no_form(error) from error
+
+
+def _no_form(error: BadForm) -> Problem:
+    return Problem(400, f"This is no form with a contact: {error}.")
+
+
+def _contact(body: bytes) -> ContactReport:
+    try:
+        return ContactReport.model_validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from error
+    except RecursionError as error:
+        raise Unprocessable("The contact is nested too deeply.") from error
+
+
+def _too_long(longest: int) -> Problem:
+    return Problem(413, f"The body is longer than {longest} bytes.")
+
+
+def _accepted() -> dict[str, Any]:
+    """The request body's part of the OpenAPI document."""
+    contact = _in_one_piece(ContactReport)
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    form = {"type": "object", "required": ["contact"], "properties": {"contact": contact, "file": files}}
+    return {"requestBody": {"required": True, "content": {JSON_TYPE: {"schema": contact}, FORM_TYPE: {"schema": form}}}}
+
+
+def _in_one_piece(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's schema with its parts in their places: references would point into the OpenAPI document, which does not have them."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, dict):
+            if "$ref" in node:
+                return resolved(parts[node["$ref"].rpartition("/")[2]]) | {name: value for name, value in node.items() if name != "$ref"}
+            return {name: resolved(value) for name, value in node.items()}
+        return [resolved(each) for each in node] if isinstance(node, list) else node
+
+    whole: dict[str, Any] = resolved(schema)
+    return whole

@@ -52,11 +52,11 @@ def sent_to_ann(notify: NotifyService, number: int = 1) -> str:
 
 
 def test_a_bounce_ends_its_delivery_once_and_is_told(notify: NotifyService) -> None:
-    bounce = recorded(1, sent_to_ann(notify, 77), ("failed", "5.1.1"))
+    bounce = recorded(1, sent_to_ann(notify, 9_077), ("failed", "5.1.1"))
     notify.take(bounce)
     notify.take(bounce, recorded(2, the_message(notify, "ann@mail.example"), ("failed", "5.1.1")))
     assert notify.rows("select state, error, revision from deliveries") == [("bounced", "bounced: 5.1.1", 2)]
-    ((event, data),) = notify.published(1, derive("case", 77))
+    ((event, data),) = notify.published(1, derive("case", 9_077))
     assert (event.type, data.state, event.revision) == ("casestream.delivery.bounced.v1", "bounced", 2)
     # Whom the report names does not matter: only the address that we wrote to is marked.
     assert notify.rows("select address, status from dead_addresses") == [("ann@mail.example", "5.1.1")]

@@ -25,7 +25,7 @@ from shared.clock import Clock
 from shared.ids import case_id, contact_id
 from shared.messaging import Handler, ReferenceData, Refused, VersionCache
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseOpened, CommunicationReceived, CommunicationRecorded
+from shared.schemas.events import CaseOpened, CommunicationBounced, CommunicationReceived, CommunicationRecorded
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
@@ -302,7 +302,8 @@ def _case(batch: CommunicationBatch, opening: Opening, customer: CustomerRef, nu
 
 def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorded) -> None:
     data: CommunicationReceived = recorded.event.data
-    payload = CommunicationRecorded(
+    kind = CommunicationRecorded if data.bounce is None else CommunicationBounced
+    payload = kind(
         communication_id=data.communication_id,
         conversation_id=data.conversation_id,
         method=data.method,

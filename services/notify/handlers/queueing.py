@@ -16,7 +16,7 @@ from services.notify.storage import bounces, deliveries
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseOpened, CommunicationRecorded
+from shared.schemas.events import CaseOpened, CommunicationBounced
 from shared.storage import Transaction
 
 
@@ -48,7 +48,7 @@ class Queue:
     planned: list[Delivery] = field(default_factory=list)
     came_back: list[Verdict] = field(default_factory=list)
     alive: set[str] = field(default_factory=set)
-    """Addresses from which something came."""
+    """Addresses of customers who made contact anew."""
 
 
 def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
@@ -60,8 +60,10 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
 
     def save(tx: Transaction, queue: Queue) -> None:
         outcomes = bounces.came_back(tx, queue.came_back)
-        bounces.revive(tx, queue.alive)
-        dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
+        dead: dict[str, str] = {}
+        if bounces.is_any_dead(tx):
+            bounces.revive(tx, queue.alive)
+            dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
         outcomes += deliveries.queue(tx, queue.planned, dead)
         for outcome in outcomes:
             emit_outcome(tx, outcome)
@@ -73,6 +75,8 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
         def plan(queue: Queue, event: Event) -> None:
             version = event.config_version or reference.version
             policy, on = policies.get(version), reading.name(event.data)
+            if isinstance(event.data, CaseOpened):
+                queue.alive.add(event.data.customer.email.lower())
             if definitions := policy.definitions.get(on):
                 occasion = reading.read(on, event, version)
                 queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain)
@@ -81,16 +85,14 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
 
     apply = {payload: planning(reading) for payload, reading in readings.items()}
     if CaseOpened in readings:
-        apply[CommunicationRecorded] = on_communication
+        apply[CommunicationBounced] = on_bounce
     return Handler(load=load, apply=apply, save=save)
 
 
-def on_communication(queue: Queue, event: Event) -> None:
-    """A bounce ends the delivery that came back; a person's mail shows that their address is alive."""
-    data: CommunicationRecorded = event.data
+def on_bounce(queue: Queue, event: Event) -> None:
+    """A bounce ends the delivery that came back."""
+    data: CommunicationBounced = event.data
     if data.bounce is not None:
         verdict = judge(data.bounce.message_id, [(one.action, one.status) for one in data.bounce.recipients])
         if verdict is not None:
             queue.came_back.append(verdict)
-    elif data.robot == "none" and data.direction == "inbound" and data.customer.email:
-        queue.alive.add(data.customer.email.lower())

@@ -46,6 +46,11 @@ def came_back(tx: Transaction, verdicts: Sequence[Verdict]) -> list[Finished]:
     return found
 
 
+def is_any_dead(tx: Transaction) -> bool:
+    """Whether any address is dead at all: mostly none is, and nothing more need be asked."""
+    return tx.row("select 1 from dead_addresses limit 1") is not None
+
+
 def dead(tx: Transaction, addresses: Collection[str]) -> dict[str, str]:
     """Those of `addresses` (in small letters) that are dead, with the status that was reported."""
     if not addresses:
@@ -55,7 +60,7 @@ def dead(tx: Transaction, addresses: Collection[str]) -> dict[str, str]:
 
 
 def revive(tx: Transaction, addresses: Collection[str]) -> int:
-    """Something came from these addresses (in small letters): they are written to again. Returns how many were dead."""
+    """Whoever has these addresses (in small letters) made contact: they are written to again. Returns how many were dead."""
     if not addresses:
         return 0
     return tx.execute("delete from dead_addresses where address = any(%b)", (arrays.texts(sorted(addresses)),)).rowcount

@@ -245,7 +245,7 @@ READERS: dict[bytes, Reader] = {
     for reader, payloads in (
         ((json.Decoder(TaskFields).decode, _task, False), (p for p in PAYLOADS.values() if issubclass(p, events.TaskState))),
         ((json.Decoder(CaseFields).decode, _case, False), (p for p in PAYLOADS.values() if issubclass(p, events.CaseState))),
-        ((_COMMUNICATION, _communication, False), (events.CommunicationRecorded,)),
+        ((_COMMUNICATION, _communication, False), (events.CommunicationRecorded, events.CommunicationBounced)),
         ((_COMMUNICATION, _communication, True), (events.CommunicationExpired,)),
     )
     for payload in payloads

@@ -15,6 +15,7 @@ from shared.schemas.events.case import (
     CaseRepublished,
     CaseState,
     CaseStatusChanged,
+    CommunicationBounced,
     CommunicationExpired,
     CommunicationRecorded,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "ClockState",
     "ClockWithdrawn",
     "Code",
+    "CommunicationBounced",
     "CommunicationExpired",
     "CommunicationReceived",
     "CommunicationRecorded",
@@ -100,6 +102,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         CaseAssigned,
         CasePriorityChanged,
         CaseRepublished,
+        CommunicationBounced,
         CommunicationRecorded,
         CommunicationExpired,
         TaskPlanned,

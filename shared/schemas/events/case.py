@@ -108,6 +108,12 @@ class CommunicationRecorded(Payload):
     occurred_at: AwareDatetime
 
 
+class CommunicationBounced(CommunicationRecorded):
+    """case recorded a bounce that tells of what it reports: instead of `CommunicationRecorded`."""
+
+    event_type: ClassVar[str] = "casestream.communication.bounced.v1"
+
+
 class CommunicationExpired(CommunicationRecorded):
     """The communication expired after its method's time without activity (COM-8)."""
 

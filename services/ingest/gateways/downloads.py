@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from services.ingest.gateways.exchanges import PIECE, Exchanges, NotReachable
+from services.ingest.gateways.guarded_https import PIECE, GuardedHttps, NotReachable
 from services.ingest.gateways.source import GatewayError
 
 TOTAL_SECONDS = 120.0
@@ -56,15 +56,15 @@ class Downloads:
         private = frozenset(host.lower() for host in private_hosts)
         self._timeout = timeout
         self._total = total
-        self._exchanges = Exchanges(requests.Session(), ca_file, lambda host, address: host.lower() in private or _is_public(address))
-        self._exchanges.speak("https://", None)
+        self._https = GuardedHttps(requests.Session(), ca_file, lambda host, address: host.lower() in private or _is_public(address))
+        self._https.speak("https://", None)
 
     def get(self, url: str, most: int) -> Download:
         """The file at `url`, at most `most` bytes. Raises `Unavailable`, and `GatewayError` where it may be had later."""
         host = self._allowed(url)
-        with self._exchanges.within(self._total, f"file on {host}"):
+        with self._https.within(self._total, f"file on {host}"):
             try:
-                answer = self._exchanges.session.get(
+                answer = self._https.session.get(
                     url, stream=True, allow_redirects=False, timeout=self._timeout, headers={"Accept-Encoding": "identity"}
                 )
             except NotReachable as error:
@@ -77,7 +77,7 @@ class Downloads:
 
     def close(self) -> None:
         """End what is under way."""
-        self._exchanges.close()
+        self._https.close()
 
     def _allowed(self, url: str) -> str:
         """The host of `url`. Raises `Unavailable`."""
@@ -94,11 +94,11 @@ class Downloads:
     def _body(self, answer: requests.Response, most: int) -> bytes:
         body = bytearray()
         for piece in answer.iter_content(PIECE):
-            self._exchanges.check()
+            self._https.check()
             body += piece
             if len(body) > most:
                 raise _too_large(most)
-        self._exchanges.check()
+        self._https.check()
         return bytes(body)
 
 

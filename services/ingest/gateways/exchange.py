@@ -16,9 +16,10 @@ from exchangelib import errors  # type: ignore[import-untyped]
 
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.exchange_connection import Link, TooMuch, connect
-from services.ingest.gateways.exchange_mail import File, cut, from_header, from_properties
+from services.ingest.gateways.exchange_mail import File, from_header, from_properties
 from services.ingest.gateways.exchange_mailbox import Broken, ExchangeMailbox, Page
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
+from services.ingest.gateways.standin import stand_in
 from shared.observability import get_logger
 from shared.schemas.configuration.channels import ExchangeFetch
 
@@ -158,7 +159,7 @@ def _mails(mailbox: ExchangeMailbox, items: Sequence[Any]) -> Iterator[tuple[Any
         elif isinstance(mime, Broken):
             mail = None if mime.is_gone else _rebuilt(mailbox, item)
         else:
-            mail = mime if len(mime) <= LARGEST_BYTES else cut(mime, _TOO_LARGE)
+            mail = mime if len(mime) <= LARGEST_BYTES else stand_in(mime, _TOO_LARGE)
         if mail is not None:
             yield item, mail
 
@@ -189,7 +190,7 @@ def _rebuilt(mailbox: ExchangeMailbox, item: Any) -> bytes | None:
     try:
         (mime,) = mailbox.mimes([item])
         if isinstance(mime, bytes):
-            return mime if len(mime) <= LARGEST_BYTES else cut(mime, _TOO_LARGE)
+            return mime if len(mime) <= LARGEST_BYTES else stand_in(mime, _TOO_LARGE)
         found = mailbox.properties(item, with_content=True)
     except TooMuch:
         return _header_of(mailbox, item)

@@ -17,9 +17,6 @@ from typing import Any
 
 from exchangelib import HTMLBody  # type: ignore[import-untyped]
 
-LONGEST_HEADER = 256 * 1024
-"""Bytes of a mail's header that are kept when the mail is cut."""
-_FIELD_START = re.compile(rb"\r?\n(?![ \t])")
 _ABOUT_CONTENT = (b"content-", b"mime-version:")
 _NO_NAME = re.compile(r"[^!-9;-~]")
 
@@ -33,12 +30,6 @@ class File:
     content: bytes
     is_inline: bool = False
     content_id: str = ""
-
-
-def cut(mail: bytes, note: str) -> bytes:
-    """The header of `mail`, and `note` as its text."""
-    head = re.split(rb"\r?\n\r?\n", mail[:LONGEST_HEADER].lstrip(b"\r\n"), maxsplit=1)[0]
-    return _mail(_FIELD_START.split(head), note, "plain")
 
 
 def from_header(item: Any, note: str) -> bytes:

@@ -17,7 +17,7 @@ from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.imap_connection import Folder, ImapConnection, Unreadable
 from services.ingest.gateways.oauth import AccessTokens
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
-from services.ingest.gateways.standin import stand_in
+from services.ingest.gateways.standin import LONGEST_HEADER, stand_in
 from shared.schemas.configuration.channels import ImapFetch
 
 PORTION_BYTES = 16 * 1024 * 1024
@@ -26,7 +26,6 @@ PORTION_MAILS = 500
 """Most mails of one fetch: their numbers must fit into one command line, of which servers take 8,000 bytes."""
 LARGEST_MAIL = 64 * 1024 * 1024
 """Of a larger mail only the header is taken, with a note in place of the rest, which stays in the mailbox."""
-LONGEST_HEADER = 1024 * 1024
 IDLE_SECONDS = 540.0
 """How long IDLE goes on before it is renewed. Servers end it after 30 minutes (RFC 2177), but routers forget quiet connections sooner."""
 TRIES = 3

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
+from services.ingest.gateways.standin import TOO_LARGE, stand_in
 from shared.observability import get_logger
 
 log = get_logger(__name__)
@@ -35,16 +36,21 @@ class MaildirSource:
         mails: list[bytes] = []
         marks: list[str] = []
         size = 0
-        for name in names[:most]:
+        is_more = False
+        for name in names:
+            is_more = len(marks) == most
+            if is_more:
+                break
             mail = self._read(name)
             if mail is None:
                 continue
             size += len(mail)
-            if marks and size > BATCH_BYTES:
+            is_more = bool(marks) and size > BATCH_BYTES
+            if is_more:
                 break
             mails.append(mail)
             marks.append(name)
-        return Batch(mails, cursor, 0 < len(marks) < len(names), marks)
+        return Batch(mails, cursor, is_more, marks)
 
     def acknowledge(self, batch: Batch[bytes]) -> None:
         """Move the mails to `cur`."""
@@ -81,12 +87,12 @@ class MaildirSource:
         try:
             # Whoever may deliver must not make us read other files.
             with os.fdopen(os.open(self._new / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                # A larger one is taken cut; the whole of it stays in `cur`.
-                return file.read(LARGEST_BYTES)
+                mail = file.read(LARGEST_BYTES + 1)
         except OSError as error:
             # Gone meanwhile, or not ours to read: it must not hold up the others, and stays where it is.
             log.warning("mail in a Maildir cannot be read", error=type(error).__name__)
             return None
+        return mail if len(mail) <= LARGEST_BYTES else stand_in(mail, TOO_LARGE)
 
 
 def _as_gateway_error(error: OSError) -> GatewayError:

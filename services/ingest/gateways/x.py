@@ -24,7 +24,7 @@ import tweepy  # type: ignore[import-untyped]
 from services.ingest.domain.posts import Post, PostFile
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.downloads import Downloads, Unavailable
-from services.ingest.gateways.exchanges import Exchanges
+from services.ingest.gateways.guarded_https import GuardedHttps
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
 from services.ingest.gateways.x_json import Medium, NotAPage, PageRead, PostRead, read_page
 from shared.clock import Clock, utc_now
@@ -124,8 +124,8 @@ class XSource:
         self._credentials = credentials
         self._timeout = timeout
         self._clock = clock
-        self._exchanges = Exchanges(_Session(account.endpoint.rstrip("/"), timeout), ca_file)
-        self._exchanges.speak("https://", LARGEST_PAGE)
+        self._https = GuardedHttps(_Session(account.endpoint.rstrip("/"), timeout), ca_file)
+        self._https.speak("https://", LARGEST_PAGE)
         self._downloads = Downloads(media_hosts, private_hosts=private_hosts, timeout=timeout, ca_file=ca_file)
         self._page: _Page | None = None
         self._day: date | None = None
@@ -162,11 +162,11 @@ class XSource:
 
     def wait(self, seconds: float) -> None:
         """X tells nobody when something comes."""
-        self._exchanges.closed.wait(seconds)
+        self._https.closed.wait(seconds)
 
     def close(self) -> None:
         """End what is under way; whoever fetches then gets a `GatewayError`."""
-        self._exchanges.close()
+        self._https.close()
         self._downloads.close()
 
     def _remember_reads(self, cursor: Cursor) -> None:
@@ -199,14 +199,14 @@ class XSource:
         return page
 
     def _ask(self, place: _Place, count: int) -> PageRead:
-        session = self._exchanges.session
+        session = self._https.session
         assert isinstance(session, _Session)  # noqa: S101 - made so above
         client = tweepy.Client(self._token(), return_type=dict, wait_on_rate_limit=False)
         client.session.close()
         client.session = session
         until = None if place.token else place.until or None
         asked = {"since_id": place.since or None, "until_id": until, "pagination_token": place.token or None, "max_results": count}
-        with self._exchanges.within(self._timeout, "X"):
+        with self._https.within(self._timeout, "X"):
             try:
                 return read_page(client.get_users_mentions(self._account.user_id, **asked, **_FIELDS))
             except tweepy.BadRequest as error:
@@ -306,7 +306,7 @@ class XSource:
         try:
             given = self._downloads.get(url, most)
         except GatewayError as error:
-            if self._exchanges.closed.is_set() or not self._is_hopeless(url):
+            if self._https.closed.is_set() or not self._is_hopeless(url):
                 raise
             raise Unavailable("it could not be fetched for long") from error
         kind, _, form = given.content_type.partition("/")

@@ -59,6 +59,26 @@ def test_what_is_no_mail_is_left_alone_and_holds_nobody_up(box: Path, tmp_path: 
     assert not batch.is_more
 
 
+def test_however_many_cannot_be_read_the_others_are(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        deliver(box, f"{number}")
+    deliver(box, "9", b"mail")
+    source = MaildirSource(box)
+    read = source._read
+    # Root may read everything, so the files that may not be read are pretended.
+    monkeypatch.setattr(source, "_read", lambda name: None if name < "5" else read(name))
+    assert source.fetch({}, 2).items == [b"mail"]
+
+
+def test_of_a_mail_that_is_too_large_the_header_comes_with_a_note(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maildir, "LARGEST_BYTES", 40)
+    deliver(box, "1", b"Subject: Photos\r\n\r\n" + b"x" * 100)
+    (mail,) = MaildirSource(box).fetch({}, 10).items
+    assert mail.startswith(b"Subject: Photos\r\n")
+    assert b"larger than" in mail
+    assert b"xxx" not in mail
+
+
 def test_a_missing_maildir_is_told(tmp_path: Path) -> None:
     with pytest.raises(GatewayError) as refusal:
         MaildirSource(tmp_path / "nowhere").fetch({}, 10)

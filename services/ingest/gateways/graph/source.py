@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.graph.delta import Page, Place, page_of
-from services.ingest.gateways.graph.notes import TOO_LARGE, UNREADABLE, note_from_message, note_from_start
+from services.ingest.gateways.graph.notes import UNREADABLE, note_from_message
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
+from services.ingest.gateways.standin import TOO_LARGE, stand_in
 from shared.graph import Application, GraphClient, GraphError, KeptCredential, error_of
 from shared.observability import get_logger
 from shared.schemas.configuration.channels import GraphFetch
@@ -176,7 +177,7 @@ class GraphSource:
         self._failed.pop(message, None)
         if not reply.is_whole:
             log.warning("message too large; its header is given instead")
-            return note_from_start(reply.body, TOO_LARGE)
+            return stand_in(reply.body, TOO_LARGE)
         return reply.body
 
     def _facts(self, address: str) -> dict[str, Any]:

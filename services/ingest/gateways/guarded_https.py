@@ -27,8 +27,8 @@ class NotReachable(Exception):
     """The host has no address that may be spoken with."""
 
 
-class Exchanges:
-    """Exchanges over `session`, one at a time, each on a connection of its own.
+class GuardedHttps:
+    """HTTPS over `session`, one exchange at a time, each on a connection of its own.
 
     The library's time-out is for each read alone, and its `close` leaves a thread that waits for an answer waiting. Therefore each
     connection's socket is known here, and shut down when the time is over or `close` is called.
@@ -152,19 +152,19 @@ class _Wire:
 
 
 class _Adapter(HTTPAdapter):
-    """Speaks on the connections of `exchanges`."""
+    """Speaks on the connections of `https`."""
 
-    def __init__(self, exchanges: Exchanges, most: int | None) -> None:
-        self._exchanges = exchanges
+    def __init__(self, https: GuardedHttps, most: int | None) -> None:
+        self._https = https
         self._most = most
         super().__init__(pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        exchanges = self._exchanges
+        https = self._https
 
         class Connection(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                return exchanges.connect(self)
+                return https.connect(self)
 
         class Pool(HTTPSConnectionPool):
             ConnectionCls = Connection
@@ -188,11 +188,11 @@ class _Adapter(HTTPAdapter):
         body = bytearray()
         try:
             for piece in answer.raw.stream(PIECE, decode_content=True):
-                self._exchanges.check()
+                self._https.check()
                 body += piece
                 if len(body) > self._most:
                     raise GatewayError("malformed", f"an answer of over {self._most} bytes")
-            self._exchanges.check()
+            self._https.check()
         finally:
             answer.raw.close()
         answer.raw = io.BytesIO(body)

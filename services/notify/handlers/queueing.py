@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.occasions import Definition, Delivery
@@ -15,7 +16,7 @@ from services.notify.metrics import QUEUED, STOPPED
 from services.notify.storage import bounces, deliveries
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.envelope import Event
+from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import CaseOpened, CommunicationBounced
 from shared.storage import Transaction
 
@@ -51,8 +52,12 @@ class Queue:
     """Addresses of customers who made contact anew."""
 
 
-def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
-    """The handler that queues the deliveries of the events in `readings`."""
+Apply = Callable[[Queue, Event], None]
+"""What one event adds to the queue."""
+
+
+def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[Payload], Apply] = MappingProxyType({})) -> Handler[Queue]:
+    """The handler that queues the deliveries of the events in `readings`, and takes in `others`, which tell of deliveries."""
     policies = VersionCache(reference, policy_of)
 
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
@@ -71,7 +76,7 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
         for definition, count in Counter(delivery.definition for delivery in queue.planned).items():
             QUEUED.labels(definition).inc(count)
 
-    def planning(reading: Reading) -> Callable[[Queue, Event], None]:
+    def planning(reading: Reading) -> Apply:
         def plan(queue: Queue, event: Event) -> None:
             version = event.config_version or reference.version
             policy, on = policies.get(version), reading.name(event.data)
@@ -83,10 +88,8 @@ def queueing(reference: ReferenceData, readings: Readings) -> Handler[Queue]:
 
         return plan
 
-    apply = {payload: planning(reading) for payload, reading in readings.items()}
-    if CaseOpened in readings:
-        apply[CommunicationBounced] = on_bounce
-    return Handler(load=load, apply=apply, save=save)
+    occasions = {payload: planning(reading) for payload, reading in readings.items()}
+    return Handler(load=load, apply={**occasions, **others}, save=save)
 
 
 def on_bounce(queue: Queue, event: Event) -> None:

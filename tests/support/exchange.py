@@ -19,7 +19,8 @@ from xml.sax.saxutils import escape
 
 import lxml.etree
 
-from tests.support.exchange_http import Answer, Server, certificate, handler
+from tests.support.authority import Authority
+from tests.support.exchange_http import Answer, Server, handler
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 T = "http://schemas.microsoft.com/exchange/services/2006/types"
@@ -78,10 +79,10 @@ class ExchangeServer:
         self._now = 0
         self._stopped = threading.Event()
         self._lock = threading.RLock()
-        self.ca_file = str(folder / "ca.pem")
-        context = certificate(folder)
+        authority = Authority(folder)
+        self.ca_file = str(authority.file)
         self._http = Server(("127.0.0.1", 0), handler(self))
-        self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
+        self._http.socket = authority.context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import lxml.etree
 import spnego
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from tests.support.exchange import ExchangeServer
@@ -141,28 +133,3 @@ def handler(server: ExchangeServer) -> type[BaseHTTPRequestHandler]:
             self.give(Answer(200 if right else 401, json.dumps(answer).encode(), {"Content-Type": "application/json"}))
 
     return Handler
-
-
-def certificate(folder: Path) -> ssl.SSLContext:
-    """A certificate for 127.0.0.1 from an authority of its own, which is written to `ca.pem`."""
-    start, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=30)
-
-    def make(name: str, key: Any, issuer: str, issuer_key: Any, is_ca: bool) -> x509.Certificate:
-        builder = x509.CertificateBuilder().serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
-        builder = builder.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])).public_key(key.public_key())
-        builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-        if not is_ca:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        return builder.sign(issuer_key, hashes.SHA256())
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca = make("Test authority", ca_key, "Test authority", ca_key, True)
-    certificate = make("127.0.0.1", key, "Test authority", ca_key, False)
-    pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "server.pem").write_bytes(private + certificate.public_bytes(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return context

@@ -20,7 +20,8 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.support.graph_https import Answer, Listener, server_certificate
+from tests.support.authority import Authority
+from tests.support.graph_https import Answer, Listener
 
 TENANT = "harbour.onmicrosoft.example"
 CLIENT = "11111111-2222-3333-4444-555555555555"
@@ -79,8 +80,9 @@ class GraphServer:
         self._changes = 0
         self._sessions: list[tuple[list[dict[str, Any]], int]] = []
         self._lock = threading.RLock()
-        self.ca_file, context = server_certificate(folder)
-        self._server = Listener(self.answer, context)
+        authority = Authority(folder)
+        self.ca_file = authority.file
+        self._server = Listener(self.answer, authority.context)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="graph")
 
     def __enter__(self) -> GraphServer:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -93,18 +92,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def server_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that signs itself: its file, and the context of a server that shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _signed(key, datetime.now(UTC) + timedelta(days=1))
-    file, key_file = folder / "graph.pem", folder / "graph.key"
-    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(_pem(key))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, key_file)
-    return file, context
 
 
 def client_certificate(ends: datetime) -> tuple[str, bytes]:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.support.authority import Authority
 
 TOKEN = "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid"
 ACCOUNT = "2244994945"
@@ -189,11 +184,11 @@ def _handler(x: FakeX) -> type[BaseHTTPRequestHandler]:
 def serving_x(folder: Path) -> Iterator[FakeX]:
     """X on 127.0.0.1, with a certificate of its own in `folder`."""
     x = FakeX()
-    ca_file, context = a_certificate(folder)
+    authority = Authority(folder)
     server = _Server(("127.0.0.1", 0), _handler(x))
     # The handshake is for the connection's own thread: the one that accepts must not wait.
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    x.url, x.ca_file = f"https://127.0.0.1:{server.server_address[1]}", str(ca_file)
+    server.socket = authority.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    x.url, x.ca_file = f"https://127.0.0.1:{server.server_address[1]}", str(authority.file)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -203,28 +198,3 @@ def serving_x(folder: Path) -> Iterator[FakeX]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def a_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that signs itself: its file, and the context of a server that shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file, key_file = folder / "x.pem", folder / "x.key"
-    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, key_file)
-    return file, context

@@ -22,7 +22,8 @@ from shared.messaging.topics import create_topics
 from shared.schemas.events import ConfigurationPublished, DeliveryFailed, DeliverySent
 from shared.settings import ProcessSettings
 from tests.service.notify.harness import NotifyService, a_case, a_task, an_event
-from tests.service.notify.mail_server import MailServer, a_certificate, knows_login
+from tests.service.notify.mail_server import MailServer, knows_login
+from tests.support.authority import Authority
 from tests.support.configuration import TEMPLATES, a_configuration
 from tests.support.waiting import eventually
 
@@ -227,13 +228,13 @@ def test_a_stopping_sender_finishes_what_is_on_the_wire_and_gives_back_the_rest(
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_mail_goes_over_tls_with_a_login(notify: NotifyService, tmp_path: Path, security: str) -> None:
-    certificate, context = a_certificate(tmp_path)
+    authority = Authority(tmp_path)
     password = tmp_path / "password"
     password.write_text("s3cret\n")
-    options = {"tls_context": context, "require_starttls": True, "auth_required": True}
+    options = {"tls_context": authority.context, "require_starttls": True, "auth_required": True}
     if security == "tls":
-        options = {"ssl_context": context, "auth_require_tls": False}
-    settings = {"smtp_security": security, "smtp_ca_file": certificate, "smtp_user": "notify"}
+        options = {"ssl_context": authority.context, "auth_require_tls": False}
+    settings = {"smtp_security": security, "smtp_ca_file": authority.file, "smtp_user": "notify"}
     notify.take(a_task())
     with MailServer(**options, **knows_login(b"notify", b"s3cret")) as server:
         with notify.sending(server.port, smtp_password_file=password, **settings):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.gateways.receiver import NotNow, UnknownRecipient
-from tests.service.notify.mail_server import a_certificate
+from tests.support.authority import Authority
 from tests.support.mails import raw_mail
 from tests.support.receiver import ACCOUNT, SENDER, Desk, Running, receiving
 from tests.support.waiting import eventually
@@ -250,10 +250,10 @@ def test_every_answer_has_an_enhanced_code_and_commands_may_come_together() -> N
 
 @pytest.mark.parametrize("lmtp", [True, False])
 def test_tls_is_offered_with_a_certificate_and_a_login_never(lmtp: bool, tmp_path: Path) -> None:
-    file, _ = a_certificate(tmp_path)
+    authority = Authority(tmp_path)
     desk = Desk()
-    with receiving(desk, lmtp=lmtp, tls_files=(file, tmp_path / "relay.key")) as running:
-        trusting = ssl.create_default_context(cafile=str(file))
+    with receiving(desk, lmtp=lmtp, tls_files=(authority.certificate, authority.key)) as running:
+        trusting = ssl.create_default_context(cafile=str(authority.file))
         with running.lmtp() if lmtp else running.smtp() as client:
             assert "starttls" in client.esmtp_features
             assert client.docmd("STARTTLS")[0] == 220
@@ -264,8 +264,8 @@ def test_tls_is_offered_with_a_certificate_and_a_login_never(lmtp: bool, tmp_pat
             assert "auth" not in client.esmtp_features
             assert client.docmd("AUTH", "PLAIN AGEAYg==")[0] == 502
             assert client.sendmail(SENDER, [ACCOUNT], raw_mail(body=b"z" * 300_000)) == {}
-        a_certificate(tmp_path)  # renewed
-        renewed = ssl.create_default_context(cafile=str(file))
+        Authority(tmp_path)  # renewed
+        renewed = ssl.create_default_context(cafile=str(authority.file))
         with running.lmtp() if lmtp else running.smtp() as client:
             client.docmd("STARTTLS")
             renewed.wrap_socket(client.sock, server_hostname="127.0.0.1").close()

@@ -23,13 +23,17 @@ NAMESPACE = UUID("6f0e9a3c-3f0b-5c59-9d59-0d4c1f6b7a11")
 
 # The hash of the namespace, taken once: events are made by the thousand a second.
 _BEGUN = sha1(NAMESPACE.bytes, usedforsecurity=False)
+_SET_BITS = 0xF << 76 | 0b11 << 62
+_VERSION_5 = 5 << 76 | 0b10 << 62
 
 
 def derive(*parts: object) -> UUID:
     """The UUIDv5 of `parts` in order. Parts are joined by a unit separator, so ("ab", "c") and ("a", "bc") differ."""
     digest = _BEGUN.copy()
-    digest.update("\x1f".join([str(part) for part in parts]).encode())
-    return UUID(bytes=digest.digest()[:16], version=5)
+    digest.update("\x1f".join([part if type(part) is str else str(part) for part in parts]).encode())
+    number = int.from_bytes(digest.digest()[:16])
+    # Version and variant (RFC 9562, 5.5) are set here: `UUID(bytes=..., version=5)` takes twice as long, forty times a mail.
+    return UUID(int=number & ~_SET_BITS | _VERSION_5)
 
 
 def event_id(cause: UUID | str, aggregate: UUID | str, event_type: str, ordinal: int = 0) -> EventId:

@@ -6,6 +6,7 @@ from the mail, so a mail that was taken twice is still one communication.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -52,6 +53,8 @@ class MailIntake:
         self._rules = VersionCache(reference, mail_rules)
         self._objects = objects
         self._publisher = publisher
+        # Reading is work for the processor alone: of threads that do it side by side each hinders the others.
+        self._reading = threading.Lock()
 
     def deliver_mails(self, raws: Sequence[bytes], account: str | None, now: datetime) -> list[UUID]:
         """Take `raws`, whatever they hold; the id of each one's communication, in order, once Kafka has them all.
@@ -65,7 +68,8 @@ class MailIntake:
         named = rules.accounts.named(account) if account is not None else None
         started = time.perf_counter()
         stored_raws = self._objects.put_later(raws)
-        mails = [_read(raw, rules, named, now) for raw in raws]
+        with self._reading:
+            mails = [_read(raw, rules, named, now) for raw in raws]
         read = time.perf_counter()
         digests = self._store(stored_raws, mails)
         stored = time.perf_counter()

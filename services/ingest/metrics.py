@@ -9,6 +9,7 @@ POSTS = counter(
     "casestream_ingest_posts", "Posts on X that were taken, repeats too: of others, unreadable, or our own (skipped).", ["kind"]
 )
 CONTACTS = counter("casestream_ingest_contacts", "Contact events made into communications, by how they came.", ["by"])
+FORMS = counter("casestream_ingest_web_forms", "Web forms that were sent, by form and by what became of them.", ["form", "outcome"])
 PHONE_EVENTS = counter("casestream_ingest_phone_events", "What telephone gateways reported and was taken, repeats too.", ["what"])
 STORED_BYTES = counter("casestream_ingest_stored_bytes", "Bytes of raw mails and files given to the object store, repeats too.")
 BATCH_MAILS = histogram("casestream_ingest_delivery_mails", "Mails that were delivered together.", buckets=SIZES)

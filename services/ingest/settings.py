@@ -64,6 +64,7 @@ class ApiSettings(Settings):
         pattern=r"^(https?://[^\s?#]+)?$",
         description="Where Twilio finds this API, as in the addresses that it is given; its signatures cover them.",
     )
+    form_per_hour: int = Field(default=20, ge=1, description="Most web forms that are taken from one address in an hour, by each replica.")
     phone_private_hosts: str = Field(
         default="", description="Hosts of `recording_hosts` that may be in our own network, with commas between; others must not."
     )

@@ -1,4 +1,4 @@
-"""The HTTP API of ingest: raw mails, contact events and webhooks of telephone gateways in, counts, dead letters (role `api`)."""
+"""The HTTP API of ingest: raw mails, contact events, web forms and webhooks of telephone gateways in, counts, dead letters (role `api`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from services.ingest.api.answers import Taken, as_problems, configured, raw_body
 from services.ingest.api.contacts import contacts_router
 from services.ingest.api.phone import WEBHOOK_BYTES, phone_router
+from services.ingest.api.web_forms import web_forms_router
 from services.ingest.domain.digest import BadDigest, decode
 from services.ingest.gateways.credentials import Credentials
 from services.ingest.handlers.contacts import ContactIntake
@@ -108,6 +109,7 @@ def build(
     phone = PhoneIntake(
         reference, objects, publisher, settings.phone_region, private_hosts=settings.private_hosts, ca_file=settings.phone_ca_file
     )
+    credentials = Credentials(settings.credentials)
     return create_app(
         "ingest",
         settings,
@@ -118,8 +120,16 @@ def build(
         ],
         ready=lambda: [] if reference.version else ["waiting for the configuration and directory topics"],
         facts=lambda: {"config_version": reference.version},
-        body_limits={"/mail": settings.mail_request_bytes, "/contacts": settings.contact_bytes, "/phone/": WEBHOOK_BYTES},
-        public=[phone_router(phone, reference, Credentials(settings.credentials), settings.public_url, clock)],
+        body_limits={
+            "/mail": settings.mail_request_bytes,
+            "/contacts": settings.contact_bytes,
+            "/phone/": WEBHOOK_BYTES,
+            "/forms/": settings.contact_bytes,
+        },
+        public=[
+            phone_router(phone, reference, credentials, settings.public_url, clock),
+            web_forms_router(contacts, reference, credentials, settings, clock),
+        ],
         verifier=verifier,
     )
 

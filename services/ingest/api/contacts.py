@@ -3,7 +3,7 @@
 Annotations are no strings here (no `from __future__ import annotations`): FastAPI could not find the dependency that the router makes.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from services.ingest import metrics
 from services.ingest.api.answers import AGAIN, Taken, as_problems
 from services.ingest.domain.contacts import Upload, contact_event_id, contact_key_id
-from services.ingest.gateways.forms import FORM_TYPE, BadForm, ContactForm, FormLimits, FormTooLarge
+from services.ingest.gateways.forms import FORM_TYPE, BadForm, Form, FormLimits, FormTooLarge
 from services.ingest.handlers.contacts import ContactIntake
 from services.ingest.settings import CONTACT_JSON_BYTES, Settings
 from shared.clock import Clock
@@ -131,14 +131,26 @@ async def _json(request: Request) -> Sent:
 
 
 async def _form(request: Request, content_type: str, limits: FormLimits) -> Sent:
-    form: ContactForm | None = None
+    fields, files = await read_form(request, content_type, limits, ("contact",))
+    if "contact" not in fields:
+        raise _no_form(BadForm("it has no part named contact"))
+    return Sent(fields["contact"], files)
+
+
+async def read_form(
+    request: Request, content_type: str, limits: FormLimits, names: Sequence[str]
+) -> tuple[dict[str, bytes], tuple[Upload, ...]]:
+    """The fields `names` of a form, and its files. Raises `Problem`.
+
+    A form that is refused is read to its end: a sender that is still sending would see a broken connection and not the answer.
+    """
+    form: Form | None = None
     problem: Problem | None = None
     try:
-        form = ContactForm(content_type, limits)
+        form = Form(content_type, limits, names)
     except BadForm as error:
         problem = _no_form(error)
     async for chunk in request.stream():
-        # A form that is refused is read to its end: a sender that is still sending would see a broken connection and not the answer.
         if form is None:
             continue
         try:
@@ -150,13 +162,13 @@ async def _form(request: Request, content_type: str, limits: FormLimits) -> Sent
     if form is None:
         raise problem or Problem(400)
     try:
-        return Sent(*form.finish())
+        return form.finish()
     except BadForm as error:
         raise _no_form(error) from error
 
 
 def _no_form(error: BadForm) -> Problem:
-    return Problem(400, f"This is no form with a contact: {error}.")
+    return Problem(400, f"This is no form as it is asked for: {error}.")
 
 
 def _contact(body: bytes) -> ContactReport:

@@ -1,4 +1,4 @@
-"""Contacts with their files as forms (multipart/form-data, RFC 7578), read as they come in and held in memory only.
+"""Contacts and filled-in forms with their files as forms (multipart/form-data, RFC 7578), read as they come in and held in memory only.
 
 Starlette's own reader puts longer files into temporary files on disk, counts neither their bytes nor what they come to together, and
 takes a form that breaks off for a whole one.
@@ -7,6 +7,7 @@ takes a form that breaks off for a whole one.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -23,7 +24,7 @@ _ENCODINGS = {b"", b"7bit", b"8bit", b"binary"}
 
 
 class BadForm(Exception):
-    """This is no form of a contact; the text says why, without its data."""
+    """This is no form with the fields that are asked for; the text says why, without its data."""
 
 
 class FormTooLarge(Exception):
@@ -34,7 +35,7 @@ class FormTooLarge(Exception):
 class FormLimits:
     """Sizes in bytes; `files`: how many."""
 
-    contact_bytes: int
+    field_bytes: int
     files: int
     file_bytes: int
     files_bytes: int
@@ -48,16 +49,17 @@ class _Part:
     data: bytearray = field(default_factory=bytearray)
 
 
-class ContactForm:
-    """Reads one form: `feed` it, then `finish`. One part `contact`, any number of parts `file` within the limits."""
+class Form:
+    """Reads one form: `feed` it, then `finish`. Each of `names` is a field, once at most; any number of parts `file` within the limits."""
 
-    def __init__(self, content_type: str, limits: FormLimits) -> None:
+    def __init__(self, content_type: str, limits: FormLimits, names: Sequence[str]) -> None:
         """Raises `BadForm`."""
         _, parameters = parse_options_header(content_type)
         boundary = parameters.get(b"boundary", b"")
         if not 0 < len(boundary) <= LONGEST_BOUNDARY:
             raise BadForm("its Content-Type names no boundary of up to 70 characters")
         self._limits = limits
+        self._names = names
         self._parser = MultipartParser(
             boundary,
             {
@@ -73,7 +75,7 @@ class ContactForm:
         )
         self._part = _Part()
         self._field, self._value = bytearray(), bytearray()
-        self._contact: bytes | None = None
+        self._fields: dict[str, bytes] = {}
         self._files: list[Upload] = []
         self._files_bytes = 0
         self._is_whole = False
@@ -85,13 +87,11 @@ class ContactForm:
         except FormParserError as error:
             raise BadForm("it is not written as multipart/form-data") from error
 
-    def finish(self) -> tuple[bytes, tuple[Upload, ...]]:
-        """The contact's JSON and the files. Raises `BadForm`."""
+    def finish(self) -> tuple[dict[str, bytes], tuple[Upload, ...]]:
+        """The fields by name, and the files. Raises `BadForm`."""
         if not self._is_whole:
             raise BadForm("it breaks off before its end")
-        if self._contact is None:
-            raise BadForm("it has no part named contact")
-        return self._contact, tuple(self._files)
+        return self._fields, tuple(self._files)
 
     def _begin(self) -> None:
         self._part = _Part()
@@ -115,16 +115,16 @@ class ContactForm:
         if part.headers.get(b"content-transfer-encoding", b"").strip().lower() not in _ENCODINGS:
             raise BadForm("a part of it has a Content-Transfer-Encoding")
         part.name, part.filename = _text(parameters[b"name"]), _text(parameters.get(b"filename", b""))
-        if part.name not in ("contact", "file"):
-            raise BadForm("a part of it is named neither contact nor file")
-        if part.name == "contact" and self._contact is not None:
-            raise BadForm("it has several parts named contact")
+        if part.name != "file" and part.name not in self._names:
+            raise BadForm(f"a part of it is named neither {' nor '.join(self._names)} nor file")
+        if part.name in self._fields:
+            raise BadForm(f"it has several parts named {part.name}")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         part, length = self._part, end - start
-        if part.name == "contact":
-            if len(part.data) + length > self._limits.contact_bytes:
-                raise FormTooLarge(f"The contact is longer than {self._limits.contact_bytes} bytes.")
+        if part.name != "file":
+            if len(part.data) + length > self._limits.field_bytes:
+                raise FormTooLarge(f"The {part.name} is longer than {self._limits.field_bytes} bytes.")
         else:
             if len(part.data) + length > self._limits.file_bytes:
                 raise FormTooLarge(f"A file is longer than {self._limits.file_bytes} bytes.")
@@ -136,8 +136,8 @@ class ContactForm:
     def _part_end(self) -> None:
         part, content = self._part, bytes(self._part.data)
         self._part = _Part()
-        if part.name == "contact":
-            self._contact = content
+        if part.name != "file":
+            self._fields[part.name] = content
             return
         if not part.filename and not content:
             return  # how browsers send a field in which no file was chosen

@@ -1,4 +1,4 @@
-"""Where contacts come in: the accounts that are polled for mail and posts, and the telephone lines.
+"""Where contacts come in: the accounts that are polled for mail and posts, the telephone lines, and the forms on web pages.
 
 A credential is never part of the configuration: `secret` names a file in the folder of credentials (`CASESTREAM_CREDENTIALS`).
 """
@@ -125,3 +125,23 @@ class PhoneLine(_Section):
     """Its file holds the key that webhooks are signed with."""
     recording_hosts: tuple[ShortText, ...] = ()
     """Hosts that recordings may be fetched from; none: none is fetched."""
+
+
+class WebForm(_Section):
+    """A form that customers write with on the organisation's own web pages (COM-2)."""
+
+    code: Code
+    """Its address is `/forms/CODE` at ingest's API."""
+    title: ShortText
+    intro: Annotated[str, StringConstraints(max_length=2000)] = ""
+    """What is said above the fields, as plain text."""
+    method: Code
+    subjects: tuple[Code, ...] = ()
+    """Subjects that are offered to choose from; none: the customer writes a subject line, and routing decides."""
+    files: bool = True
+    """Whether files may be sent with it."""
+    privacy_url: HttpsUrl | None = None
+    may_embed: tuple[Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9*.-]+(:[0-9]{1,5})?$", max_length=300)], ...] = ()
+    """Origins whose pages may show it in a frame, like `https://www.housing.example`; none: it stands by itself."""
+    secret: Code
+    """Its file holds the key that the form's tickets are signed with: any long random text."""

@@ -144,9 +144,20 @@ def ends_of(consumer: Consumer, place: TopicPartition) -> tuple[int, int] | None
         return None
 
 
+def settle(kafka: str, topic: str) -> None:
+    """Wait until a new topic can be written to: a Kafka that has just started takes its time with the first."""
+    consumer = Consumer(consumer_settings(kafka, f"{topic}-settle", None))
+    try:
+        for number in range(topics.TOPICS[topics.COMMUNICATIONS].partitions):
+            eventually(partial(ends_of, consumer, TopicPartition(topic, number)))
+    finally:
+        consumer.close()
+
+
 @pytest.fixture
 def ingest(kafka: str, topic_prefix: str, fresh_database: Callable[[str], str], tmp_path: Path) -> Ingest:
     """ingest with two mail accounts and the tests' organisation."""
     create_topics(kafka, topic_prefix, 1)
+    settle(kafka, topic_prefix + topics.COMMUNICATIONS)
     reference = StaticReference(a_configuration(mail_accounts=ACCOUNTS, methods=METHODS))
     return Ingest(kafka, topic_prefix, fresh_database("ingest"), ObjectStore((tmp_path / "objects").as_uri()), reference)

@@ -149,7 +149,7 @@ def settle(kafka: str, topic: str) -> None:
     consumer = Consumer(consumer_settings(kafka, f"{topic}-settle", None))
     try:
         for number in range(topics.TOPICS[topics.COMMUNICATIONS].partitions):
-            eventually(partial(ends_of, consumer, TopicPartition(topic, number)))
+            eventually(partial(ends_of, consumer, TopicPartition(topic, number)), timeout=90)
     finally:
         consumer.close()
 

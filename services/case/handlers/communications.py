@@ -12,7 +12,7 @@ import orjson
 from services.case import metrics
 from services.case.domain.case import SYSTEM, Case, Change, HistoryEntry, entries
 from services.case.domain.life_cycle import LifeCycle
-from services.case.domain.matching import Effect, effect, whose
+from services.case.domain.matching import Effect, effect, is_among, is_held, whose
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
 from services.case.handlers.events import emit_case
@@ -115,6 +115,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         has_references=bool(data.in_reply_to or data.references),
         is_threaded=bool(data.message_id),
         opens_case=data.opens_case,
+        is_trusted=_is_trusted(data, batch.rules),
     )
     openings = _openings(batch, event) if what is Effect.OPENS else ()
     contact = _contact(batch, data, conversation)
@@ -178,6 +179,10 @@ def _check(data: CommunicationReceived, rules: Rules) -> None:
         raise Refused("text with a NUL character, which the database cannot hold")
 
 
+def _is_trusted(data: CommunicationReceived, rules: Rules) -> bool:
+    return data.robot != "none" and data.sender.kind == "email" and is_among(rules.trusted_robots, data.sender.value)
+
+
 def _openings(batch: CommunicationBatch, event: Event) -> tuple[Opening, ...]:
     data: CommunicationReceived = event.data
     rules = batch.rules
@@ -198,7 +203,7 @@ def _openings(batch: CommunicationBatch, event: Event) -> tuple[Opening, ...]:
 
 
 def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversation: Sequence[tuple[UUID, UUID | None]]) -> Contact | None:
-    """Whose it is. Somebody unknown who writes to us becomes a new contact; a robot, or somebody we write to, does not."""
+    """Whose it is. Somebody unknown who writes to us becomes a new contact; whom we write to, or an untrusted robot, not."""
     handle = customer_handle(data)
     candidates = batch.contacts.get(handle)
     if candidates:
@@ -206,7 +211,7 @@ def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversatio
         return next((contact for contact in candidates if contact.id == found), None)
     kind, value = handle
     # A withheld number or a mail without a sender is nobody in particular, not one contact for all of them.
-    if data.direction == "outbound" or data.robot != "none" or not value:
+    if data.direction == "outbound" or is_held(data.robot, _is_trusted(data, batch.rules)) or not value:
         return None
     new = Contact(contact_id(kind, value), 1, None, data.sender.name, value if kind == "email" else "", batch.now)
     batch.contacts[handle] = [new]

@@ -40,6 +40,7 @@ class Rules:
     units: frozenset[str]
     account_units: Mapping[str, str]
     default_unit: str
+    trusted_robots: frozenset[str]
     calendar: Calendar
 
     def unit_for(self, subject: SubjectRules, account: str) -> str:
@@ -65,6 +66,7 @@ def rules_of(configuration: Configuration) -> Rules:
         units=frozenset(unit.code for unit in configuration.units),
         account_units=_account_units(configuration),
         default_unit=organisation.default_unit,
+        trusted_robots=frozenset(sender.lower() for sender in configuration.robots.trusted),
         calendar=calendar_of(calendar),
     )
 

@@ -14,6 +14,8 @@ from shared.schemas.events.texts import Code
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=998)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s?#]+$", max_length=998)]
+MailSender = Annotated[str, StringConstraints(pattern=r"^[^\s@]*@[^\s@]+$", max_length=320)]
+"""An address, or `@example.org` for all addresses of that domain."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -125,3 +127,10 @@ class PhoneLine(_Section):
     """Its file holds the key that webhooks are signed with."""
     recording_hosts: tuple[ShortText, ...] = ()
     """Hosts that recordings may be fetched from; none: none is fetched."""
+
+
+class Robots(_Section):
+    """Which machines' mail opens cases (COM-7)."""
+
+    trusted: tuple[MailSender, ...] = ()
+    """Contractors' portals, alarms: their mail opens cases though it says that no person wrote it. A bounce never does."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.schemas.configuration.channels import MailFetch, PhoneLine, XAccount
+from shared.schemas.configuration.channels import MailFetch, PhoneLine, Robots, XAccount
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
@@ -326,6 +326,7 @@ class Configuration(Section):
     mail_accounts: tuple[MailAccount, ...] = ()
     x_accounts: tuple[XAccount, ...] = ()
     phone_lines: tuple[PhoneLine, ...] = ()
+    robots: Robots = Robots()
     classifications: tuple[Classification, ...] = ()
     categories: tuple[Category, ...] = ()
     prioritisation: Prioritisation

@@ -11,8 +11,9 @@ from shared.ids import case_id, contact_id, derive
 from shared.messaging import Refused
 from shared.schemas.events import CaseOpened, CommunicationRecorded
 from shared.schemas.parts import FileRef, Handle
+from shared.storage import Database
 from tests.service.case.conftest import CaseService
-from tests.support.case import NOW, a_mail, received
+from tests.support.case import NOW, a_case_configuration, a_mail, received
 
 
 def _opened(events: list[Any]) -> list[CaseOpened]:
@@ -105,6 +106,19 @@ def test_a_robots_mail_is_recorded_and_opens_nothing(service: CaseService, robot
     assert _recorded(events)[0].case_ids == ()
     assert events[0].key == str(mail.communication_id)
     assert (service.count("communications"), service.count("cases"), service.count("contacts")) == (1, 0, 0)
+
+
+@pytest.mark.requirement("COM-7")
+def test_a_trusted_robots_mail_opens_a_case_with_a_contact(case_database: Database) -> None:
+    service = CaseService(case_database, a_case_configuration(robots={"trusted": ["@Alarms.example"]}))
+    alarm = a_mail("Leak", "Water in the cellar.", robot="auto_reply", sender="cellar@alarms.example")
+    other = a_mail("Leak", "Water in the attic.", robot="auto_reply", sender="attic@other.example")
+
+    events = service.receive(received(alarm), received(other))
+
+    assert [case.case_id for case in _opened(events)] == [case_id(alarm.communication_id, "leak")]
+    assert _opened(events)[0].customer.contact_id == contact_id("email", "cellar@alarms.example")
+    assert service.rows("select robot, effect from communications order by effect") == [("auto_reply", "opens"), ("auto_reply", "recorded")]
 
 
 def test_an_outbound_message_opens_nothing_and_is_matched_by_its_recipient(service: CaseService) -> None:

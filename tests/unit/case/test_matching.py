@@ -6,7 +6,7 @@ import pytest
 
 from services.case.domain.expiry import Outcome, outcome_of_expiry
 from services.case.domain.life_cycle import LifeCycle
-from services.case.domain.matching import Effect, effect, whose
+from services.case.domain.matching import Effect, effect, is_among, whose
 from shared.ids import derive
 from tests.support.case import a_case
 
@@ -35,6 +35,38 @@ def test_what_a_communication_does(
     found = effect(direction=direction, robot=robot, has_cases=has_cases, has_references=has_references, is_threaded=is_threaded)
 
     assert found is expected
+
+
+@pytest.mark.requirement("COM-7")
+@pytest.mark.parametrize(
+    ("robot", "has_cases", "expected"),
+    [
+        ("auto_reply", False, Effect.OPENS),
+        ("bulk", False, Effect.OPENS),
+        ("auto_reply", True, Effect.JOINS),
+        ("bounce", False, Effect.RECORDED),
+    ],
+)
+def test_what_a_trusted_robots_mail_does(robot: str, has_cases: bool, expected: Effect) -> None:
+    found = effect(direction="inbound", robot=robot, has_cases=has_cases, has_references=True, is_threaded=True, is_trusted=True)
+
+    assert found is expected
+
+
+@pytest.mark.requirement("COM-7")
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("Portal@Contractor.example", True),
+        ("any@alarms.example", True),
+        ("any@contractor.example", False),
+        ("any@sub.alarms.example", False),
+        ("any@notalarms.example", False),
+        ("", False),
+    ],
+)
+def test_who_is_listed_by_address_or_by_domain(address: str, expected: bool) -> None:
+    assert is_among(frozenset({"portal@contractor.example", "@alarms.example"}), address) is expected
 
 
 @pytest.mark.requirement("COM-5")

@@ -41,6 +41,8 @@ class Rules:
     account_units: Mapping[str, str]
     default_unit: str
     trusted_robots: frozenset[str]
+    own_addresses: frozenset[str]
+    """Those of the mail accounts, in small letters."""
     calendar: Calendar
 
     def unit_for(self, subject: SubjectRules, account: str) -> str:
@@ -67,6 +69,7 @@ def rules_of(configuration: Configuration) -> Rules:
         account_units=_account_units(configuration),
         default_unit=organisation.default_unit,
         trusted_robots=frozenset(sender.lower() for sender in configuration.robots.trusted),
+        own_addresses=frozenset(account.address.lower() for account in configuration.mail_accounts),
         calendar=calendar_of(calendar),
     )
 

@@ -41,6 +41,7 @@ class Communication(NamedTuple):
     occurred_at: datetime
     received_at: datetime
     script_answers: Document
+    suggested_case: UUID | None
 
 
 class Attachment(NamedTuple):
@@ -61,6 +62,13 @@ class CaseCommunication(NamedTuple):
     communication_id: UUID
     case_id: UUID
     position: int
+
+
+class JoinedConversation(NamedTuple):
+    """A conversation that began with a mail which joined a case by its number (EDGE-1): what answers that mail joins as well."""
+
+    conversation_id: UUID
+    case_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ def add(
     communications: Sequence[Communication],
     attachments: Sequence[Attachment],
     links: Sequence[CaseCommunication],
+    joined: Sequence[JoinedConversation],
 ) -> None:
     """Record communications with what came along, and the cases they feed.
 
@@ -101,6 +110,7 @@ def add(
     insert(tx, "communications", communications)
     insert(tx, "attachments", attachments)
     insert(tx, "case_communications", links)
+    insert(tx, "joined_conversations", joined, "on conflict do nothing")
 
 
 def lock_expiring(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Expiring]:

@@ -7,6 +7,7 @@ import pytest
 from services.case.domain.expiry import Outcome, outcome_of_expiry
 from services.case.domain.life_cycle import LifeCycle
 from services.case.domain.matching import Effect, effect, is_among, whose
+from services.case.domain.quoting import case_number, quoted_numbers
 from shared.ids import derive
 from tests.support.case import a_case
 
@@ -67,6 +68,31 @@ def test_what_a_trusted_robots_mail_does(robot: str, has_cases: bool, expected: 
 )
 def test_who_is_listed_by_address_or_by_domain(address: str, expected: bool) -> None:
     assert is_among(frozenset({"portal@contractor.example", "@alarms.example"}), address) is expected
+
+
+@pytest.mark.requirement("EDGE-1")
+@pytest.mark.parametrize("robot", ["none", "auto_reply"])
+def test_a_quoted_number_of_ones_own_case_joins_it(robot: str) -> None:
+    found = effect(direction="inbound", robot=robot, has_cases=False, has_references=False, is_threaded=True, quotes_own_case=True)
+
+    assert found is Effect.JOINS
+
+
+@pytest.mark.requirement("EDGE-1")
+@pytest.mark.parametrize(
+    ("subject_line", "expected"),
+    [
+        ("Re: [C-2026-000123] Leak", ("C-2026-000123",)),
+        ("about c-2026-1000123, and C-2025-000007; C-2026-1000123 again", ("C-2026-1000123", "C-2025-000007")),
+        ("ABC-2026-000123", ()),
+        ("C-2026-00012", ()),
+        ("C-2026-" + "1" * 13, ()),
+        (" ".join(case_number(2026, count) for count in range(9)), tuple(case_number(2026, count) for count in range(5))),
+        ("", ()),
+    ],
+)
+def test_which_case_numbers_a_subject_line_quotes(subject_line: str, expected: tuple[str, ...]) -> None:
+    assert quoted_numbers(subject_line) == expected
 
 
 @pytest.mark.requirement("COM-5")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from services.case import metrics
 from services.case.domain.case import SYSTEM, Case, Change, HistoryEntry, entries
+from services.case.domain.loops import LoopBreaker
 from services.case.domain.matching import Effect, continues, effect, is_among, is_held, whose
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
+from services.case.handlers import loops
 from services.case.handlers.events import emit_case
 from services.case.handlers.records import (
     Decision,
@@ -35,6 +37,9 @@ from shared.schemas.events import CaseOpened, CommunicationBounced, Communicatio
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
+CaseWithContact = tuple[UUID, UUID | None]
+Conversations = dict[UUID, list[CaseWithContact]]
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -54,10 +59,11 @@ class CommunicationBatch:
     config_version: int
     now: datetime
     known: set[UUID]
-    conversations: dict[UUID, list[tuple[UUID, UUID | None]]]
+    conversations: Conversations
     contacts: dict[HandleKey, list[Contact]]
     quoted: dict[tuple[str, str], QuotedCase]
     """By number and the address that quotes it."""
+    breaker: LoopBreaker
     new_contacts: list[Contact] = field(default_factory=list)
     new_handles: list[HandleRow] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
@@ -93,14 +99,19 @@ class OnCommunications:
             if not _continues(data, bool(conversations.get(data.conversation_id)))
             for number in _quoted_numbers(data)
         }
+        rules = self._rules.get(version)
+        quoted = cases.quoted(tx, sorted(quotes)) if quotes else {}
+        known_contacts = contacts.load_by_handles(tx, sorted(handle for handle in handles if "\x00" not in handle[1]))
+        threaded = [(data, [id for id, _ in _cases_of(data, conversations, quoted, rules)[0]]) for data in received]
         return CommunicationBatch(
-            rules=self._rules.get(version),
+            rules=rules,
             config_version=version,
             now=self._clock(),
             known=communications.known(tx, [data.communication_id for data in received]),
             conversations=conversations,
-            contacts=contacts.load_by_handles(tx, sorted(handle for handle in handles if "\x00" not in handle[1])),
-            quoted=cases.quoted(tx, sorted(quotes)) if quotes else {},
+            contacts=known_contacts,
+            quoted=quoted,
+            breaker=loops.load(tx, rules, threaded, known_contacts),
         )
 
 
@@ -110,9 +121,8 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     if data.communication_id in batch.known:
         return
     _check(data, batch.rules)
+    cases_of_it, suggested = _cases_of(data, batch.conversations, batch.quoted, batch.rules)
     conversation = batch.conversations.get(data.conversation_id, [])
-    quoted = [] if _continues(data, bool(conversation)) else _quoted_cases(batch, data)
-    own = [(case.id, case.contact_id) for case in quoted if case.is_known]
     what = effect(
         direction=data.direction,
         robot=data.robot,
@@ -121,26 +131,26 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         is_threaded=bool(data.message_id),
         opens_case=data.opens_case,
         is_trusted=_is_trusted(data, batch.rules),
-        quotes_own_case=bool(own),
+        quotes_own_case=bool(cases_of_it),
     )
     openings = _openings(batch, event) if what is Effect.OPENS else ()
-    contact = _contact(batch, data, own or conversation)
-    if openings:
+    contact = _contact(batch, data, cases_of_it or conversation)
+    decision = _broken(batch, data, what, cases_of_it) or Decision(what, suggested)
+    case_ids: tuple[UUID, ...] = ()
+    if decision.effect is Effect.OPENS:
         case_ids = tuple(opening.id for opening in openings)
         of_contact = contact.id if contact else None
         batch.conversations.setdefault(data.conversation_id, []).extend((id, of_contact) for id in case_ids)
-    elif what is Effect.JOINS:
-        case_ids = tuple(id for id, _ in own or conversation)
-        if own and not conversation:
+    elif decision.effect is Effect.JOINS:
+        case_ids = tuple(id for id, _ in cases_of_it)
+        if not conversation:
             # Who answers this mail, and not one of ours, quotes no number perhaps.
-            batch.conversations[data.conversation_id] = own
+            batch.conversations[data.conversation_id] = cases_of_it
             batch.joined += [JoinedConversation(data.conversation_id, id) for id in case_ids]
         batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), SYSTEM, batch.now) for id in case_ids]
     else:
-        case_ids = ()
+        openings = ()
     batch.known.add(data.communication_id)
-    suggested = quoted[0].id if quoted and what is not Effect.JOINS else None
-    decision = Decision(what, suggested)
     batch.communications.append(communication_record(data, decision, contact, batch.config_version))
     for position, file in enumerate(data.attachments):
         batch.attachments.append(
@@ -168,6 +178,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
     cases.add_history(tx, batch.history)
     for communication in batch.communications:
         metrics.COMMUNICATIONS.labels(communication.effect).inc()
+    loops.tell(batch.breaker, batch.contacts)
 
 
 def _check(data: CommunicationReceived, rules: Rules) -> None:
@@ -195,13 +206,36 @@ def _quoted_numbers(data: CommunicationReceived) -> tuple[str, ...]:
     return quoted_numbers(data.subject_line)
 
 
-def _quoted_cases(batch: CommunicationBatch, data: CommunicationReceived) -> list[QuotedCase]:
-    if not batch.quoted:
-        return []
+def _cases_of(
+    data: CommunicationReceived, conversations: Conversations, quoted: Mapping[tuple[str, str], QuotedCase], rules: Rules
+) -> tuple[list[CaseWithContact], UUID | None]:
+    """The cases that it joins; if there are none, the case whose number a stranger quotes."""
+    conversation = conversations.get(data.conversation_id, [])
+    if _continues(data, bool(conversation)):
+        return conversation, None
+    if not quoted:
+        return [], None
     sender = data.sender.value.lower()
-    found = [case for number in _quoted_numbers(data) if (case := batch.quoted.get((number, sender))) is not None]
+    found = [case for number in _quoted_numbers(data) if (case := quoted.get((number, sender))) is not None]
     # Every communication of a case was sent to an account of ours: that whoever writes in its name is known proves nothing.
-    return [case._replace(is_known=False) for case in found] if not sender or sender in batch.rules.own_addresses else found
+    is_anybody = not sender or sender in rules.own_addresses
+    own = [(case.id, case.contact_id) for case in found if case.is_known and not is_anybody]
+    return own, found[0].id if found and not own else None
+
+
+def _broken(
+    batch: CommunicationBatch, data: CommunicationReceived, what: Effect, cases_of_it: Sequence[CaseWithContact]
+) -> Decision | None:
+    """The decision on a mail that is one too many (EDGE-2): it is kept, with the case that it would have joined. None: it is not."""
+    if not loops.is_capped(data):
+        return None
+    breaker, sender = batch.breaker, data.sender.value.lower()
+    if what is Effect.OPENS and not breaker.may_open(sender, data.received_at, is_trusted=is_among(batch.rules.trusted_robots, sender)):
+        return Decision(Effect.RECORDED, reason=loops.LOOP)
+    ids = [id for id, _ in cases_of_it]
+    if what is Effect.JOINS and not breaker.may_join(ids, sender, data.received_at, is_robot=data.robot != "none"):
+        return Decision(Effect.RECORDED, ids[0], loops.LOOP)
+    return None
 
 
 def _is_trusted(data: CommunicationReceived, rules: Rules) -> bool:
@@ -227,7 +261,7 @@ def _openings(batch: CommunicationBatch, event: Event) -> tuple[Opening, ...]:
     return tuple(openings)
 
 
-def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversation: Sequence[tuple[UUID, UUID | None]]) -> Contact | None:
+def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversation: Sequence[CaseWithContact]) -> Contact | None:
     """Whose it is. Somebody unknown who writes to us becomes a new contact; whom we write to, or an untrusted robot, not."""
     handle = customer_handle(data)
     candidates = batch.contacts.get(handle)

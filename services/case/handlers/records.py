@@ -38,10 +38,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided on a communication. `suggested_case`: a stranger quotes this one's number."""
+    """What was decided on a communication. `suggested_case`: what it may belong to. `reason`: why it has no effect."""
 
     effect: Effect
     suggested_case: UUID | None = None
+    reason: str = ""
 
 
 def customer_handle(data: CommunicationReceived) -> HandleKey:
@@ -95,6 +96,7 @@ def communication_record(data: CommunicationReceived, decision: Decision, contac
         if data.script_answers
         else NO_ANSWERS,
         suggested_case=decision.suggested_case,
+        reason=decision.reason,
     )
 
 

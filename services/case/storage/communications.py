@@ -42,6 +42,7 @@ class Communication(NamedTuple):
     received_at: datetime
     script_answers: Document
     suggested_case: UUID | None
+    reason: str
 
 
 class Attachment(NamedTuple):

@@ -129,8 +129,21 @@ class PhoneLine(_Section):
     """Hosts that recordings may be fetched from; none: none is fetched."""
 
 
+class LoopCaps(_Section):
+    """How many mails within so many minutes are a loop (EDGE-2); what is above them is kept without effect."""
+
+    minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    openings: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """The most mails of one sender that open cases."""
+    trusted_openings: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """The same of a trusted robot."""
+    joins: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """The most mails of one sender, or of robots together, that join one case."""
+
+
 class Robots(_Section):
-    """Which machines' mail opens cases (COM-7)."""
+    """Which machines' mail opens cases (COM-7), and what is too much of it."""
 
     trusted: tuple[MailSender, ...] = ()
     """Contractors' portals, alarms: their mail opens cases though it says that no person wrote it. A bounce never does."""
+    caps: LoopCaps = LoopCaps()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 
 from services.case.domain.expiry import Outcome, outcome_of_expiry
 from services.case.domain.life_cycle import LifeCycle
+from services.case.domain.loops import Cap, Caps, LoopBreaker
 from services.case.domain.matching import Effect, effect, is_among, whose
 from services.case.domain.quoting import case_number, quoted_numbers
 from shared.ids import derive
-from tests.support.case import a_case
+from tests.support.case import NOW, a_case
 
 ANN, BOB = derive("ann"), derive("bob")
 
@@ -101,6 +105,43 @@ def test_what_may_open_no_case_joins_one_or_is_recorded(has_cases: bool, expecte
     found = effect(direction="inbound", robot="none", has_cases=has_cases, has_references=False, is_threaded=False, opens_case=False)
 
     assert found is expected
+
+
+def a_breaker() -> LoopBreaker:
+    return LoopBreaker(Caps(timedelta(hours=1), openings=2, trusted_openings=3, joins=2))
+
+
+@pytest.mark.requirement("EDGE-2")
+def test_a_sender_opens_no_more_cases_in_a_window_than_its_cap() -> None:
+    breaker = a_breaker()
+
+    def opens(sender: str, minutes: int, *, is_trusted: bool = False) -> bool:
+        return breaker.may_open(sender, NOW + timedelta(minutes=minutes), is_trusted=is_trusted)
+
+    assert [opens("ann", minute) for minute in (0, 30, 31, 59)] == [True, True, False, False]
+    assert opens("ann", 60), "the first is out of the window, and those that were held do not count"
+    assert not opens("ann", 61)
+    assert opens("bob", 61), "each sender has a count of its own"
+    assert [opens("alarm", 0, is_trusted=True) for _ in range(4)] == [True, True, True, False]
+    assert all(opens("", 0) for _ in range(4)), "what names no sender gets no answer, so it is no loop"
+    assert opens("ann", -60), "a mail that was long under way is counted with those of its time"
+    assert breaker.broken == {(Cap.SENDER, "ann"): 3, (Cap.SENDER, "alarm"): 1}
+
+
+@pytest.mark.requirement("EDGE-2")
+def test_a_case_takes_no_more_mail_of_one_sender_or_of_robots_than_its_cap() -> None:
+    breaker = a_breaker()
+
+    def joins(who: str, *cases: UUID, is_robot: bool = False) -> bool:
+        return breaker.may_join(cases, who, NOW, is_robot=is_robot)
+
+    one, two = derive("one"), derive("two")
+    assert [joins("ann", one) for _ in range(3)] == [True, True, False]
+    assert not joins("ann", one, two)
+    assert joins("ann", two)
+    assert [joins(who, one, is_robot=True) for who in ("r1", "r2", "r3")] == [True, True, False]
+    assert joins("bob", one), "people are not counted with robots"
+    assert breaker.broken == {(Cap.CASE, one): 3}
 
 
 @pytest.mark.requirement("CON-1")

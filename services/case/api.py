@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -177,8 +177,15 @@ def _reading(publisher: EventPublisher, rules: VersionCache[Rules]) -> APIRouter
         contact_id: UUID | None = None,
         method: Name = None,
         message_id: Name = None,
+        reason: Annotated[Literal["loop"] | None, Query(description="Only those that were left without effect for this reason.")] = None,
     ) -> Response:
-        filters = {"conversation_id": conversation_id, "contact_id": contact_id, "method": method, "message_id": message_id}
+        filters = {
+            "conversation_id": conversation_id,
+            "contact_id": contact_id,
+            "method": method,
+            "message_id": message_id,
+            "reason": reason,
+        }
         with database.read() as tx:
             found = views.list_communications(tx, filters, _rows(principal), _after(page), page.limit + 1)
         return _page(found, page, "received_at")

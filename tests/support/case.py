@@ -20,8 +20,8 @@ NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 _numbers = count(1)
 
 
-def a_case_configuration() -> Configuration:
-    """The tests' organisation, with tweets that expire and a subject with transition rules."""
+def a_case_configuration(**changes: Any) -> Configuration:
+    """The tests' organisation, sections replaced by keyword, with tweets that expire and a subject with transition rules."""
     tweets = {"code": "social", "name": "Social media", "directions": ["inbound"], "expire_after": "2 hours"}
     complaint = {
         "code": "complaint",
@@ -34,7 +34,7 @@ def a_case_configuration() -> Configuration:
             {"from_status": "closed", "to_status": "answered", "users": ["max"], "reopens": True},
         ],
     }
-    return a_configuration(methods=[*METHODS, tweets], subjects=[*SUBJECTS, complaint], statuses=STATUSES)
+    return a_configuration(methods=[*METHODS, tweets], subjects=[*SUBJECTS, complaint], statuses=STATUSES, **changes)
 
 
 def a_case(**changes: Any) -> Case:

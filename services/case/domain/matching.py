@@ -18,19 +18,51 @@ class Effect(StrEnum):
     """It is kept, and that is all."""
 
 
-def effect(*, direction: str, robot: str, has_cases: bool, has_references: bool, is_threaded: bool, opens_case: bool = True) -> Effect:
+def effect(
+    *,
+    direction: str,
+    robot: str,
+    has_cases: bool,
+    has_references: bool,
+    is_threaded: bool,
+    opens_case: bool = True,
+    is_trusted: bool = False,
+    quotes_own_case: bool = False,
+) -> Effect:
     """What a communication does.
+
+    `has_cases`, `has_references`, `is_threaded`: as `continues` has them. `opens_case`: whether its source lets it open
+    one, as it does not for a call. `is_trusted`: its sender is a robot whose mail opens cases; its bounces do not.
+    `quotes_own_case`: it quotes the number of a case that knows its sender.
+    """
+    if quotes_own_case or continues(has_cases=has_cases, has_references=has_references, is_threaded=is_threaded):
+        return Effect.JOINS
+    if direction == "outbound" or not opens_case or is_held(robot, is_trusted):
+        return Effect.RECORDED
+    return Effect.OPENS
+
+
+def continues(*, has_cases: bool, has_references: bool, is_threaded: bool) -> bool:
+    """Whether a communication belongs to the cases of its conversation, whoever sent it.
 
     `has_cases`: its conversation has cases already. `has_references`: it names earlier messages. `is_threaded`: its channel names
     messages at all (mail); elsewhere the source says which conversation it continues. Somebody whose program reuses one Message-ID
-    for every mail names no earlier message, so each of those mails is a matter of its own. `opens_case`: whether its source lets it open
-    one, as it does not for a call.
+    for every mail names no earlier message, so each of those mails is a matter of its own.
     """
-    if has_cases and (has_references or not is_threaded):
-        return Effect.JOINS
-    if direction == "outbound" or robot != "none" or not opens_case:
-        return Effect.RECORDED
-    return Effect.OPENS
+    return has_cases and (has_references or not is_threaded)
+
+
+def is_held(robot: str, is_trusted: bool) -> bool:
+    """Whether a machine sent it whose mail is kept without effect."""
+    return robot != "none" and (robot == "bounce" or not is_trusted)
+
+
+def is_among(senders: frozenset[str], address: str) -> bool:
+    """Whether the configuration lists this address or, as `@example.org`, its whole domain; `senders` are in small letters."""
+    if not senders:
+        return False
+    address = address.lower()
+    return address in senders or f"@{address.rpartition('@')[2]}" in senders
 
 
 def whose(candidates: Sequence[UUID], conversation: Sequence[UUID | None]) -> UUID | None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import orjson
-
 from services.case import metrics
 from services.case.domain.case import SYSTEM, Case, Change, HistoryEntry, entries
-from services.case.domain.life_cycle import LifeCycle
-from services.case.domain.matching import Effect, effect, whose
+from services.case.domain.loops import LoopBreaker
+from services.case.domain.matching import Effect, continues, effect, is_among, is_held, whose
+from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
+from services.case.handlers import loops
 from services.case.handlers.events import emit_case
-from services.case.handlers.rules import Rules, SubjectRules
+from services.case.handlers.records import (
+    Decision,
+    HandleKey,
+    Opening,
+    case_record,
+    communication_record,
+    customer_handle,
+    customer_of,
+)
+from services.case.handlers.rules import Rules
 from services.case.storage import cases, communications, contacts
-from services.case.storage.communications import Attachment, CaseCommunication, Communication
+from services.case.storage.communications import Attachment, CaseCommunication, Communication, JoinedConversation
 from services.case.storage.contacts import Contact, HandleRow
-from services.case.storage.records import Document
 from shared.clock import Clock
 from shared.ids import case_id, contact_id
 from shared.messaging import Handler, ReferenceData, Refused, VersionCache
@@ -29,20 +37,8 @@ from shared.schemas.events import CaseOpened, CommunicationBounced, Communicatio
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
-NO_ANSWERS = Document(b"[]")
-HandleKey = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A case to be opened: all but its number, which the database gives."""
-
-    event: Event
-    id: UUID
-    subject: SubjectRules
-    urgency: str
-    impact: str
-    priority: str
+CaseWithContact = tuple[UUID, UUID | None]
+Conversations = dict[UUID, list[CaseWithContact]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +59,17 @@ class CommunicationBatch:
     config_version: int
     now: datetime
     known: set[UUID]
-    conversations: dict[UUID, list[tuple[UUID, UUID | None]]]
+    conversations: Conversations
     contacts: dict[HandleKey, list[Contact]]
+    quoted: dict[tuple[str, str], QuotedCase]
+    """By number and the address that quotes it."""
+    breaker: LoopBreaker
     new_contacts: list[Contact] = field(default_factory=list)
     new_handles: list[HandleRow] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     links: list[CaseCommunication] = field(default_factory=list)
+    joined: list[JoinedConversation] = field(default_factory=list)
     history: list[HistoryEntry] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
 
@@ -91,13 +91,27 @@ class OnCommunications:
         received = [event.data for event in events if isinstance(event.data, CommunicationReceived)]
         handles = {customer_handle(data) for data in received}
         version = self._reference.version
+        conversations = cases.by_conversation(tx, list({data.conversation_id for data in received}))
+        # A reply to us quotes the number too, but its references tell already.
+        quotes = {
+            (number, data.sender.value.lower())
+            for data in received
+            if not _continues(data, bool(conversations.get(data.conversation_id)))
+            for number in _quoted_numbers(data)
+        }
+        rules = self._rules.get(version)
+        quoted = cases.quoted(tx, sorted(quotes)) if quotes else {}
+        known_contacts = contacts.load_by_handles(tx, sorted(handle for handle in handles if "\x00" not in handle[1]))
+        threaded = [(data, [id for id, _ in _cases_of(data, conversations, quoted, rules)[0]]) for data in received]
         return CommunicationBatch(
-            rules=self._rules.get(version),
+            rules=rules,
             config_version=version,
             now=self._clock(),
             known=communications.known(tx, [data.communication_id for data in received]),
-            conversations=cases.by_conversation(tx, list({data.conversation_id for data in received})),
-            contacts=contacts.load_by_handles(tx, sorted(handle for handle in handles if "\x00" not in handle[1])),
+            conversations=conversations,
+            contacts=known_contacts,
+            quoted=quoted,
+            breaker=loops.load(tx, rules, threaded, known_contacts),
         )
 
 
@@ -107,6 +121,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     if data.communication_id in batch.known:
         return
     _check(data, batch.rules)
+    cases_of_it, suggested = _cases_of(data, batch.conversations, batch.quoted, batch.rules)
     conversation = batch.conversations.get(data.conversation_id, [])
     what = effect(
         direction=data.direction,
@@ -115,37 +130,45 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         has_references=bool(data.in_reply_to or data.references),
         is_threaded=bool(data.message_id),
         opens_case=data.opens_case,
+        is_trusted=_is_trusted(data, batch.rules),
+        quotes_own_case=bool(cases_of_it),
     )
     openings = _openings(batch, event) if what is Effect.OPENS else ()
-    contact = _contact(batch, data, conversation)
-    if openings:
+    contact = _contact(batch, data, cases_of_it or conversation)
+    decision = _broken(batch, data, what, cases_of_it) or Decision(what, suggested)
+    case_ids: tuple[UUID, ...] = ()
+    if decision.effect is Effect.OPENS:
         case_ids = tuple(opening.id for opening in openings)
         of_contact = contact.id if contact else None
         batch.conversations.setdefault(data.conversation_id, []).extend((id, of_contact) for id in case_ids)
-    elif what is Effect.JOINS:
-        case_ids = tuple(id for id, _ in conversation)
+    elif decision.effect is Effect.JOINS:
+        case_ids = tuple(id for id, _ in cases_of_it)
+        if not conversation:
+            # Who answers this mail, and not one of ours, quotes no number perhaps.
+            batch.conversations[data.conversation_id] = cases_of_it
+            batch.joined += [JoinedConversation(data.conversation_id, id) for id in case_ids]
         batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), SYSTEM, batch.now) for id in case_ids]
     else:
-        case_ids = ()
+        openings = ()
     batch.known.add(data.communication_id)
-    batch.communications.append(_communication(data, what, contact, batch.config_version))
+    batch.communications.append(communication_record(data, decision, contact, batch.config_version))
     for position, file in enumerate(data.attachments):
         batch.attachments.append(
             Attachment(data.communication_id, position, file.sha256, file.size, file.filename, file.content_type, file.inline)
         )
     batch.links += [CaseCommunication(data.communication_id, id, position) for position, id in enumerate(case_ids)]
-    batch.recorded.append(Recorded(event, _customer(data, contact), openings, case_ids))
+    batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids))
 
 
 def save(tx: Transaction, batch: CommunicationBatch) -> None:
     """Write everything, and say what happened: the cases opened, then the communication."""
     contacts.add(tx, batch.new_contacts, batch.new_handles)
-    communications.add(tx, batch.communications, batch.attachments, batch.links)
+    communications.add(tx, batch.communications, batch.attachments, batch.links, batch.joined)
     numbers = iter(cases.next_numbers(tx, sum(len(recorded.openings) for recorded in batch.recorded)))
     opened: list[Case] = []
     for recorded in batch.recorded:
         for opening in recorded.openings:
-            case = _case(batch, opening, recorded.customer, next(numbers))
+            case = case_record(opening, recorded.customer, next(numbers), batch.rules, batch.config_version, batch.now)
             opened.append(case)
             batch.history += entries(case, (Change("communication", None, str(case.communication_id)), Change("state", None, case.state)))
             emit_case(tx, CaseOpened, case, opening.event.id, batch.now, opening.event.traceparent)
@@ -155,13 +178,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
     cases.add_history(tx, batch.history)
     for communication in batch.communications:
         metrics.COMMUNICATIONS.labels(communication.effect).inc()
-
-
-def customer_handle(data: CommunicationReceived) -> HandleKey:
-    """By what the customer is recognised: who wrote to us, or to whom we wrote."""
-    value = data.recipients[0] if data.direction == "outbound" and data.recipients else data.sender.value
-    kind = data.sender.kind
-    return (kind, value.lower() if kind == "email" else value)
+    loops.tell(batch.breaker, batch.contacts)
 
 
 def _check(data: CommunicationReceived, rules: Rules) -> None:
@@ -176,6 +193,53 @@ def _check(data: CommunicationReceived, rules: Rules) -> None:
     answers = [text for answer in data.script_answers for text in (answer.prompt, answer.answer)]
     if "\x00" in "".join((data.text, data.subject_line, *addresses, *threading, *names, *answers)):
         raise Refused("text with a NUL character, which the database cannot hold")
+
+
+def _continues(data: CommunicationReceived, has_cases: bool) -> bool:
+    return continues(has_cases=has_cases, has_references=bool(data.in_reply_to or data.references), is_threaded=bool(data.message_id))
+
+
+def _quoted_numbers(data: CommunicationReceived) -> tuple[str, ...]:
+    """The case numbers that a customer's mail quotes."""
+    if data.direction != "inbound" or not data.message_id or data.sender.kind != "email" or "\x00" in data.sender.value:
+        return ()
+    return quoted_numbers(data.subject_line)
+
+
+def _cases_of(
+    data: CommunicationReceived, conversations: Conversations, quoted: Mapping[tuple[str, str], QuotedCase], rules: Rules
+) -> tuple[list[CaseWithContact], UUID | None]:
+    """The cases that it joins; if there are none, the case whose number a stranger quotes."""
+    conversation = conversations.get(data.conversation_id, [])
+    if _continues(data, bool(conversation)):
+        return conversation, None
+    if not quoted:
+        return [], None
+    sender = data.sender.value.lower()
+    found = [case for number in _quoted_numbers(data) if (case := quoted.get((number, sender))) is not None]
+    # Every communication of a case was sent to an account of ours: that whoever writes in its name is known proves nothing.
+    is_anybody = not sender or sender in rules.own_addresses
+    own = [(case.id, case.contact_id) for case in found if case.is_known and not is_anybody]
+    return own, found[0].id if found and not own else None
+
+
+def _broken(
+    batch: CommunicationBatch, data: CommunicationReceived, what: Effect, cases_of_it: Sequence[CaseWithContact]
+) -> Decision | None:
+    """The decision on a mail that is one too many (EDGE-2): it is kept, with the case that it would have joined. None: it is not."""
+    if not loops.is_capped(data):
+        return None
+    breaker, sender = batch.breaker, data.sender.value.lower()
+    if what is Effect.OPENS and not breaker.may_open(sender, data.received_at, is_trusted=is_among(batch.rules.trusted_robots, sender)):
+        return Decision(Effect.RECORDED, reason=loops.LOOP)
+    ids = [id for id, _ in cases_of_it]
+    if what is Effect.JOINS and not breaker.may_join(ids, sender, data.received_at, is_robot=data.robot != "none"):
+        return Decision(Effect.RECORDED, ids[0], loops.LOOP)
+    return None
+
+
+def _is_trusted(data: CommunicationReceived, rules: Rules) -> bool:
+    return data.robot != "none" and data.sender.kind == "email" and is_among(rules.trusted_robots, data.sender.value)
 
 
 def _openings(batch: CommunicationBatch, event: Event) -> tuple[Opening, ...]:
@@ -197,8 +261,8 @@ def _openings(batch: CommunicationBatch, event: Event) -> tuple[Opening, ...]:
     return tuple(openings)
 
 
-def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversation: Sequence[tuple[UUID, UUID | None]]) -> Contact | None:
-    """Whose it is. Somebody unknown who writes to us becomes a new contact; a robot, or somebody we write to, does not."""
+def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversation: Sequence[CaseWithContact]) -> Contact | None:
+    """Whose it is. Somebody unknown who writes to us becomes a new contact; whom we write to, or an untrusted robot, not."""
     handle = customer_handle(data)
     candidates = batch.contacts.get(handle)
     if candidates:
@@ -206,98 +270,13 @@ def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversatio
         return next((contact for contact in candidates if contact.id == found), None)
     kind, value = handle
     # A withheld number or a mail without a sender is nobody in particular, not one contact for all of them.
-    if data.direction == "outbound" or data.robot != "none" or not value:
+    if data.direction == "outbound" or is_held(data.robot, _is_trusted(data, batch.rules)) or not value:
         return None
     new = Contact(contact_id(kind, value), 1, None, data.sender.name, value if kind == "email" else "", batch.now)
     batch.contacts[handle] = [new]
     batch.new_contacts.append(new)
     batch.new_handles.append(HandleRow(kind, value, new.id))
     return new
-
-
-def _customer(data: CommunicationReceived, contact: Contact | None) -> CustomerRef:
-    kind, value = customer_handle(data)
-    sender_name = data.sender.name if data.direction == "inbound" else ""
-    return CustomerRef(
-        contact_id=contact.id if contact else None,
-        account_id=contact.account_id if contact else None,
-        name=(contact.name if contact else "") or sender_name,
-        email=value if kind == "email" else (contact.email if contact else ""),
-    )
-
-
-def _communication(data: CommunicationReceived, what: Effect, contact: Contact | None, config_version: int) -> Communication:
-    return Communication(
-        id=data.communication_id,
-        revision=1,
-        config_version=config_version,
-        conversation_id=data.conversation_id,
-        effect=what.value,
-        direction=data.direction,
-        method=data.method,
-        channel_account=data.channel_account,
-        location=data.location,
-        sender_kind=data.sender.kind,
-        sender=data.sender.value,
-        sender_name=data.sender.name,
-        recipients=data.recipients,
-        contact_id=contact.id if contact else None,
-        subject_line=data.subject_line,
-        body=data.text,
-        body_truncated=data.text_truncated,
-        message_id=data.message_id,
-        in_reply_to=data.in_reply_to,
-        reference_ids=data.references,
-        robot=data.robot,
-        raw_sha256=data.raw.sha256 if data.raw else None,
-        raw_size=data.raw.size if data.raw else None,
-        occurred_at=data.occurred_at,
-        received_at=data.received_at,
-        script_answers=Document(orjson.dumps([answer.model_dump() for answer in data.script_answers]))
-        if data.script_answers
-        else NO_ANSWERS,
-    )
-
-
-def _case(batch: CommunicationBatch, opening: Opening, customer: CustomerRef, number: int) -> Case:
-    data: CommunicationReceived = opening.event.data
-    subject = opening.subject
-    status = subject.life_cycle.defaults[LifeCycle.PENDING]
-    opened_at = min(data.received_at, batch.now)  # the clock of the host that received it may run ahead
-    return Case(
-        id=opening.id,
-        number=f"C-{opened_at.year}-{number:06d}",
-        revision=1,
-        config_version=batch.config_version,
-        subject=subject.code,
-        title=data.subject_line.strip() or subject.name,
-        communication_id=data.communication_id,
-        conversation_id=data.conversation_id,
-        method=data.method,
-        contact_id=customer.contact_id,
-        account_id=customer.account_id,
-        customer_name=customer.name,
-        customer_email=customer.email,
-        state=LifeCycle.PENDING,
-        status=status,
-        status_before=None,
-        urgency=opening.urgency,
-        impact=opening.impact,
-        priority=opening.priority,
-        category=subject.category,
-        unit=batch.rules.unit_for(subject, data.channel_account),
-        owner=None,
-        waiting_for_customer=subject.life_cycle.statuses[status].waiting_for_customer,
-        needs_review=False,
-        reason="",
-        opened_at=opened_at,
-        responded_at=None,
-        resolved_at=None,
-        completed_at=None,
-        expected_completion_at=batch.rules.expected_completion(subject, opened_at),
-        changed_at=batch.now,
-        changed_by=SYSTEM,
-    )
 
 
 def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorded) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.case.domain.life_cycle import LifeCycle, LifeCycleRules, Status, TransitionRule
+from services.case.domain.loops import Caps
 from services.case.domain.priority import PriorityTable
 from services.case.domain.routing import Router, RoutingRule
 from shared.calendars import Calendar, Duration, due, parse_duration
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.calendars import calendar_of
+from shared.schemas.configuration.channels import LoopCaps
 from shared.schemas.configuration.models import Prioritisation, Subject
 
 
@@ -40,7 +42,11 @@ class Rules:
     units: frozenset[str]
     account_units: Mapping[str, str]
     default_unit: str
+    trusted_robots: frozenset[str]
+    own_addresses: frozenset[str]
+    """Those of the mail accounts, in small letters."""
     calendar: Calendar
+    caps: Caps
 
     def unit_for(self, subject: SubjectRules, account: str) -> str:
         """The unit that a new case goes to: the subject's, else the mail account's, else the organisation's default."""
@@ -65,8 +71,15 @@ def rules_of(configuration: Configuration) -> Rules:
         units=frozenset(unit.code for unit in configuration.units),
         account_units=_account_units(configuration),
         default_unit=organisation.default_unit,
+        trusted_robots=frozenset(sender.lower() for sender in configuration.robots.trusted),
+        own_addresses=frozenset(account.address.lower() for account in configuration.mail_accounts),
         calendar=calendar_of(calendar),
+        caps=_caps(configuration.robots.caps),
     )
+
+
+def _caps(section: LoopCaps) -> Caps:
+    return Caps(timedelta(minutes=section.minutes), section.openings, section.trusted_openings, section.joins)
 
 
 def _account_units(configuration: Configuration) -> dict[str, str]:

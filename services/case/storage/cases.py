@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.case.domain.case import Case, HistoryEntry
 from services.case.domain.life_cycle import LifeCycle
+from services.case.domain.quoting import QuotedCase
 from services.case.storage.records import columns_of, insert, update
 from shared.storage import Transaction, arrays
 
@@ -58,7 +59,7 @@ def lock_after(tx: Transaction, after: UUID | None, limit: int) -> list[Case]:
 
 
 def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, UUID | None]]]:
-    """For each conversation its cases with their contacts, in the order they were opened.
+    """For each conversation its cases with their contacts, in the order they were opened: those that began in it or that it joined.
 
     A case's own id names a conversation too: that of our messages to staff about it, which they answer.
     """
@@ -66,7 +67,10 @@ def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID
         """select thread, id, contact_id from (
                select conversation_id as thread, id, contact_id, opened_at, number from cases where conversation_id = any(%(ids)b)
                union all
-               select id, id, contact_id, opened_at, number from cases where id = any(%(ids)b)) found
+               select id, id, contact_id, opened_at, number from cases where id = any(%(ids)b)
+               union all
+               select j.conversation_id, c.id, c.contact_id, c.opened_at, c.number from joined_conversations j
+               join cases c on c.id = j.case_id where j.conversation_id = any(%(ids)b)) found
            order by opened_at, number""",
         {"ids": arrays.uuids(conversations)},
     )
@@ -74,6 +78,22 @@ def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID
     for conversation, case_id, contact in rows:
         found.setdefault(conversation, []).append((case_id, contact))
     return found
+
+
+def quoted(tx: Transaction, quotes: Sequence[tuple[str, str]]) -> dict[tuple[str, str], QuotedCase]:
+    """The cases with these numbers, each quoted by an address (in small letters); unknown numbers are left out."""
+    rows = tx.rows(
+        """select w.number, w.sender, c.id, c.contact_id,
+                  exists (select from handles h where h.kind = 'email' and h.value = w.sender and h.contact_id = c.contact_id)
+                  or exists (
+                      select from case_communications l join communications m on m.id = l.communication_id
+                      where l.case_id = c.id
+                        and (m.sender_kind = 'email' and lower(m.sender) = w.sender
+                             or exists (select from unnest(m.recipients) r (address) where lower(r.address) = w.sender)))
+           from unnest(%b::text[], %b::text[]) as w (number, sender) join cases c using (number)""",
+        (arrays.texts(number for number, _ in quotes), arrays.texts(sender for _, sender in quotes)),
+    )
+    return {(number, sender): QuotedCase(*case) for number, sender, *case in rows}
 
 
 def add_history(tx: Transaction, entries: Sequence[HistoryEntry]) -> None:

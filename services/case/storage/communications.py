@@ -41,6 +41,8 @@ class Communication(NamedTuple):
     occurred_at: datetime
     received_at: datetime
     script_answers: Document
+    suggested_case: UUID | None
+    reason: str
 
 
 class Attachment(NamedTuple):
@@ -61,6 +63,13 @@ class CaseCommunication(NamedTuple):
     communication_id: UUID
     case_id: UUID
     position: int
+
+
+class JoinedConversation(NamedTuple):
+    """A conversation that began with a mail which joined a case by its number (EDGE-1): what answers that mail joins as well."""
+
+    conversation_id: UUID
+    case_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,7 @@ def add(
     communications: Sequence[Communication],
     attachments: Sequence[Attachment],
     links: Sequence[CaseCommunication],
+    joined: Sequence[JoinedConversation],
 ) -> None:
     """Record communications with what came along, and the cases they feed.
 
@@ -101,6 +111,7 @@ def add(
     insert(tx, "communications", communications)
     insert(tx, "attachments", attachments)
     insert(tx, "case_communications", links)
+    insert(tx, "joined_conversations", joined, "on conflict do nothing")
 
 
 def lock_expiring(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Expiring]:
@@ -118,10 +129,11 @@ def lock_expiring(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Expiring]:
 
 
 def unexpired_by_case(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
-    """The customers' own communications (inbound, no robots) on each of these cases that have not expired."""
+    """The customers' own communications (inbound; of robots only what opened them) on each of these cases that have not expired."""
     rows = tx.rows(
         """select l.case_id, c.id from case_communications l join communications c on c.id = l.communication_id
-           where l.case_id = any(%s) and c.expired_at is null and c.direction = 'inbound' and c.robot = 'none'""",
+           where l.case_id = any(%s) and c.expired_at is null and c.direction = 'inbound'
+             and (c.robot = 'none' or c.effect = 'opens')""",
         (list(case_ids),),
     )
     found: dict[UUID, set[UUID]] = {}

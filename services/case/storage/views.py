@@ -14,7 +14,8 @@ _CASE = """id, number, revision, config_version, subject, title, communication_i
     waiting_for_customer, needs_review, reason, opened_at, responded_at, resolved_at, completed_at, expected_completion_at,
     changed_at, changed_by"""
 _COMMUNICATION = """id, conversation_id, effect, direction, method, channel_account, location, sender_kind, sender, sender_name,
-    recipients, contact_id, subject_line, robot, message_id, occurred_at, received_at, expired_at,
+    recipients, contact_id, subject_line, robot, message_id, occurred_at, received_at, expired_at, suggested_case,
+    reason,
     array(select case_id from case_communications l where l.communication_id = communications.id order by position) as case_ids"""
 
 
@@ -111,7 +112,7 @@ def list_communications(
     """Communications without their text, the newest first."""
     conditions = Conditions()
     rows.restrict_communications(conditions)
-    for column in ("conversation_id", "contact_id", "method", "message_id", "effect"):
+    for column in ("conversation_id", "contact_id", "method", "message_id", "effect", "reason"):
         if filters.get(column) is not None:
             conditions.add(f"{column} = %({column})s", **{column: filters[column]})
     if after is not None:

@@ -14,6 +14,8 @@ from shared.schemas.events.texts import Code
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=998)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[^\s?#]+$", max_length=998)]
+MailSender = Annotated[str, StringConstraints(pattern=r"^[^\s@]*@[^\s@]+$", max_length=320)]
+"""An address, or `@example.org` for all addresses of that domain."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -145,3 +147,23 @@ class WebForm(_Section):
     """Origins whose pages may show it in a frame, like `https://www.housing.example`; none: it stands by itself."""
     secret: Code
     """Its file holds the key that the form's tickets are signed with: any long random text."""
+
+
+class LoopCaps(_Section):
+    """How many mails within so many minutes are a loop (EDGE-2); what is above them is kept without effect."""
+
+    minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    openings: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """The most mails of one sender that open cases."""
+    trusted_openings: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """The same of a trusted robot."""
+    joins: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """The most mails of one sender, or of robots together, that join one case."""
+
+
+class Robots(_Section):
+    """Which machines' mail opens cases (COM-7), and what is too much of it."""
+
+    trusted: tuple[MailSender, ...] = ()
+    """Contractors' portals, alarms: their mail opens cases though it says that no person wrote it. A bounce never does."""
+    caps: LoopCaps = LoopCaps()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from shared.schemas.configuration.channels import MailSender
 from shared.schemas.configuration.document import Document, Path, Problem, read_document
 from shared.schemas.configuration.models import ClockTime, Configuration, DurationText
 from shared.schemas.configuration.references import check_references
@@ -115,6 +116,7 @@ def _pattern(annotated: Any) -> str:
 _PATTERNS = {
     _pattern(Code): "a code: lower-case letters, digits and `.`, `_`, `-`, beginning with a letter or digit",
     _pattern(DurationText): "a duration such as `30 minutes`, `4 working hours` or `2 days`",
+    _pattern(MailSender): "an address, or `@` with a domain",
     _pattern(ClockTime): "a time such as 09:00, up to 24:00",
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "a user name: lower-case letters, digits and `.`, `_`, `-`, at most 64",
 }

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.schemas.configuration.channels import MailFetch, PhoneLine, WebForm, XAccount
+from shared.schemas.configuration.channels import MailFetch, PhoneLine, Robots, WebForm, XAccount
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
@@ -327,6 +327,7 @@ class Configuration(Section):
     x_accounts: tuple[XAccount, ...] = ()
     phone_lines: tuple[PhoneLine, ...] = ()
     web_forms: tuple[WebForm, ...] = ()
+    robots: Robots = Robots()
     classifications: tuple[Classification, ...] = ()
     categories: tuple[Category, ...] = ()
     prioritisation: Prioritisation

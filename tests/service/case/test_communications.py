@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from services.case.storage import views
 from shared.ids import case_id, contact_id, derive
 from shared.messaging import Refused
-from shared.schemas.events import CaseOpened, CommunicationRecorded
+from shared.schemas.events import CaseOpened, CommunicationReceived, CommunicationRecorded
 from shared.schemas.parts import FileRef, Handle
+from shared.storage import Database
 from tests.service.case.conftest import CaseService
-from tests.support.case import NOW, a_mail, received
+from tests.support.case import NOW, a_case_configuration, a_mail, received
 
 
 def _opened(events: list[Any]) -> list[CaseOpened]:
@@ -94,6 +96,57 @@ def test_mails_of_a_program_that_reuses_its_message_id_each_open_a_case(service:
     assert len(_opened(service.receive(received(one), received(two)))) == 2
 
 
+def _quoting(case: CaseOpened, **changes: Any) -> CommunicationReceived:
+    """A new mail, with references to one that nobody knows, whose subject line quotes this case."""
+    return a_mail(f"About [{case.number}]", f"One more thing {changes}.", **({"references": ("<unknown@elsewhere.example>",)} | changes))
+
+
+@pytest.mark.requirement("EDGE-1", "CASE-8")
+@pytest.mark.parametrize("sender", ["Ann@Customer.example", "landlord@customer.example", "second@customer.example"])
+def test_a_known_sender_who_quotes_a_case_joins_it_closed_or_not(service: CaseService, sender: str) -> None:
+    recipients = ("contact@housing.example", "Landlord@customer.example")
+    (case,) = _opened(service.receive(received(a_mail("Leak", "A leak.", recipients=recipients))))
+    with service.database.transaction() as tx:
+        tx.execute("insert into handles select 'email', 'second@customer.example', contact_id from handles")
+        tx.execute("update cases set state = 'completed'")
+    mail = _quoting(case, sender=sender)
+
+    events = service.receive(received(mail))
+    answer = a_mail("Re: that", "Thanks.", sender="friend@elsewhere.example", reply_to=mail)
+    later = service.receive(received(answer))
+
+    assert (_opened(events), _recorded(events)[0].case_ids) == ([], (case.case_id,))
+    assert (_opened(later), _recorded(later)[0].case_ids) == ([], (case.case_id,))
+    assert service.rows("select effect, suggested_case from communications where id = %s", mail.communication_id) == [("joins", None)]
+    assert service.rows("select case_id from history where new_value = %s", str(mail.communication_id)) == [(case.case_id,)]
+
+
+@pytest.mark.requirement("EDGE-1")
+@pytest.mark.parametrize("sender", ["stranger@elsewhere.example", "contact@housing.example", ""])
+def test_a_stranger_who_quotes_a_case_opens_one_with_a_suggested_link(service: CaseService, sender: str) -> None:
+    (case,) = _opened(service.receive(received(a_mail("Leak", "A leak.", recipients=("contact@housing.example", "")))))
+    mail = _quoting(case, sender=sender)
+
+    events = service.receive(received(mail))
+
+    assert len(_opened(events)) == 1
+    assert case.case_id not in _recorded(events)[0].case_ids
+    with service.database.read() as tx:
+        shown = views.show_communication(tx, mail.communication_id, views.Rows())
+    assert shown is not None
+    assert (shown["effect"], shown["suggested_case"]) == ("opens", case.case_id)
+
+
+@pytest.mark.requirement("EDGE-1")
+def test_references_come_before_a_quoted_number(service: CaseService) -> None:
+    first, other = a_mail("Leak", "A leak."), a_mail("Noise", "Noise.")
+    leak, noise = _opened(service.receive(received(first), received(other)))
+
+    events = service.receive(received(a_mail(f"Re: Noise, like {leak.number}", "Worse.", reply_to=other)))
+
+    assert _recorded(events)[0].case_ids == (noise.case_id,)
+
+
 @pytest.mark.requirement("COM-7")
 @pytest.mark.parametrize("robot", ["auto_reply", "bounce", "bulk"])
 def test_a_robots_mail_is_recorded_and_opens_nothing(service: CaseService, robot: str) -> None:
@@ -105,6 +158,19 @@ def test_a_robots_mail_is_recorded_and_opens_nothing(service: CaseService, robot
     assert _recorded(events)[0].case_ids == ()
     assert events[0].key == str(mail.communication_id)
     assert (service.count("communications"), service.count("cases"), service.count("contacts")) == (1, 0, 0)
+
+
+@pytest.mark.requirement("COM-7")
+def test_a_trusted_robots_mail_opens_a_case_with_a_contact(case_database: Database) -> None:
+    service = CaseService(case_database, a_case_configuration(robots={"trusted": ["@Alarms.example"]}))
+    alarm = a_mail("Leak", "Water in the cellar.", robot="auto_reply", sender="cellar@alarms.example")
+    other = a_mail("Leak", "Water in the attic.", robot="auto_reply", sender="attic@other.example")
+
+    events = service.receive(received(alarm), received(other))
+
+    assert [case.case_id for case in _opened(events)] == [case_id(alarm.communication_id, "leak")]
+    assert _opened(events)[0].customer.contact_id == contact_id("email", "cellar@alarms.example")
+    assert service.rows("select robot, effect from communications order by effect") == [("auto_reply", "opens"), ("auto_reply", "recorded")]
 
 
 def test_an_outbound_message_opens_nothing_and_is_matched_by_its_recipient(service: CaseService) -> None:

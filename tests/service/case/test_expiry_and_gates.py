@@ -12,8 +12,9 @@ from shared.ids import case_id, derive
 from shared.messaging import Refused
 from shared.schemas import topics
 from shared.schemas.events import CaseStatusChanged, CommunicationExpired, CommunicationReceived, TaskLifeCycle
+from shared.storage import Database
 from tests.service.case.conftest import CaseService
-from tests.support.case import a_mail, a_plan, a_task_change, an_expiry, received
+from tests.support.case import a_case_configuration, a_mail, a_plan, a_task_change, an_expiry, received
 
 TWEET = {"method": "social", "message_id": ""}
 
@@ -52,6 +53,19 @@ def test_a_case_stays_until_every_communication_that_feeds_it_has_expired(servic
     service.take(topics.SLA, [an_expiry(first.communication_id)])
     assert service.rows("select state from cases") == [("pending",)]
     service.take(topics.SLA, [an_expiry(second.communication_id)])
+    assert service.rows("select state from cases") == [("cancelled",)]
+
+
+@pytest.mark.requirement("COM-7", "COM-8")
+def test_a_trusted_robots_case_stays_when_only_a_later_communication_expires(case_database: Database) -> None:
+    service = CaseService(case_database, a_case_configuration(robots={"trusted": ["@alarms.example"]}))
+    alarm = a_mail(sender="cellar@alarms.example", robot="auto_reply")
+    later = a_mail("Re: alarm", "Seen.", reply_to=alarm)
+    service.receive(received(alarm), received(later))
+
+    service.take(topics.SLA, [an_expiry(later.communication_id)])
+    assert service.rows("select state from cases") == [("pending",)]
+    service.take(topics.SLA, [an_expiry(alarm.communication_id)])
     assert service.rows("select state from cases") == [("cancelled",)]
 
 

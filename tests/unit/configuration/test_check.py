@@ -99,6 +99,7 @@ def test_a_dependency_that_cannot_be_is_refused(link: dict[str, str], key: str, 
         ({"routing": {"rules": [{"subject": "leak", "pattern": "(?=a)b"}], "default_subject": "leak"}}, "routing.rules[0].pattern", "RE2"),
         ({"routing": {"rules": [{"subject": "leak", "pattern": "a*"}], "default_subject": "leak"}}, "routing.rules[0].pattern", "empty"),
         ({"routing": {"rules": [{"subject": "leak"}], "default_subject": "leak"}}, "routing.rules[0]", "no condition"),
+        ({"robots": {"trusted": ["alarms.example"]}}, "robots.trusted[0]", "an address, or `@`"),
         ({"routing": {"rules": [], "default_subject": "leek"}}, "routing.default_subject", "did you mean 'leak'"),
         (
             {"templates": [{"code": "new-task", "name": "n", "subject_line": "#frist_name", "text": "x"}]},

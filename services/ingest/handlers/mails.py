@@ -136,6 +136,7 @@ def _payload(mail: MailReceived, digest: str, size: int) -> CommunicationReceive
             "subject_line": mail.subject_line,
             "text": mail.text,
             "text_truncated": mail.text_truncated,
+            "own_text_length": mail.own_text_length,
             "message_id": mail.message_id,
             "in_reply_to": mail.in_reply_to,
             "references": mail.references,

@@ -240,6 +240,15 @@ def test_communications_are_listed_and_shown_with_text(api: httpx.Client, mail: 
     assert shown["candidates"][0]["name"] == "Ann Customer"
 
 
+def test_a_communication_tells_what_its_sender_quoted(api: httpx.Client, service: CaseService) -> None:
+    reply = a_mail(text="Yes.\n\n> A leak?", own_text_length=4)
+    service.receive(received(reply))
+
+    shown = api.get(f"/communications/{reply.communication_id}").json()
+
+    assert shown["body"][: shown["own_text_length"]] == "Yes."
+
+
 @pytest.mark.requirement("COM-8")
 def test_cases_too_urgent_to_expire_are_on_the_review_list(api: httpx.Client, service: CaseService) -> None:
     tweet = a_mail("Leak", "A leak!", method="social", message_id="")

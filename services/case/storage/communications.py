@@ -54,6 +54,7 @@ class Attachment(NamedTuple):
     filename: str
     content_type: str
     is_inline: bool
+    danger: str
 
 
 class CaseCommunication(NamedTuple):

@@ -144,7 +144,7 @@ def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> d
 
 def _with_attachments(tx: Transaction, communications: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = tx.dicts(
-        """select communication_id, sha256, size, filename, content_type, is_inline as inline
+        """select communication_id, sha256, size, filename, content_type, is_inline as inline, danger
            from attachments where communication_id = any(%s) order by communication_id, position""",
         ([communication["id"] for communication in communications],),
     )

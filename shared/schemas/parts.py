@@ -30,6 +30,8 @@ class FileRef(Part):
     filename: str = ""
     content_type: str = "application/octet-stream"
     inline: bool = False
+    danger: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Why it may harm whoever opens it: `executable`, `script`, `macros`, `disk-image`, `shortcut`, `web-page`, `disguised`, `archive`."""
 
 
 class ScriptAnswer(Part):

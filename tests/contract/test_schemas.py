@@ -80,6 +80,15 @@ def test_a_message_is_recorded_for_every_type() -> None:
     assert sorted(file.stem for file in RECORDED.glob("*.json")) == TYPES, "run `python tests/contract/record_payloads.py`"
 
 
+def _as_far_as(recorded: Any, said: Any) -> Any:
+    """`said` without the fields, at any depth, that came after `recorded` was."""
+    if isinstance(recorded, dict) and isinstance(said, dict):
+        return {field: _as_far_as(value, said.get(field)) for field, value in recorded.items()}
+    if isinstance(recorded, list) and isinstance(said, list) and len(recorded) == len(said):
+        return [_as_far_as(*both) for both in zip(recorded, said, strict=True)]
+    return said
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_recorded_message_still_decodes_with_all_it_said(name: str) -> None:
     key, headers, data = a_message(name)
@@ -89,8 +98,7 @@ def test_recorded_message_still_decodes_with_all_it_said(name: str) -> None:
     assert event.time == datetime.fromisoformat(headers["ce_time"].decode())
     assert (str(event.revision), str(event.config_version)) == (headers["ce_revision"].decode(), headers["ce_configversion"].decode())
     assert {header: value for header, value in event.headers() if header in headers} == headers
-    said = json.loads(event.value())
-    assert {field: said.get(field) for field in data} == data
+    assert _as_far_as(data, json.loads(event.value())) == data
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -154,7 +154,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     batch.communications.append(communication_record(data, decision, contact, batch.config_version))
     for position, file in enumerate(data.attachments):
         batch.attachments.append(
-            Attachment(data.communication_id, position, file.sha256, file.size, file.filename, file.content_type, file.inline)
+            Attachment(data.communication_id, position, file.sha256, file.size, file.filename, file.content_type, file.inline, file.danger)
         )
     batch.links += [CaseCommunication(data.communication_id, id, position) for position, id in enumerate(case_ids)]
     batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids))
@@ -187,7 +187,7 @@ def _check(data: CommunicationReceived, rules: Rules) -> None:
     unknown = [subject for subject in data.subjects if subject not in rules.subjects]
     if unknown:
         raise Refused(f"subject {', '.join(unknown)} is not in the configuration")
-    names = [part for file in data.attachments for part in (file.filename, file.content_type)]
+    names = [part for file in data.attachments for part in (file.filename, file.content_type, file.danger)]
     addresses = (data.sender.value, data.sender.name, data.channel_account, data.location, *data.recipients)
     threading = (data.message_id, data.in_reply_to, *data.references)
     answers = [text for answer in data.script_answers for text in (answer.prompt, answer.answer)]

@@ -84,6 +84,7 @@ def communication_record(data: CommunicationReceived, decision: Decision, contac
         subject_line=data.subject_line,
         body=data.text,
         body_truncated=data.text_truncated,
+        own_text_length=data.own_text_length,
         message_id=data.message_id,
         in_reply_to=data.in_reply_to,
         reference_ids=data.references,

@@ -32,6 +32,7 @@ class Communication(NamedTuple):
     subject_line: str
     body: str
     body_truncated: bool
+    own_text_length: int | None
     message_id: str
     in_reply_to: str
     reference_ids: tuple[str, ...]
@@ -55,6 +56,7 @@ class Attachment(NamedTuple):
     filename: str
     content_type: str
     is_inline: bool
+    danger: str
 
 
 class CaseCommunication(NamedTuple):

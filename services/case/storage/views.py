@@ -90,7 +90,7 @@ def show_case(tx: Transaction, case_id: UUID) -> dict[str, Any] | None:
     if not found:
         return None
     communications = tx.dicts(
-        f"""select {_COMMUNICATION}, body from communications
+        f"""select {_COMMUNICATION}, body, own_text_length from communications
             where id in (select communication_id from case_communications where case_id = %s) order by received_at, id""",
         (case_id,),
     )
@@ -129,7 +129,7 @@ def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> d
     rows.restrict_communications(conditions)
     conditions.add("id = %(id)s", id=communication_id)
     found = tx.dicts(
-        f"""select {_COMMUNICATION}, body, body_truncated, in_reply_to, reference_ids, raw_sha256, raw_size, script_answers
+        f"""select {_COMMUNICATION}, body, body_truncated, own_text_length, in_reply_to, reference_ids, raw_sha256, raw_size, script_answers
             from communications {conditions.sql()}""",
         conditions.params,
     )
@@ -145,7 +145,7 @@ def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> d
 
 def _with_attachments(tx: Transaction, communications: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = tx.dicts(
-        """select communication_id, sha256, size, filename, content_type, is_inline as inline
+        """select communication_id, sha256, size, filename, content_type, is_inline as inline, danger
            from attachments where communication_id = any(%s) order by communication_id, position""",
         ([communication["id"] for communication in communications],),
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.ingest.domain.accounts import Account
-from services.ingest.domain.mail import Attachment, Bounce, ParsedMail, Robot, content_digest
+from services.ingest.domain.mail import Attachment, Bounce, ParsedMail, Robot, content_digest, own_text_length
 from shared.ids import CommunicationId, ConversationId, communication_id, conversation_id
 
 # Together with the text these keep the largest event below Kafka's usual limit of a message, whatever a mail holds. The raw mail has it
@@ -24,13 +24,15 @@ LONGEST_TYPE = 255
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OURS = re.compile(rf"<({_UUID})\.{_UUID}@([^<>@\s]+)>", re.IGNORECASE)
+_FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv|doorst)\s?:", re.IGNORECASE)
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class MailReceived(NamedTuple):
     """What a mail says as a communication. `files` are those that the event lists; the raw mail is not among them.
 
-    `unreadable`: nothing could be read, so that the raw bytes are all there is to see.
+    `unreadable`: nothing could be read, so that the raw bytes are all there is to see. `own_text_length`: characters of `text`
+    that are not quoted history; None: all.
     """
 
     communication_id: CommunicationId
@@ -43,6 +45,7 @@ class MailReceived(NamedTuple):
     subject_line: str
     text: str
     text_truncated: bool
+    own_text_length: int | None
     message_id: str
     in_reply_to: str
     references: tuple[str, ...]
@@ -75,6 +78,8 @@ def received(mail: ParsedMail, raw: bytes, account: Account, mail_domain: str, n
         subject_line=subject_line,
         text=text,
         text_truncated=truncated,
+        # What somebody passes on is what they have to say.
+        own_text_length=None if _FORWARDED.match(subject_line) else own_text_length(text),
         message_id=message_id,
         in_reply_to=mail.in_reply_to[:LONGEST_LINE],
         references=_shortened(mail.references),

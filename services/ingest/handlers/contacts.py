@@ -10,6 +10,7 @@ from uuid import UUID
 from services.ingest import metrics
 from services.ingest.domain.communication import LONGEST_LINE, LONGEST_NAME, cut, occurred
 from services.ingest.domain.contacts import BadHandle, Upload, contact_conversation, contact_event_id, normal_handle
+from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import clean_text
 from services.ingest.handlers.events import REVISION, event_of
 from services.ingest.storage.waiting import waiting
@@ -166,7 +167,13 @@ class ContactIntake:
 
 
 def _file_ref(file: Upload, digest: str) -> FileRef:
-    return FileRef(sha256=digest, size=len(file.content), filename=file.filename, content_type=file.content_type)
+    return FileRef(
+        sha256=digest,
+        size=len(file.content),
+        filename=file.filename,
+        content_type=file.content_type,
+        danger=danger(file.filename, file.content),
+    )
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from uuid import UUID
 from services.ingest import metrics
 from services.ingest.domain.accounts import Account, Accounts
 from services.ingest.domain.communication import LONGEST_HANDLE, LONGEST_LINE, LONGEST_TYPE, MailReceived, received
+from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import Bounce, ParsedMail, parse_mail
 from services.ingest.handlers.events import event_of
 from shared.messaging import ReferenceData, VersionCache
@@ -79,7 +80,7 @@ class MailIntake:
             if mail.communication_id not in events:
                 # Mails that happen to come together have nothing else in common: a trace each.
                 traceparent = trace if trace and len(raws) == 1 else new_traceparent()
-                data = _payload(mail, digest, len(raw))
+                data = _payload(mail, digest, raw)
                 events[mail.communication_id] = event_of(data, now=now, config_version=version, traceparent=traceparent)
         self._publish(list(events.values()))
         _count(mails, raws, (read - started, stored - read, time.perf_counter() - stored))
@@ -109,8 +110,8 @@ def _read(raw: bytes, rules: MailRules, named: Account | None, now: datetime) ->
     return received(mail, raw, account, rules.mail_domain, now, BODY_LIMIT_BYTES)
 
 
-def _payload(mail: MailReceived, digest: str, size: int) -> CommunicationReceived:
-    """What the event says of `mail`. `digest`, `size`: of its raw bytes."""
+def _payload(mail: MailReceived, digest: str, raw: bytes) -> CommunicationReceived:
+    """What the event says of `mail`. `digest`: of its raw bytes."""
     files = [
         {
             "sha256": file.sha256,
@@ -118,11 +119,13 @@ def _payload(mail: MailReceived, digest: str, size: int) -> CommunicationReceive
             "filename": file.filename,
             "content_type": file.content_type[:LONGEST_TYPE],
             "inline": file.inline,
+            "danger": danger(file.filename, file.content),
         }
         for file in mail.files
     ]
     if mail.unreadable:
-        files = [{"sha256": digest, "size": size, "filename": "unreadable-message.bin"}]
+        name = "unreadable-message.bin"
+        files = [{"sha256": digest, "size": len(raw), "filename": name, "danger": danger(name, raw)}]
     # One validation of everything: a model made for each piece first would cost half as much again.
     return CommunicationReceived.model_validate(
         {
@@ -136,13 +139,14 @@ def _payload(mail: MailReceived, digest: str, size: int) -> CommunicationReceive
             "subject_line": mail.subject_line,
             "text": mail.text,
             "text_truncated": mail.text_truncated,
+            "own_text_length": mail.own_text_length,
             "message_id": mail.message_id,
             "in_reply_to": mail.in_reply_to,
             "references": mail.references,
             "occurred_at": mail.occurred_at,
             "received_at": mail.received_at,
             "attachments": files,
-            "raw": {"sha256": digest, "size": size, "filename": "message.eml", "content_type": "message/rfc822"},
+            "raw": {"sha256": digest, "size": len(raw), "filename": "message.eml", "content_type": "message/rfc822"},
             "robot": mail.robot.value,
             "bounce": _report(mail.bounce),
         }

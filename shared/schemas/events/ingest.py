@@ -61,6 +61,8 @@ class CommunicationReceived(Payload):
     subject_line: Line = ""
     text: str = ""
     text_truncated: bool = False
+    own_text_length: Annotated[int, Field(ge=0)] | None = None
+    """How many Unicode characters at the beginning of `text` are the sender's own; the rest is history they quoted. Null: all of it."""
     message_id: str = ""
     in_reply_to: str = ""
     references: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from shared.ids import case_id, derive
 from shared.messaging import EventPublisher
 from shared.schemas import topics
 from shared.schemas.events import CommunicationReceived, TaskLifeCycle
-from shared.schemas.parts import ScriptAnswer
+from shared.schemas.parts import FileRef, ScriptAnswer
 from shared.web import create_app
 from tests.service.case.conftest import CaseService
 from tests.support.case import NOW, a_mail, a_plan, a_task_change, an_expiry, received
@@ -238,6 +238,17 @@ def test_communications_are_listed_and_shown_with_text(api: httpx.Client, mail: 
     assert "body" not in listed
     assert (shown["body"], shown["effect"], len(shown["case_ids"])) == (mail.text, "opens", 2)
     assert shown["candidates"][0]["name"] == "Ann Customer"
+
+
+def test_a_communication_tells_what_its_sender_quoted_and_which_files_are_dangerous(api: httpx.Client, service: CaseService) -> None:
+    program = FileRef(sha256="a" * 64, size=1, filename="a.exe", danger="executable")
+    reply = a_mail(text="Yes.\n\n> A leak?", own_text_length=4, attachments=(program,))
+    service.receive(received(reply))
+
+    shown = api.get(f"/communications/{reply.communication_id}").json()
+
+    assert shown["body"][: shown["own_text_length"]] == "Yes."
+    assert [file["danger"] for file in shown["attachments"]] == ["executable"]
 
 
 @pytest.mark.requirement("COM-8")

@@ -288,13 +288,13 @@ def test_two_replicas_that_meet_a_new_handle_at_once_agree(service: CaseService)
 
 
 def test_attachments_and_the_whole_message_are_kept_by_reference(service: CaseService) -> None:
-    photo = FileRef(sha256="a" * 64, size=20_000, filename="leak.jpg", content_type="image/jpeg")
+    photo = FileRef(sha256="a" * 64, size=20_000, filename="leak.jpg", content_type="image/jpeg", danger="disguised")
 
     service.receive(received(a_mail("Leak", attachments=(photo, photo), raw=FileRef(sha256="b" * 64, size=30_000))))
 
-    assert service.rows("select position, sha256, size, filename, is_inline from attachments order by position") == [
-        (0, "a" * 64, 20_000, "leak.jpg", False),
-        (1, "a" * 64, 20_000, "leak.jpg", False),
+    assert service.rows("select position, sha256, size, filename, is_inline, danger from attachments order by position") == [
+        (0, "a" * 64, 20_000, "leak.jpg", False, "disguised"),
+        (1, "a" * 64, 20_000, "leak.jpg", False, "disguised"),
     ]
     assert service.rows("select raw_sha256, raw_size from communications") == [("b" * 64, 30_000)]
 

@@ -46,6 +46,7 @@ def test_a_mail_becomes_a_communication_with_its_files(ingest: Ingest) -> None:
     raw = multipart(
         "Content-Type: text/plain; charset=utf-8\n\nWater below the sink",
         b'Content-Type: image/png; name="sink.png"\r\nContent-Disposition: attachment\r\nContent-Transfer-Encoding: 8bit\r\n\r\n' + photo,
+        'Content-Type: application/octet-stream; name="invoice.pdf.exe"\nContent-Disposition: attachment\n\nMZ',
         head="From: Ann Lee <Ann@Tenant.example>\nTo: Repairs@housing.example\nSubject: Leak",
     )
     with ingest.api() as api:
@@ -58,8 +59,9 @@ def test_a_mail_becomes_a_communication_with_its_files(ingest: Ingest) -> None:
     assert (data.method, data.channel_account, data.direction) == ("email", "repairs@housing.example", "inbound")
     assert (data.sender.value, data.sender.name, data.subject_line) == ("ann@tenant.example", "Ann Lee", "Leak")
     assert data.text.strip() == "Water below the sink"
-    (attachment,) = data.attachments
+    attachment, program = data.attachments
     assert (attachment.filename, attachment.content_type, attachment.size) == ("sink.png", "image/png", len(photo))
+    assert (attachment.danger, program.danger) == ("", "disguised")
     assert ingest.objects.get(attachment.sha256) == photo
     assert data.raw is not None
     assert ingest.objects.get(data.raw.sha256) == raw

@@ -118,3 +118,16 @@ def test_a_sender_whose_clock_is_off_wrote_no_later_than_now() -> None:
     assert a_received(raw_mail(f"Date: {ahead}")).occurred_at == NOW
     assert a_received(raw_mail("Date: Thu, 01 Jan 0001 00:00:00 +0000")).occurred_at == NOW
     assert a_received(raw_mail("Date: Mon, 02 Mar 2026 09:30:00 +0100")).occurred_at == datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+
+
+def test_a_reply_tells_how_much_of_its_text_is_its_senders_own_after_it_was_cut() -> None:
+    reply = raw_mail("Subject: Re: Leak", "Tuesday suits me.\n\nOn 02/03/2026 09:30, Housing wrote:\n> When?\n" + "> long\n" * 100)
+    short = a_received(reply, longest_text=80)
+    assert (short.text[: short.own_text_length], len(short.text)) == ("Tuesday suits me.", 80)
+    assert a_received(raw_mail()).own_text_length is None
+
+
+def test_what_somebody_forwards_is_their_own_to_tell() -> None:
+    forwarded = "See below.\n\nFrom: Max\nSent: Monday\nTo: Ann\nSubject: Leak\n\nIt leaks."
+    assert a_received(raw_mail("Subject: FW: Leak", forwarded)).own_text_length is None
+    assert a_received(raw_mail("Subject: Re: Leak", forwarded)).own_text_length == len("See below.")

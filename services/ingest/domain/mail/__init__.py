@@ -10,6 +10,7 @@ from services.ingest.domain.mail.filenames import clean_filename
 from services.ingest.domain.mail.identity import content_digest
 from services.ingest.domain.mail.model import Attachment, Bounce, ParsedMail, Robot, Undelivered
 from services.ingest.domain.mail.parse import parse_mail, to_json
+from services.ingest.domain.mail.quoting import own_text_length
 
 __all__ = [
     "Attachment",
@@ -20,6 +21,7 @@ __all__ = [
     "clean_filename",
     "clean_text",
     "content_digest",
+    "own_text_length",
     "parse_mail",
     "to_json",
 ]

@@ -13,11 +13,14 @@ from services.ingest.domain.mail.addresses import (
     parse_date,
 )
 from services.ingest.domain.mail.bounces import read_bounce
+from services.ingest.domain.mail.calendar import invitation_text
 from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.fields import Fields, decode_words, first, unfold
 from services.ingest.domain.mail.filenames import clean_filename
 from services.ingest.domain.mail.model import Attachment, ParsedMail, Robot
+from services.ingest.domain.mail.pkcs7 import signed_content
 from services.ingest.domain.mail.robots import detect_robot
+from services.ingest.domain.mail.signed import SIGNED, without_armor
 from services.ingest.domain.mail.structure import Part, read_root
 from services.ingest.domain.mail.text import decode_html, decode_plain, html_to_text
 from services.ingest.domain.mail.tnef import read_tnef
@@ -25,6 +28,7 @@ from services.ingest.domain.mail.tnef import read_tnef
 MAX_TEXT = 10_000_000
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "x-delivered-to", "x-envelope-to", "envelope-to")
 _PLAIN_TYPES = {"text/plain", "text/markdown", "text/x-markdown", "text/enriched"}
+_SIGNED_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _TNEF_TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
 
@@ -42,6 +46,10 @@ class _Reading:
     charset: str = ""
     """Of the first text part that names one: what unencoded 8-bit header fields are most probably in, too."""
     files: list[Attachment] = field(default_factory=list)
+    calendar: str = ""
+    """What the first invitation among the parts says."""
+    is_signed: bool = False
+    """It is what a signature holds; another one within stays a file, so that none nests without end."""
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
@@ -53,6 +61,10 @@ def parse_mail(raw: bytes) -> ParsedMail:
     reading = _Reading(raw)
     bodies = _collect(root, reading)
     text, html, from_html = _compose(bodies)
+    if reading.calendar and not text:
+        text = reading.calendar
+    elif text.startswith(SIGNED):
+        text = without_armor(text)
     fields, charset = root.head.fields, reading.charset
     subject = _one_line(decode_words(first(fields, "subject"), charset))
     senders = _mailboxes(fields, "from", charset) or _mailboxes(fields, "sender", charset)
@@ -181,10 +193,20 @@ def _collect(part: Part, reading: _Reading) -> list[_Body]:
                 kept = _attachment(file.filename, file.content_type or "application/octet-stream", file.content)
                 reading.files.append(kept)
             return [_Body(opened.text, opened.html)]
+    signed = signed_content(data) if kind in _SIGNED_TYPES and not reading.is_signed else None
+    if kind == "text/calendar" and not reading.calendar:
+        reading.calendar = invitation_text(decode_plain(data, head.parameters.get("charset", "utf-8")))
     content_id = first(head.fields, "content-id").strip("<>")
     inline = head.disposition == "inline" or (head.disposition != "attachment" and bool(content_id))
     reading.files.append(_attachment(head.filename, kind, data, inline, clean_text(content_id)))
-    return []
+    return _collect_signed(signed, reading) if signed else []
+
+
+def _collect_signed(signed: bytes, reading: _Reading) -> list[_Body]:
+    within = _Reading(signed, reading.charset, reading.files, reading.calendar, is_signed=True)
+    bodies = _collect(read_root(signed, 0), within)
+    reading.charset, reading.calendar = within.charset, within.calendar
+    return bodies
 
 
 def _read_text(part: Part, reading: _Reading) -> _Body:

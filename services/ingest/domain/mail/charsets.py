@@ -58,6 +58,7 @@ _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij
 _BLANK = b" \t\r\n"
 _PADDED_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 _DETECTION_BYTES = 4096
+_MAX_REMAPPED = 200_000
 
 
 def clean_text(text: str) -> str:
@@ -170,6 +171,8 @@ def _is_japanese(sample: bytes, codec: str) -> bool:
 
 def _decode_windows_jis(data: bytes) -> str:
     """ISO-2022-JP as Windows writes it, with rows of NEC and IBM that Python's codec does not know: by way of Shift_JIS."""
+    if len(data) > _MAX_REMAPPED:
+        return data.decode("iso2022_jp_ext", "replace")
     shifted = bytearray()
     mode, position = b"(B", 0
     for found in _ESCAPE.finditer(data):

@@ -8,6 +8,8 @@ from services.ingest.domain.mail.charsets import decode_text, decode_uuencoded
 
 # What is between holds no small letter, so that a block begun and never ended is passed over once.
 _UUENCODED = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n[ -`\r\n]++(?<=\n)end[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+MAX_UUENCODED = 500
+"""Files taken out of one text; more are left in it."""
 _PARAMETER = re.compile(r"<param>.*?(?:</param>|\Z)", re.IGNORECASE | re.DOTALL)
 _COMMAND = re.compile(r"</?[a-zA-Z0-9-]{1,60}>")
 _LINE_ENDS = re.compile(r"\n+")
@@ -24,7 +26,7 @@ def take_out_uuencoded(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
         files.append((decode_text(block[1]).strip(), content))
         return b"\n"
 
-    return _UUENCODED.sub(take, data), files
+    return _UUENCODED.sub(take, data, count=MAX_UUENCODED), files
 
 
 def read_enriched(text: str) -> str:

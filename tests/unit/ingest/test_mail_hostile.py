@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.mail import ParsedMail, content_digest, parse_mail, to_json
 from tests.support.mails import multipart, ordinary_mails, raw_mail
+from tests.support.nasty import CASES
 
 _GOOD = [
     *ordinary_mails(2, seed=3),
@@ -19,6 +20,7 @@ _GOOD = [
         "Content-Type: message/rfc822\n\nSubject: =?utf-8?q?=C3?= =?utf-8?q?=BC?=\n\nx",
         head='To: "a" (b) <c@d>, e:f@g;\nReferences: <a@b> <c@d>\nSubject: =?utf-8?b?w7w=?=',
     ),
+    *[case.raw for case in CASES if len(case.raw) < 5_000],
 ]
 _TOKENS = st.sampled_from(
     [b"\r\n", b"\n", b"--b1", b"--b1--\r\n", b"Content-Type: ", b"multipart/mixed; boundary=b1", b"text/html", b"\x00", b"\xff",
@@ -58,6 +60,12 @@ def test_a_damaged_mail_gives_an_object(raw: bytes, damages: list[tuple[float, i
         place = int(where * len(raw))
         raw = raw[:place] + token + raw[place + dropped :]
     _check(raw)
+
+
+@given(st.lists(st.tuples(st.sampled_from(_GOOD), st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_pieces_of_several_mails_give_an_object(cuts: list[tuple[bytes, float, float]]) -> None:
+    _check(b"".join(raw[int(min(a, b) * len(raw)) : int(max(a, b) * len(raw)) + 1] for raw, a, b in cuts))
 
 
 def _nested(count: int) -> bytes:

@@ -63,7 +63,7 @@ def test_every_file_of_a_mail_is_captured() -> None:
 def test_a_nested_message_is_one_file_of_its_raw_bytes() -> None:
     inner = multipart(TEXT_PART, PDF_PART, boundary="b1x", head="Subject: inner")
     raw = multipart(TEXT_PART, b"Content-Type: message/rfc822\r\n\r\n" + inner)
-    assert _files(raw) == [("attachment.eml", "message/rfc822", inner)]
+    assert _files(raw) == [("inner.eml", "message/rfc822", inner)]
     assert parse_mail(raw).subject == "Leak"
     assert parse_mail(raw).text == "Hello"
 

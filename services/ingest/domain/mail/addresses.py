@@ -17,7 +17,16 @@ _MAX_ID = 998
 _SHORT_FIELD = 200
 
 _SIMPLE = re.compile(r'(?:"([^"\\]*+)"|([^"<>,;:()\\@]*+))\s*<([^<>()\s,;:"\\]++)>|([^<>()\s,;:"\\@]++@[^<>()\s,;:"\\@]++)')
-_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|<([^<>]*+)>?|([,;:])|(\[[^\]]*+\]|[^"<,;:(\[]++|.)', re.DOTALL)
+_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|<++([^<>]*+)>*+|([,;:])|(\[[^\]]*+\]|[^"<,;:(\[]++|.)', re.DOTALL)
+_QUOTED_LOCAL = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(@[^\s"]*)\s*', re.DOTALL)
+_DOMAIN = re.compile(r"@[^\s,;:<>()\"]+")
+_ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_BARE = re.compile(r"[^@\s]+@[^@\s]+")
+_LOOSE = re.compile(r"(?<![ \t])[ \t]*([.@])[ \t]*")
+_COMMENT = re.compile(r"\([^()]*\)")
+_DATE_COMMENT = re.compile(r"\s*\([^()]*\)")
+_SCHEME = re.compile(r"mailto:", re.IGNORECASE)
+_NUMERIC_ZONE = re.compile(r"(?:\b(?:GMT|UTC?)|(?<=[ \d]))\s*([+-]\d\d):?(\d\d)\s*\Z", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPACE = re.compile(r"[\x00-\x20\x7f]+")
 _ONLY_ID = re.compile(r"<[!-;=?-~]{1,996}>")
@@ -44,6 +53,8 @@ def _known_addresses(value: str, charset: str) -> tuple[Mailbox, ...]:
 
 
 def _addresses_in(value: str, charset: str) -> list[Mailbox]:
+    if "\x1b" in value:
+        value = plain(value, charset)  # ISO-2022-JP has brackets and quotes within its letters
     simple = _SIMPLE.fullmatch(value)
     if simple:
         if simple[4]:
@@ -62,6 +73,8 @@ def _parse_list(value: str, charset: str) -> list[Mailbox]:
     phrase: list[str] = []
     comment: list[str] = []
     angle: str | None = None
+    named = 0  # pieces of the phrase before the angle
+    has_unclosed = False
     has_at = False  # in the phrase so far; asked at every comma, so not searched for again
     position = 0
     while position < len(value) and len(found) < MAX_ADDRESSES:
@@ -75,9 +88,21 @@ def _parse_list(value: str, charset: str) -> list[Mailbox]:
             break
         position = match.end()
         if match[1] is not None:
+            if angle is None and (domain := _DOMAIN.match(value, position)):
+                angle, named, position = match[0] + domain[0], len(phrase), domain.end()
+                continue
+            if not has_unclosed and "<" in match[1] and (len(match[0]) < 2 or match[0][-1] != '"'):
+                has_unclosed, position = True, match.start() + 1  # a quote that nobody closed hides no address
+                continue
             phrase.append(_ESCAPED.sub(r"\1", match[1]) if "\\" in match[1] else match[1])
         elif match[2] is not None:
-            angle = match[2] if angle is None else angle
+            if angle is None:
+                angle, named = match[2], len(phrase)
+            elif "@" in angle and "@" in match[2]:
+                # Nothing between two mailboxes.
+                _add(found, phrase[:named], comment, angle, charset)
+                phrase, comment, angle, has_at = phrase[named:], [], match[2], False
+                named = len(phrase)
         elif match[3] is None:
             phrase.append(match[4])
             has_at = has_at or "@" in match[4]
@@ -123,7 +148,16 @@ def _add(found: list[Mailbox], phrase: list[str], comment: list[str], angle: str
             found.append(("", _address(text.split()[-1], charset)))
         return
     words = text.split()
-    at = next((word for word in words if "@" in word), None)
+    if _has_loose_sign(words):
+        joined = _LOOSE.sub(r"\1", text)
+        words = [joined] if _BARE.fullmatch(joined) else words
+    bare = [word for word in words if _BARE.fullmatch(word)]
+    if len(bare) > 1:
+        found.extend(("", _address(word, charset)) for word in bare[: MAX_ADDRESSES - len(found)])
+        return
+    if bare and not comment and len(words) > 1:
+        comment = [word for word in words if word != bare[0]]
+    at = bare[0] if bare else next((word for word in words if "@" in word), None)
     if at is None and len(words) == 1 and "=?" not in text:
         at = words[0]  # a local name: root, MAILER-DAEMON
     if at is not None:
@@ -134,6 +168,14 @@ def _add(found: list[Mailbox], phrase: list[str], comment: list[str], angle: str
 
 def _address(value: str, charset: str) -> str:
     text = decode_words(value, charset)
+    if '"' in text and (quoted := _QUOTED_LOCAL.fullmatch(text)):
+        local = clean_text(_ESCAPED.sub(r"\1", quoted[1]))
+        domain = _SPACE.sub("", quoted[2])
+        return (f"{local}{domain}" if _ATOMS.fullmatch(local) else f'"{quoted[1]}"{domain}')[:_MAX_ID]
+    if "(" in text:
+        text = _COMMENT.sub("", text)
+    if ":" in text:
+        text = _SCHEME.sub("", text, count=1)
     return _SPACE.sub("", text)[:_MAX_ID].strip("'\"") if text else ""
 
 
@@ -145,6 +187,17 @@ def _name(value: str, charset: str) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1].strip()
     return text[:_MAX_ID]
+
+
+def _has_loose_sign(words: list[str]) -> bool:
+    """Whether blanks stand round a dot or an at sign, as very old mailers wrote addresses."""
+    return any(word[0] in ".@" or word[-1] in ".@" for word in words)
+
+
+def name_alone(value: str, charset: str = "") -> str:
+    """The name in a raw, unfolded sender that has no address."""
+    name = _name(value.replace("<>", " "), charset) if len(value) <= _MAX_ID else ""
+    return "" if "@" in name else name
 
 
 def message_ids(value: str) -> list[str]:
@@ -189,12 +242,14 @@ def parse_date(value: str) -> datetime | None:
 def _odd_date(value: str) -> datetime | None:
     text = plain(value)
     try:
-        parts = parsedate_tz(text)
+        parts = parsedate_tz(_NUMERIC_ZONE.sub(r" \1\2", _DATE_COMMENT.sub("", text)))
         if parts is None:
             found = datetime.fromisoformat(text)
             return found if found.tzinfo else found.replace(tzinfo=UTC)
         seconds = parts[9] or 0
         zone = timezone(timedelta(seconds=seconds)) if seconds else UTC
-        return datetime(*parts[:5], min(parts[5], 59), tzinfo=zone)
+        # Three digits count from 1900 (RFC 5322, 4.3): counting on from 99 made 2026 the year 126.
+        year = parts[0] + 1900 if 100 <= parts[0] < 1000 else parts[0]
+        return datetime(year, *parts[1:5], min(parts[5], 59), tzinfo=zone)
     except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
         return None

@@ -19,6 +19,7 @@ MAX_PARAMETERS = 200
 END_OF_HEAD = re.compile(rb"\n\r*+\n")
 _FIELD = re.compile(r"([!-9;-~]{1,200})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)")
 _FIELDS = re.compile("^" + _FIELD.pattern, re.MULTILINE)
+_ODD_FIELD = re.compile(r"[^ \t\r\n:]{0,200}:")
 _TELLTALE = re.compile(
     r"^(?:content-[a-z-]{1,60}|subject|from|to|cc|date|message-id|received|return-path|mime-version|reply-to)[ \t]*+:",
     re.IGNORECASE | re.MULTILINE,
@@ -62,6 +63,11 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
     while position < size and count < MAX_FIELDS:
         match = _FIELD.match(text, position)
         if match is None:
+            if count and _ODD_FIELD.match(text, position):
+                # A field whose name holds what no name may.
+                line_end = text.find("\n", position)
+                position = size if line_end < 0 else line_end + 1
+                continue
             if last_telltale is None:
                 last_telltale = max((m.start() for m in _TELLTALE.finditer(text, position)), default=-1)
             if last_telltale < position and not (count and text[position] in " \t\r"):
@@ -97,9 +103,11 @@ def first(fields: Fields, name: str) -> str:
 
 def plain(value: str, charset: str = "") -> str:
     """A raw value's text: unencoded 8-bit is decoded, `charset` is what the mail's body uses."""
-    if value.isascii():
+    if value.isascii() and "\x1b" not in value:
         return value if "\x00" not in value else clean_text(value)
     data = value.encode("utf-8", "surrogateescape")
+    if data.isascii():
+        return decode_text(data)  # ISO-2022-JP, unencoded
     try:
         return clean_text(data.decode())
     except UnicodeDecodeError:
@@ -158,6 +166,9 @@ def parameters(value: str) -> tuple[str, Mapping[str, str]]:
 
 def _parameters(value: str) -> tuple[str, Mapping[str, str]]:
     main = value.partition(";")[0].split()
+    if main and "=" in value.partition(";")[0]:
+        # The first semicolon is missing, or there is nothing but parameters.
+        main, value = ([], f";{value}") if "=" in main[0] else (main[:1], f"{main[0]};{value.strip()[len(main[0]) :]}")
     simple: dict[str, str] = {}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     for count, match in enumerate(_PARAMETER.finditer(value)):

@@ -9,6 +9,7 @@ from services.ingest.domain.mail.addresses import (
     Mailbox,
     addresses_only,
     message_ids,
+    name_alone,
     parse_addresses,
     parse_date,
 )
@@ -16,7 +17,8 @@ from services.ingest.domain.mail.bounces import read_bounce
 from services.ingest.domain.mail.calendar import invitation_text
 from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.fields import Fields, decode_words, first, unfold
-from services.ingest.domain.mail.filenames import clean_filename
+from services.ingest.domain.mail.filenames import MAX_FILENAME, clean_filename
+from services.ingest.domain.mail.inline import read_enriched, take_out_uuencoded
 from services.ingest.domain.mail.model import Attachment, ParsedMail, Robot
 from services.ingest.domain.mail.pkcs7 import signed_content
 from services.ingest.domain.mail.robots import detect_robot
@@ -29,6 +31,10 @@ MAX_TEXT = 10_000_000
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "x-delivered-to", "x-envelope-to", "envelope-to")
 _PLAIN_TYPES = {"text/plain", "text/markdown", "text/x-markdown", "text/enriched"}
 _SIGNED_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
+_MESSAGE_TYPES = {"message/rfc822", "message/global"}
+_NESTED_HEAD = 16_384
+"""Of a nested message so much is read for its subject."""
+_NO_PATH = str.maketrans("/\\", "--")
 _TNEF_TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
 
@@ -50,6 +56,8 @@ class _Reading:
     """What the first invitation among the parts says."""
     is_signed: bool = False
     """It is what a signature holds; another one within stays a file, so that none nests without end."""
+    shown: list[Part] = field(default_factory=list)
+    """Text files that are to be shown with the mail."""
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
@@ -61,14 +69,16 @@ def parse_mail(raw: bytes) -> ParsedMail:
     reading = _Reading(raw)
     bodies = _collect(root, reading)
     text, html, from_html = _compose(bodies)
-    if reading.calendar and not text:
-        text = reading.calendar
-    elif text.startswith(SIGNED):
+    if text.startswith(SIGNED):
         text = without_armor(text)
+    elif reading.calendar and not text:
+        text = reading.calendar
+    elif reading.shown and not text and html is None:
+        text = _compose([_read_text(part, reading) for part in reading.shown])[0]
     fields, charset = root.head.fields, reading.charset
     subject = _one_line(decode_words(first(fields, "subject"), charset))
     senders = _mailboxes(fields, "from", charset) or _mailboxes(fields, "sender", charset)
-    name, sender = senders[0] if senders else ("", "")
+    name, sender = senders[0] if senders else (name_alone(first(fields, "from"), charset), "")
     robot = detect_robot(fields, root.content_type, root.head.parameters, sender, subject)
     replied = message_ids(first(fields, "in-reply-to")) if "in-reply-to" in fields else []
     ids = message_ids(first(fields, "message-id")) if "message-id" in fields else []
@@ -179,12 +189,17 @@ def _collect(part: Part, reading: _Reading) -> list[_Body]:
         found = [body for child in part.children for body in _collect(child, reading)]
         if part.content_type == "multipart/alternative":
             return [_alternative(found)]
+        if part.parent == "multipart/alternative" and len(found) > 1:
+            # Apple Mail: one of the alternatives is HTML, a file and more HTML; they are one.
+            return [_Body("\n\n".join(body.text for body in found if body.text), "\n".join(body.html for body in found if body.html))]
         return found
     head, kind = part.head, part.content_type
     if head.disposition != "attachment" and kind.startswith("text/"):
         unnamed = not head.filename or part.parent in ("", "multipart/alternative")
         if unnamed and (kind == "text/html" or kind in _PLAIN_TYPES):
             return [_read_text(part, reading)]
+        if kind == "text/plain":
+            reading.shown.append(part)
     data = part.content(reading.raw)
     if kind in _TNEF_TYPES or head.filename.lower() == "winmail.dat":
         opened = read_tnef(data)
@@ -198,7 +213,10 @@ def _collect(part: Part, reading: _Reading) -> list[_Body]:
         reading.calendar = invitation_text(decode_plain(data, head.parameters.get("charset", "utf-8")))
     content_id = first(head.fields, "content-id").strip("<>")
     inline = head.disposition == "inline" or (head.disposition != "attachment" and bool(content_id))
-    reading.files.append(_attachment(head.filename, kind, data, inline, clean_text(content_id)))
+    filename = head.filename
+    if not filename and kind in _MESSAGE_TYPES:
+        filename = _subject_as_name(data)
+    reading.files.append(_attachment(filename, kind, data, inline, clean_text(content_id)))
     return _collect_signed(signed, reading) if signed else []
 
 
@@ -217,8 +235,18 @@ def _read_text(part: Part, reading: _Reading) -> _Body:
     if part.content_type == "text/html":
         return _Body(html=decode_html(data, charset))
     flowed = parameters.get("format", "").lower() == "flowed"
+    if part.content_type == "text/enriched":
+        return _Body(text=read_enriched(decode_plain(data, charset)))
+    if b"begin " in data:
+        data, found = take_out_uuencoded(data)
+        reading.files.extend(_attachment(filename, "application/octet-stream", content) for filename, content in found)
     delsp = parameters.get("delsp", "").lower() == "yes"
     return _Body(text=decode_plain(data, charset, flowed=flowed, delsp=delsp))
+
+
+def _subject_as_name(message: bytes) -> str:
+    subject = _one_line(decode_words(first(read_root(message[:_NESTED_HEAD], 0).head.fields, "subject")))
+    return f"{subject.translate(_NO_PATH)[:MAX_FILENAME]}.eml" if subject.strip(". ") else ""
 
 
 def _alternative(bodies: list[_Body]) -> _Body:

@@ -20,6 +20,7 @@ _DELIMITER_TAIL = re.compile(rb"(--)?[ \t]*+(?:\r*+\n|\r|\Z)")
 _UNDECLARED_DELIMITER = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?\nContent-", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _BARE_TYPES = {"text": "text/plain", "plain": "text/plain", "html": "text/html", "multipart": "multipart/mixed"}
+_BASE64_LINE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t"
 _NO_PARAMETERS: Mapping[str, str] = {}
 
 
@@ -58,12 +59,19 @@ class Part:
         if not encoding or encoding in ("7bit", "8bit", "binary"):
             return data
         if "base64" in encoding:
-            return decode_base64(data)
+            return data if self.content_type.startswith("text/") and _is_prose(data) else decode_base64(data)
         if "quoted" in encoding:
             return decode_quoted_printable(data)
         if "uu" in encoding:
             return decode_uuencoded(data)
         return data
+
+
+def _is_prose(data: bytes) -> bool:
+    """Whether what is said to be base64 begins with a line of words: filters rewrite texts and forget the head."""
+    line = data[:300].lstrip().partition(b"\n")[0].strip()
+    blanks = line.count(b" ")
+    return blanks > 2 or (blanks > 0 and bool(line.translate(None, _BASE64_LINE)))
 
 
 _UNREAD = Head({}, 0, "application/octet-stream", _NO_PARAMETERS, "attachment", "unread-parts.bin")
@@ -87,6 +95,8 @@ def _head(raw: bytes, start: int, end: int, default_type: str, *, root: bool = F
     value = first(fields, "content-disposition")
     disposition, shown = parameters(value) if value else ("", _NO_PARAMETERS)
     filename = shown.get("filename") or given.get("name") or shown.get("name") or ""
+    if len(filename) > 2 and filename[0] == filename[-1] == "'":
+        filename = filename[1:-1]
     if "=?" in filename or not filename.isascii():
         filename = decode_words(filename)
     if not content_type:
@@ -116,17 +126,48 @@ def _read(raw: bytes, start: int, end: int, depth: int, parent: str, default_typ
         if not spans:
             # Said to have parts, has none: what is there is text at best.
             part.content_type = default_type
+            _leave_out_end(part, raw)
             return part
         nested_default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
+        adopting: Part | None = None
         for child_start, child_end in spans:
             if budget.parts > 0:
                 child = _read(raw, child_start, child_end, depth + 1, content_type, nested_default, budget)
             else:
                 child = _unread(child_start, end)
+            if adopting and _is_alternative(child, adopting):
+                adopting.children.append(child)
+                adopting.content_type = "multipart/alternative"
+                continue
+            adopting = None
+            if child.head.content_type == "multipart/alternative" and not child.children and _has_boundary_of(child, head):
+                # Outlook for Mac gave parent and child one boundary: the child's parts are its siblings.
+                adopting = child
             part.children.append(child)
             if budget.parts <= 0 and child.end == end:
                 break
     return part
+
+
+def _has_boundary_of(child: Part, head: Head) -> bool:
+    return child.head.parameters.get("boundary", "") == head.parameters.get("boundary", "") != ""
+
+
+def _is_alternative(child: Part, adopting: Part) -> bool:
+    if child.head.filename or child.head.disposition == "attachment" or child.content_type not in ("text/plain", "text/html"):
+        return False
+    return all(child.content_type != known.content_type for known in adopting.children)
+
+
+def _leave_out_end(part: Part, raw: bytes) -> None:
+    """Leave a closing delimiter out of the text of a multipart without parts."""
+    closing = b"--" + part.head.parameters.get("boundary", "").encode("utf-8", "surrogateescape") + b"--"
+    found = raw.find(closing, part.start, part.end) if len(closing) > 4 else -1
+    if found == part.start or (found > part.start and raw[found - 1] in b"\r\n"):
+        if raw[part.start : found].isspace() or found == part.start:
+            part.start = found + len(closing)
+        else:
+            part.end = found
 
 
 def _unread(start: int, end: int) -> Part:

@@ -1,0 +1,10 @@
+"""Mails as nasty as real ones: each with the values that a careful reader finds in it."""
+
+from __future__ import annotations
+
+from tests.support.nasty import addresses, bodies, headers, parts
+from tests.support.nasty.case import Case, read
+
+CASES: list[Case] = [*headers.cases(), *addresses.cases(), *bodies.cases(), *parts.cases()]
+
+__all__ = ["CASES", "Case", "read"]

@@ -1,0 +1,106 @@
+"""What a mail may cost grows no faster than its bytes: counted in calls and lines run, and in bytes held, never in seconds."""
+
+from __future__ import annotations
+
+import sys
+import tracemalloc
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from services.ingest.domain.mail import parse_mail
+from tests.support.mails import multipart, raw_mail
+
+MEGABYTE = 1_000_000
+
+
+def nested(count: int) -> bytes:
+    heads = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(count))
+    return ("From: a@b.example\n" + heads + "\ntext").encode()
+
+
+def headed(name: str, unit: str, count: int) -> bytes:
+    return raw_mail(f"{name}: {unit * count}")
+
+
+SHAPES: dict[str, tuple[Callable[[int], bytes], int]] = {
+    "fields": (lambda count: raw_mail("\n".join(f"X-{number:06}: {'y' * 90}" for number in range(count))), 9_000),
+    "nested parts": (nested, 10_000),
+    "sibling parts": (lambda count: multipart(*["\nx"] * count), 10_000),
+    "sibling messages": (lambda count: multipart(*["Content-Type: message/rfc822\n\nSubject: s\n\nx"] * count), 10_000),
+    "addresses": (lambda count: headed("To", "a@b.example, ", count), 100_000),
+    "addresses with nothing between": (lambda count: headed("To", "<a@b.example> ", count), 100_000),
+    "addresses bare": (lambda count: headed("To", "a@b.example ", count), 100_000),
+    "quoted addresses": (lambda count: headed("To", '"a b"@c.example ', count), 100_000),
+    "quotes": (lambda count: headed("To", '"\\<', count), 300_000),
+    "words begun": (lambda count: headed("Subject", "=?", count), 500_000),
+    "words begun in addresses": (lambda count: headed("To", "=?", count), 500_000),
+    "uuencoding begun": (lambda count: raw_mail(body="begin 644 x\n" * count), 80_000),
+    "uuencoding never ended": (lambda count: raw_mail(body="begin 644 x\n" + "#86)C\n" * count), 160_000),
+    "uuencoded files": (lambda count: raw_mail(body="begin 644 x\n#86)C\n`\nend\n" * count), 40_000),
+    "enriched commands": (lambda count: raw_mail("Content-Type: text/enriched", "<bold><<<param>" * count), 60_000),
+    "one boundary for all": (
+        lambda count: multipart(*['Content-Type: multipart/alternative; boundary="b1"\n\n', "Content-Type: text/plain\n\nx"] * count),
+        5_000,
+    ),
+    "ISO-2022-JP": (lambda count: raw_mail("Content-Type: text/plain; charset=iso-2022-jp", b"\x1b$B-!\x1b(B" * count), 100_000),
+    "soft breaks": (lambda count: raw_mail("Content-Transfer-Encoding: quoted-printable", "=   " * count), 250_000),
+}
+
+
+def steps(raw: bytes) -> int:
+    """How often Python enters or leaves a function, of its own or of C, while it reads."""
+    count = 0
+
+    def step(_frame: FrameType, _event: str, _argument: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(step)
+    try:
+        parse_mail(raw)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def held(raw: bytes) -> int:
+    """The most bytes that reading it held at one time, the result with it."""
+    tracemalloc.start()
+    try:
+        mail = parse_mail(raw)
+        del mail
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_work_grows_with_the_size_and_no_faster(shape: str) -> None:
+    made, count = SHAPES[shape]
+    small, large = steps(made(count // 10)), steps(made(count))
+    assert large < 11 * small + 1_000
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_memory_grows_with_the_size_and_no_faster(shape: str) -> None:
+    made, count = SHAPES[shape]
+    raw = made(count)
+    # An address, a part or a short file is an object of some hundred bytes, and of every kind only so many are read.
+    assert held(raw) < 12 * len(raw) + 3 * MEGABYTE
+
+
+def test_fifty_megabytes_are_read_with_a_few_copies() -> None:
+    line = b"A" * 76 + b"\r\n"
+    body = line * (50 * MEGABYTE // len(line))
+    raw = multipart("Content-Type: text/plain\n\nHello", b"Content-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body)
+
+    assert len(parse_mail(raw).attachments[0].content) == len(body) // 78 * 57
+    assert held(raw) < 4 * len(raw)
+
+
+def test_fifty_megabytes_of_text_are_read_with_a_few_copies() -> None:
+    raw = raw_mail(body="The tap leaks again.\n" * (50 * MEGABYTE // 22))
+
+    assert held(raw) < 5 * len(raw)

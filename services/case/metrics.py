@@ -8,7 +8,7 @@ from __future__ import annotations
 from shared.observability.metrics import counter
 
 COMMUNICATIONS = counter(
-    "casestream_case_communications", "Communications recorded, by what they did: opens, joins, recorded.", ("effect",)
+    "casestream_case_communications", "Communications recorded, by what they did: opens, joins, history, recorded.", ("effect",)
 )
 CASES_OPENED = counter("casestream_case_cases_opened", "Cases opened, by subject.", ("subject",))
 CASES_EXPIRED = counter("casestream_case_cases_expired", "Cases whose communications all expired: cancelled, or for_review.", ("outcome",))

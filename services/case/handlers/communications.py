@@ -115,6 +115,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         has_references=bool(data.in_reply_to or data.references),
         is_threaded=bool(data.message_id),
         opens_case=data.opens_case,
+        old=data.old,
     )
     openings = _openings(batch, event) if what is Effect.OPENS else ()
     contact = _contact(batch, data, conversation)
@@ -122,7 +123,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         case_ids = tuple(opening.id for opening in openings)
         of_contact = contact.id if contact else None
         batch.conversations.setdefault(data.conversation_id, []).extend((id, of_contact) for id in case_ids)
-    elif what is Effect.JOINS:
+    elif what in (Effect.JOINS, Effect.HISTORY):
         case_ids = tuple(id for id, _ in conversation)
         batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), SYSTEM, batch.now) for id in case_ids]
     else:
@@ -134,7 +135,9 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
             Attachment(data.communication_id, position, file.sha256, file.size, file.filename, file.content_type, file.inline)
         )
     batch.links += [CaseCommunication(data.communication_id, id, position) for position, id in enumerate(case_ids)]
-    batch.recorded.append(Recorded(event, _customer(data, contact), openings, case_ids))
+    # Of an old one nobody hears: to whoever listens it would be activity now, a clock that is over already, or a bounce to act upon.
+    if not data.old:
+        batch.recorded.append(Recorded(event, _customer(data, contact), openings, case_ids))
 
 
 def save(tx: Transaction, batch: CommunicationBatch) -> None:

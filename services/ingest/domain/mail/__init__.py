@@ -9,7 +9,7 @@ from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.filenames import clean_filename
 from services.ingest.domain.mail.identity import content_digest
 from services.ingest.domain.mail.model import Attachment, Bounce, ParsedMail, Robot, Undelivered
-from services.ingest.domain.mail.parse import parse_mail, to_json
+from services.ingest.domain.mail.parse import parse_mail, passed_on, to_json
 
 __all__ = [
     "Attachment",
@@ -21,5 +21,6 @@ __all__ = [
     "clean_text",
     "content_digest",
     "parse_mail",
+    "passed_on",
     "to_json",
 ]

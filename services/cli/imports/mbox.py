@@ -6,6 +6,7 @@ The standard library's `mailbox.mbox` looks the whole file through first, keeps 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,12 +50,14 @@ class Mbox:
 
     def _mails(self, file: BinaryIO) -> Iterator[Item]:
         content = bytearray()
-        size, begun, start = 0, False, file.tell()
+        size, begun = 0, False
+        start = following = file.tell()
         blank = 0  # the length of the last line, if that is an empty one
         is_after_blank = is_line_start = True
         while True:
-            at = file.tell()
+            at = following
             line = file.readline(_PIECE_BYTES)
+            following += len(line)
             if not line or (is_line_start and _is_beginning(line, file, is_after_blank)):
                 if begun:
                     # The empty line before the next mail belongs to the file, not to the mail.
@@ -110,10 +113,6 @@ def _is_beginning(line: bytes, file: BinaryIO, is_after_blank: bool) -> bool:
 
 
 def _before(file: BinaryIO, offset: int) -> str:
-    """Digest of what is before `offset`; `file` stays where it is."""
-    here = file.tell()
+    """Digest of what is before `offset`; `file` stays where it is, and keeps what it has read ahead."""
     start = max(0, offset - _BEFORE_BYTES)
-    file.seek(start)
-    found = hashlib.sha256(file.read(offset - start)).hexdigest()
-    file.seek(here)
-    return found
+    return hashlib.sha256(os.pread(file.fileno(), offset - start, start)).hexdigest()

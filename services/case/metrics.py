@@ -8,7 +8,7 @@ from __future__ import annotations
 from shared.observability.metrics import counter
 
 COMMUNICATIONS = counter(
-    "casestream_case_communications", "Communications recorded, by what they did: opens, joins, recorded.", ("effect",)
+    "casestream_case_communications", "Communications recorded, by what they did: opens, joins, history, recorded.", ("effect",)
 )
 LOOPS = counter("casestream_case_loop_mails", "Mails kept without effect because of a cap against loops: sender, case.", ("cap",))
 for _cap in ("sender", "case"):

@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from services.cli.commands import configuration, dead_letters, delegated, mail, running
+from services.cli.commands import configuration, dead_letters, delegated, importing, mail, running
 from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 running.register(app)
+importing.register(mail.app)
 app.add_typer(mail.app, name="mail")
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -14,6 +14,8 @@ class Effect(StrEnum):
     """It starts a matter: one case per subject."""
     JOINS = "joins"
     """It belongs to the cases of its conversation."""
+    HISTORY = "history"
+    """It is an old one, shown with the cases of its conversation; nothing depends on it."""
     RECORDED = "recorded"
     """It is kept, and that is all."""
 
@@ -28,16 +30,17 @@ def effect(
     opens_case: bool = True,
     is_trusted: bool = False,
     quotes_own_case: bool = False,
+    old: bool = False,
 ) -> Effect:
     """What a communication does.
 
     `has_cases`, `has_references`, `is_threaded`: as `continues` has them. `opens_case`: whether its source lets it open
     one, as it does not for a call. `is_trusted`: its sender is a robot whose mail opens cases; its bounces do not.
-    `quotes_own_case`: it quotes the number of a case that knows its sender.
+    `quotes_own_case`: it quotes the number of a case that knows its sender. `old`: whether it was imported from before our time.
     """
     if quotes_own_case or continues(has_cases=has_cases, has_references=has_references, is_threaded=is_threaded):
-        return Effect.JOINS
-    if direction == "outbound" or not opens_case or is_held(robot, is_trusted):
+        return Effect.HISTORY if old else Effect.JOINS
+    if direction == "outbound" or not opens_case or old or is_held(robot, is_trusted):
         return Effect.RECORDED
     return Effect.OPENS
 

@@ -132,6 +132,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         opens_case=data.opens_case,
         is_trusted=_is_trusted(data, batch.rules),
         quotes_own_case=bool(cases_of_it),
+        old=data.old,
     )
     openings = _openings(batch, event) if what is Effect.OPENS else ()
     contact = _contact(batch, data, cases_of_it or conversation)
@@ -141,7 +142,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         case_ids = tuple(opening.id for opening in openings)
         of_contact = contact.id if contact else None
         batch.conversations.setdefault(data.conversation_id, []).extend((id, of_contact) for id in case_ids)
-    elif decision.effect is Effect.JOINS:
+    elif decision.effect in (Effect.JOINS, Effect.HISTORY):
         case_ids = tuple(id for id, _ in cases_of_it)
         if not conversation:
             # Who answers this mail, and not one of ours, quotes no number perhaps.
@@ -157,7 +158,9 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
             Attachment(data.communication_id, position, file.sha256, file.size, file.filename, file.content_type, file.inline, file.danger)
         )
     batch.links += [CaseCommunication(data.communication_id, id, position) for position, id in enumerate(case_ids)]
-    batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids))
+    # Of an old one nobody hears: to whoever listens it would be activity now, a clock that is over already, or a bounce to act upon.
+    if not data.old:
+        batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids))
 
 
 def save(tx: Transaction, batch: CommunicationBatch) -> None:

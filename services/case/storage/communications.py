@@ -131,11 +131,14 @@ def lock_expiring(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Expiring]:
 
 
 def unexpired_by_case(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
-    """The customers' own communications (inbound; of robots only what opened them) on each of these cases that have not expired."""
+    """The customers' own communications (inbound; of robots only what opened them) on each of these cases that have not expired.
+
+    Old ones are not among them: they never expire, and would keep their cases from it.
+    """
     rows = tx.rows(
         """select l.case_id, c.id from case_communications l join communications c on c.id = l.communication_id
            where l.case_id = any(%s) and c.expired_at is null and c.direction = 'inbound'
-             and (c.robot = 'none' or c.effect = 'opens')""",
+             and (c.robot = 'none' or c.effect = 'opens') and c.effect <> 'history'""",
         (list(case_ids),),
     )
     found: dict[UUID, set[UUID]] = {}

@@ -95,13 +95,12 @@ def _sender(url: str | None, token_file: Path | None, account: str | None, patie
 
 
 def _token(file: Path) -> str:
+    from services.cli.stack.token_file import NoTokenError, read_token
+
     try:
-        token = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UndeliveredError(f"the access token cannot be read from {file}: {type(error).__name__}", os.EX_CONFIG, "4.3.5") from error
-    if not token.isascii() or not token or any(letter.isspace() for letter in token):
-        raise UndeliveredError(f"there is no access token in {file}", os.EX_CONFIG, "4.3.5")
-    return token
+        return read_token(file)
+    except NoTokenError as error:
+        raise UndeliveredError(str(error), os.EX_CONFIG, "4.3.5") from error
 
 
 @contextmanager

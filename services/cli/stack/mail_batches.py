@@ -36,15 +36,19 @@ def as_request(mails: Sequence[bytes]) -> tuple[dict[str, str], bytes]:
     return {"Content-Type": f'multipart/digest; boundary="{boundary.decode()}"'}, b"".join(pieces)
 
 
-def deliver(url: str, token: Callable[[], str], mails: Sequence[bytes], account: str | None, patience: float) -> list[dict[str, Any]]:
+def deliver(
+    url: str, token: Callable[[], str], mails: Sequence[bytes], account: str | None, patience: float, *, old: bool = False
+) -> list[dict[str, Any]]:
     """Give raw mails to the ingest at `url`; each one's communication (`id`), in order.
+
+    `old`: they are from before our time.
 
     Safe to repeat, so an ingest that is just being restarted is waited for, `patience` seconds at most. Raises `NotRunningError` and
     `RefusedError`; mails of the batches before were taken then.
     """
     from services.cli.stack import client
 
-    params = {"account": account} if account else None
+    params = ({"account": account} if account else {}) | ({"old": "true"} if old else {})
     delivered: list[dict[str, Any]] = []
     for batch in batches(mails):
         headers, content = as_request(batch)

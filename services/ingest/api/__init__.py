@@ -70,10 +70,13 @@ def intake_router(
         account: Annotated[
             str | None, Query(max_length=998, description="The nominated account that received them; without it the mails themselves tell.")
         ] = None,
+        old: Annotated[
+            bool, Query(description="They are from before our time: they become history, open no case, and nobody is told.")
+        ] = False,
     ) -> Response:
         raws = _mails_in(request.headers.get("content-type", ""), body, settings.mail_request_mails)
         with as_problems():
-            taken = mails.deliver_mails(raws, account, clock())
+            taken = mails.deliver_mails(raws, account, clock(), old=old)
         # `TakenMails` as it is: FastAPI would make and check a model for each of hundreds of ids.
         return Response(orjson.dumps({"communications": [{"id": id} for id in taken]}), 202, media_type="application/json")
 

@@ -44,6 +44,11 @@ class Accounts:
             raise UnknownAccount(address)
         return found
 
+    def is_one(self, address: str) -> bool:
+        """Whether this is the address of a nominated account, or a subaddress of one."""
+        wanted = address.strip().casefold()
+        return wanted in self._by_address or _without_detail(wanted) in self._by_address
+
     def first_named(self, addresses: Iterable[str]) -> Account:
         """Of the accounts with these addresses the one that the configuration lists first: it gets a mail that was sent to several.
 

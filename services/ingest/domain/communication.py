@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.ingest.domain.accounts import Account
-from services.ingest.domain.mail import Attachment, Bounce, ParsedMail, Robot, content_digest, own_text_length
+from services.ingest.domain.mail import Attachment, Bounce, ParsedMail, Robot, content_digest, own_text_length, passed_on
 from shared.ids import CommunicationId, ConversationId, communication_id, conversation_id
 
 # Together with the text these keep the largest event below Kafka's usual limit of a message, whatever a mail holds. The raw mail has it
@@ -51,10 +51,28 @@ class MailReceived(NamedTuple):
     references: tuple[str, ...]
     occurred_at: datetime
     received_at: datetime
+    """When we received it; of an old one, when it was sent, as nobody knows better."""
     files: tuple[Attachment, ...]
     robot: Robot
     bounce: Bounce | None
     unreadable: bool
+    old: bool = False
+    """It was imported, from before our time."""
+    is_ours: bool = False
+    """An old one that was sent from the account: such a mailbox holds both sides."""
+
+
+def as_history(mail: MailReceived, raw: bytes, is_ours: bool) -> MailReceived:
+    """`mail` as an old one: at its own time, and without the report of a bounce, which concerns nothing that is under way.
+
+    `is_ours`: whether its sender is a nominated account.
+    """
+    at = mail.occurred_at
+    if at == mail.received_at:  # its date is missing or makes no sense
+        passed = passed_on(raw)
+        at = passed if passed is not None and _EARLIEST < passed < mail.received_at else _EARLIEST
+    at = at.astimezone(UTC)
+    return mail._replace(occurred_at=at, received_at=at, bounce=None, old=True, is_ours=is_ours)
 
 
 def received(mail: ParsedMail, raw: bytes, account: Account, mail_domain: str, now: datetime, longest_text: int) -> MailReceived:

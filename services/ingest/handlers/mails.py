@@ -16,7 +16,7 @@ from uuid import UUID
 
 from services.ingest import metrics
 from services.ingest.domain.accounts import Account, Accounts
-from services.ingest.domain.communication import LONGEST_HANDLE, LONGEST_LINE, LONGEST_TYPE, MailReceived, received
+from services.ingest.domain.communication import LONGEST_HANDLE, LONGEST_LINE, LONGEST_TYPE, MailReceived, as_history, received
 from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import Bounce, ParsedMail, parse_mail
 from services.ingest.handlers.events import event_of
@@ -57,11 +57,13 @@ class MailIntake:
         # Reading is work for the processor alone: of threads that do it side by side each hinders the others.
         self._reading = threading.Lock()
 
-    def deliver_mails(self, raws: Sequence[bytes], account: str | None, now: datetime) -> list[UUID]:
+    def deliver_mails(self, raws: Sequence[bytes], account: str | None, now: datetime, *, old: bool = False) -> list[UUID]:
         """Take `raws`, whatever they hold; the id of each one's communication, in order, once Kafka has them all.
 
         `account`: the nominated address that received them; None: the mails tell. A mail of which nothing can be read becomes a
-        communication with its bytes attached. Raises `UnknownAccount` and `NoAccounts`, and, for the sender to try again,
+        communication with its bytes attached. `old`: they are from before our time, and become history that nobody is told of.
+
+        Raises `UnknownAccount` and `NoAccounts`, and, for the sender to try again,
         `StoreUnavailable` and `NotAcknowledged`. When it raises, none of `raws` counts as taken. There must be a configuration.
         """
         version = self._reference.version
@@ -70,7 +72,7 @@ class MailIntake:
         started = time.perf_counter()
         stored_raws = self._objects.put_later(raws)
         with self._reading:
-            mails = [_read(raw, rules, named, now) for raw in raws]
+            mails = [_read(raw, rules, named, now, old) for raw in raws]
         read = time.perf_counter()
         digests = self._store(stored_raws, mails)
         stored = time.perf_counter()
@@ -104,10 +106,11 @@ class MailIntake:
             raise
 
 
-def _read(raw: bytes, rules: MailRules, named: Account | None, now: datetime) -> MailReceived:
+def _read(raw: bytes, rules: MailRules, named: Account | None, now: datetime, old: bool) -> MailReceived:
     mail: ParsedMail = parse_mail(raw)
     account = named or rules.accounts.reached(mail)
-    return received(mail, raw, account, rules.mail_domain, now, BODY_LIMIT_BYTES)
+    taken = received(mail, raw, account, rules.mail_domain, now, BODY_LIMIT_BYTES)
+    return as_history(taken, raw, rules.accounts.is_one(taken.sender)) if old else taken
 
 
 def _payload(mail: MailReceived, digest: str, raw: bytes) -> CommunicationReceived:
@@ -131,7 +134,7 @@ def _payload(mail: MailReceived, digest: str, raw: bytes) -> CommunicationReceiv
         {
             "communication_id": mail.communication_id,
             "conversation_id": mail.conversation_id,
-            "direction": "inbound",
+            "direction": "outbound" if mail.is_ours else "inbound",
             "method": mail.method,
             "channel_account": mail.channel_account,
             "sender": {"kind": "email", "value": mail.sender, "name": mail.sender_name},
@@ -149,6 +152,8 @@ def _payload(mail: MailReceived, digest: str, raw: bytes) -> CommunicationReceiv
             "raw": {"sha256": digest, "size": len(raw), "filename": "message.eml", "content_type": "message/rfc822"},
             "robot": mail.robot.value,
             "bounce": _report(mail.bounce),
+            "opens_case": not mail.old,
+            "old": mail.old,
         }
     )
 

@@ -77,6 +77,8 @@ class CommunicationReceived(Payload):
     """What it reports, where `robot` is `bounce` and it tells."""
     opens_case: bool = True
     """False: it opens no case by itself, as a call, whose subject staff choose (COM-5); it joins the cases of its conversation."""
+    old: bool = False
+    """It happened before we took over, and was imported: it is kept as history, opens no case, starts no clock, and nobody is told."""
     subjects: tuple[Code, ...] = ()
     """Subjects chosen at the source; empty: routing decides."""
     script_answers: ScriptAnswers = ()

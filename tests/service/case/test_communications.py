@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from services.case.storage import views
 from shared.ids import case_id, contact_id, derive
 from shared.messaging import Refused
+from shared.schemas import topics
 from shared.schemas.events import CaseOpened, CommunicationReceived, CommunicationRecorded
-from shared.schemas.parts import FileRef, Handle
+from shared.schemas.parts import BounceReport, FileRef, Handle
 from shared.storage import Database
 from tests.service.case.conftest import CaseService
-from tests.support.case import NOW, a_case_configuration, a_mail, received
+from tests.support.case import NOW, a_case_configuration, a_mail, an_expiry, received
 
 
 def _opened(events: list[Any]) -> list[CaseOpened]:
@@ -337,3 +339,39 @@ def test_a_sender_clock_that_runs_ahead_does_not_open_a_case_in_the_future(servi
     (case,) = _opened(service.receive(received(a_mail(received_at=NOW.replace(year=2031)))))
 
     assert case.opened_at == NOW
+
+
+OLD = NOW - timedelta(days=2000)
+
+
+@pytest.mark.requirement("COM-1")
+def test_an_old_mail_is_kept_with_its_contact_and_nobody_hears_of_it(service: CaseService) -> None:
+    report = BounceReport(message_id="<x@housing.example>", recipients=())
+    old = a_mail("Leak", "A leak.", old=True, opens_case=False, occurred_at=OLD, received_at=OLD)
+    bounce = a_mail("Undelivered", "", sender="mailer-daemon@x.example", old=True, robot="bounce", bounce=report, occurred_at=OLD)
+    tweet = a_mail(method="social", message_id="", old=True, occurred_at=OLD, received_at=OLD)
+
+    assert service.receive(received(old), received(bounce), received(tweet)) == []
+    assert service.receive(received(old)) == []
+
+    assert (service.count("communications"), service.count("cases"), service.count("contacts")) == (3, 0, 1)
+    assert service.rows("select occurred_at, received_at, effect from communications where id = %s", old.communication_id) == [
+        (OLD, OLD, "recorded")
+    ]
+    (case,) = _opened(service.receive(received(a_mail("Re: Leak", "It leaks again: a leak.", reply_to=old))))
+    assert case.conversation_id == old.conversation_id
+
+
+@pytest.mark.requirement("COM-7", "COM-8")
+def test_an_old_mail_of_a_case_joins_it_as_history_and_changes_nothing(service: CaseService) -> None:
+    tweet = a_mail(method="social", message_id="")
+    service.receive(received(tweet))
+    before = service.rows("select * from cases")
+    old = a_mail(conversation_id=tweet.conversation_id, references=("<a@b.example>",), old=True, occurred_at=OLD, received_at=OLD)
+
+    assert service.receive(received(old)) == []
+
+    assert service.rows("select * from cases") == before
+    assert service.rows("select communication_id from case_communications where communication_id = %s", old.communication_id) != []
+    service.take(topics.SLA, [an_expiry(tweet.communication_id)])
+    assert service.rows("select state from cases") == [("cancelled",)]

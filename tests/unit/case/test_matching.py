@@ -161,3 +161,9 @@ def test_what_expiry_does_to_a_case() -> None:
     assert outcome_of_expiry(a_case(state=LifeCycle.RESPONDED), True, "high") is Outcome.STAYS
     assert outcome_of_expiry(a_case(urgency="high"), True, "high") is Outcome.FOR_REVIEW
     assert outcome_of_expiry(a_case(urgency="high", needs_review=True), True, "high") is Outcome.STAYS
+
+
+@pytest.mark.parametrize(("has_cases", "expected"), [(True, Effect.HISTORY), (False, Effect.RECORDED)])
+def test_an_old_mail_is_history(has_cases: bool, expected: Effect) -> None:
+    found = effect(direction="inbound", robot="none", has_cases=has_cases, has_references=True, is_threaded=True, old=True)
+    assert found is expected

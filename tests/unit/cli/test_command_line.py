@@ -27,6 +27,7 @@ def casestream(*arguments: str, home: Path, stdin: bytes = b"") -> subprocess.Co
         ["status"],
         ["mail", "parse"],
         ["mail", "deliver"],
+        ["mail", "import"],
         ["config", "check"],
         ["config", "apply"],
         ["config", "export"],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.ingest.domain.accounts import Account, Accounts, NoAccounts, UnknownAccount
-from services.ingest.domain.communication import MailReceived, cut, received
+from services.ingest.domain.communication import MailReceived, as_history, cut, received
 from services.ingest.domain.mail import parse_mail
 from services.notify.domain.recipients import message_id as our_message_id
 from services.notify.domain.recipients import thread_reference
@@ -131,3 +131,18 @@ def test_what_somebody_forwards_is_their_own_to_tell() -> None:
     forwarded = "See below.\n\nFrom: Max\nSent: Monday\nTo: Ann\nSubject: Leak\n\nIt leaks."
     assert a_received(raw_mail("Subject: FW: Leak", forwarded)).own_text_length is None
     assert a_received(raw_mail("Subject: Re: Leak", forwarded)).own_text_length == len("See below.")
+
+
+@pytest.mark.parametrize(
+    ("head", "at"),
+    [
+        ("Date: Mon, 02 Mar 2020 09:30:00 +0100", datetime(2020, 3, 2, 8, 30, tzinfo=UTC)),
+        ("Date: soon\nReceived: from a by b; Tue, 03 Mar 2020 10:00:00 +0000", datetime(2020, 3, 3, 10, 0, tzinfo=UTC)),
+        ("Date: Mon, 02 Mar 2099 09:30:00 +0100\nReceived: by b", datetime(1970, 1, 2, tzinfo=UTC)),
+    ],
+)
+def test_an_old_mail_has_its_own_time_and_never_looks_new(head: str, at: datetime) -> None:
+    raw = raw_mail(head)
+    old = as_history(a_received(raw), raw, is_ours=False)
+    assert (old.occurred_at, old.received_at, old.old) == (at, at, True)
+    assert old.communication_id == a_received(raw).communication_id

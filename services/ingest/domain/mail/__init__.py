@@ -9,7 +9,7 @@ from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.filenames import clean_filename
 from services.ingest.domain.mail.identity import content_digest
 from services.ingest.domain.mail.model import Attachment, Bounce, ParsedMail, Robot, Undelivered
-from services.ingest.domain.mail.parse import parse_mail, to_json
+from services.ingest.domain.mail.parse import parse_mail, passed_on, to_json
 from services.ingest.domain.mail.quoting import own_text_length
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "content_digest",
     "own_text_length",
     "parse_mail",
+    "passed_on",
     "to_json",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.ingest.domain.mail.addresses import (
     Mailbox,
@@ -28,6 +29,7 @@ from services.ingest.domain.mail.text import decode_html, decode_plain, html_to_
 from services.ingest.domain.mail.tnef import read_tnef
 
 MAX_TEXT = 10_000_000
+_HEAD_BYTES = 65_536
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "x-delivered-to", "x-envelope-to", "envelope-to")
 _PLAIN_TYPES = {"text/plain", "text/markdown", "text/x-markdown", "text/enriched"}
 _SIGNED_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
@@ -102,6 +104,16 @@ def parse_mail(raw: bytes) -> ParsedMail:
         bounce=read_bounce(fields, reading.files, text) if robot is Robot.BOUNCE else None,
         error=_unreadable(raw, start, fields),
     )
+
+
+def passed_on(raw: bytes) -> datetime | None:
+    """When the last mail server says that it received `raw` (RFC 5321, 4.4); None: none says so. Never raises."""
+    raw, start = _prepared(raw[:_HEAD_BYTES])
+    for value in read_root(raw, start).head.fields.get("received", ())[:10]:
+        at = parse_date(unfold(value).rpartition(";")[2].strip())
+        if at is not None:
+            return at
+    return None
 
 
 def to_json(mail: ParsedMail) -> dict[str, object]:

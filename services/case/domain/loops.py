@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +10,11 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+SELDOM = 5
+"""Whoever sent no more than that within the window is far from every cap of `SMALL_CAP` or more."""
+SMALL_CAP = 20
+MOST_SENDERS = 100_000
+"""So many are remembered; of more, those who were longest silent are forgotten."""
 ROBOTS = ""
 """In the place of a sender: all robots together."""
 
@@ -35,6 +40,27 @@ class Span(NamedTuple):
 
     since: datetime
     until: datetime
+
+
+class Frequent:
+    """Tells who writes often enough for a cap to matter, by what this process took in: only about those is the database asked.
+
+    What was taken in before it started, or by other replicas, is not counted here, so that each of them lets `SELDOM` mails more pass.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+
+    def is_frequent(self, sender: str, at: datetime, caps: Caps) -> bool:
+        """Count a mail of `sender` that was received then, and tell whether they are many."""
+        begun, count = self._seen.get(sender, (at, 0))
+        if at - begun >= caps.window:
+            begun, count = at, 0
+        self._seen[sender] = begun, count + 1
+        self._seen.move_to_end(sender)
+        if len(self._seen) > MOST_SENDERS:
+            self._seen.popitem(last=False)
+        return count >= SELDOM or caps.openings < SMALL_CAP
 
 
 Joining = tuple[UUID, str]

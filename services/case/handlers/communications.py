@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.case import metrics
 from services.case.domain.case import SYSTEM, Case, Change, HistoryEntry, entries
-from services.case.domain.loops import LoopBreaker
+from services.case.domain.loops import Frequent, LoopBreaker
 from services.case.domain.matching import Effect, continues, effect, is_among, is_held, whose
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
@@ -81,6 +81,7 @@ class OnCommunications:
         self._reference = reference
         self._rules = rules
         self._clock = clock
+        self._frequent = Frequent()
 
     def handler(self) -> Handler[CommunicationBatch]:
         """The three steps, for the consumer loop."""
@@ -111,7 +112,7 @@ class OnCommunications:
             conversations=conversations,
             contacts=known_contacts,
             quoted=quoted,
-            breaker=loops.load(tx, rules, threaded, known_contacts),
+            breaker=loops.load(tx, rules, threaded, known_contacts, self._frequent),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.case import metrics
-from services.case.domain.loops import LoopBreaker, Span
+from services.case.domain.loops import Frequent, LoopBreaker, Span
 from services.case.handlers.records import HandleKey
 from services.case.handlers.rules import Rules
 from services.case.storage import loops
@@ -31,10 +31,11 @@ def load(
     rules: Rules,
     mails: Sequence[tuple[CommunicationReceived, Sequence[UUID]]],
     contacts: Mapping[HandleKey, Sequence[Contact]],
+    frequent: Frequent,
 ) -> LoopBreaker:
     """What was counted before for these mails, each with the cases that it would join (none: it may open one).
 
-    Of a sender without a contact nothing is asked: nothing that it sent has opened a case.
+    Of a sender without a contact nothing is asked, for nothing that it sent has opened a case; of one who writes seldom neither.
     """
     breaker = LoopBreaker(rules.caps)
     senders: dict[str, Span] = {}
@@ -46,7 +47,7 @@ def load(
         for case_id in case_ids:
             joined[case_id] = _both(joined.get(case_id), span)
         sender = data.sender.value.lower()
-        if not case_ids and ("email", sender) in contacts:
+        if not case_ids and frequent.is_frequent(sender, data.received_at, rules.caps) and ("email", sender) in contacts:
             senders[sender] = _both(senders.get(sender), span)
     if senders:
         known = [(sender, [contact.id for contact in contacts["email", sender]], span) for sender, span in senders.items()]

@@ -54,6 +54,12 @@ def test_what_one_sender_opens_above_the_cap_is_recorded_and_stays_so(service: C
 
 
 @pytest.mark.requirement("EDGE-2")
+def test_a_usual_cap_holds_though_seldom_senders_are_not_counted(case_database: Database) -> None:
+    service = CaseService(case_database, a_case_configuration(robots={"caps": {"openings": 20}}))
+    assert [_opened(service, *_mails(count)) for count in (3, 12, 12)] == [3, 12, 5]
+
+
+@pytest.mark.requirement("EDGE-2")
 def test_the_operator_is_told_of_a_loop_without_addresses(service: CaseService) -> None:
     def counted() -> float:
         return REGISTRY.get_sample_value("casestream_case_loop_mails_total", {"cap": "sender"}) or 0.0

@@ -9,7 +9,7 @@ import pytest
 
 from services.case.domain.expiry import Outcome, outcome_of_expiry
 from services.case.domain.life_cycle import LifeCycle
-from services.case.domain.loops import Cap, Caps, LoopBreaker
+from services.case.domain.loops import Cap, Caps, Frequent, LoopBreaker
 from services.case.domain.matching import Effect, effect, is_among, whose
 from services.case.domain.quoting import case_number, quoted_numbers
 from shared.ids import derive
@@ -126,6 +126,17 @@ def test_a_sender_opens_no_more_cases_in_a_window_than_its_cap() -> None:
     assert all(opens("", 0) for _ in range(4)), "what names no sender gets no answer, so it is no loop"
     assert opens("ann", -60), "a mail that was long under way is counted with those of its time"
     assert breaker.broken == {(Cap.SENDER, "ann"): 3, (Cap.SENDER, "alarm"): 1}
+
+
+@pytest.mark.requirement("EDGE-2")
+def test_only_of_those_who_write_often_the_database_is_asked() -> None:
+    usual, tight = a_breaker().caps._replace(openings=100), a_breaker().caps
+    seen = Frequent()
+
+    assert [seen.is_frequent("ann", NOW, usual) for _ in range(7)] == [False] * 5 + [True] * 2
+    assert not seen.is_frequent("bob", NOW, usual)
+    assert seen.is_frequent("bob", NOW, tight), "a small cap is met by few"
+    assert not seen.is_frequent("ann", NOW + usual.window, usual), "a window later the count begins anew"
 
 
 @pytest.mark.requirement("EDGE-2")

@@ -65,6 +65,14 @@ class Accounts:
             raise UnknownAccount(unknown)
         return min(found, key=lambda account: self._place[account.address])
 
+    def first_reached(self, named: Account, mail: ParsedMail) -> Account:
+        """Of `named`, which received `mail`, and the accounts that `mail` itself names, the one that the configuration lists first.
+
+        A mail to several accounts lies in the mailbox of each; so it is the same account's, whichever of them is read first.
+        """
+        found = [self._by_address.get(address.casefold()) for address in _addresses(mail)] if len(self._place) > 1 else []
+        return min([named, *(account for account in found if account is not None)], key=lambda account: self._place[account.address])
+
     def reached(self, mail: ParsedMail) -> Account:
         """The account that `mail` reached, when whoever delivers it does not say. Raises `NoAccounts`.
 

@@ -108,7 +108,7 @@ class MailIntake:
 
 def _read(raw: bytes, rules: MailRules, named: Account | None, now: datetime, old: bool) -> MailReceived:
     mail: ParsedMail = parse_mail(raw)
-    account = named or rules.accounts.reached(mail)
+    account = rules.accounts.first_reached(named, mail) if named is not None else rules.accounts.reached(mail)
     taken = received(mail, raw, account, rules.mail_domain, now, BODY_LIMIT_BYTES)
     return as_history(taken, raw, rules.accounts.is_one(taken.sender)) if old else taken
 

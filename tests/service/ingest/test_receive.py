@@ -78,7 +78,7 @@ def communications(ingest: Ingest) -> dict[UUID, Event]:
 
 @pytest.mark.requirement("COM-1", "COM-3")
 def test_a_mail_handed_in_is_a_communication_of_its_account(ingest: Ingest) -> None:
-    raw = raw_mail(body="Water below the sink\r\n")
+    raw = raw_mail("To: repairs+flat12@housing.example", body="Water below the sink\r\n")
     with receiving_into(ingest) as running:
         send(running, raw, to=["Repairs+Flat12@Housing.example"])
         (event,) = ingest.published()

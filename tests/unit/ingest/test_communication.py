@@ -81,6 +81,17 @@ def test_the_account_is_found_in_envelope_then_to_then_cc_whatever_its_case() ->
     assert accounts.named(" contact@HOUSING.example ") is CONTACT
 
 
+@pytest.mark.requirement("COM-7")
+def test_a_mail_to_several_accounts_is_the_first_ones_whichever_mailbox_is_read_first() -> None:
+    accounts = Accounts([CONTACT, REPAIRS])
+    both = parse_mail(raw_mail("To: repairs@housing.example\nCc: Contact@housing.example"))
+    assert [accounts.first_reached(account, both) for account in (REPAIRS, CONTACT)] == [CONTACT, CONTACT]
+    only = parse_mail(raw_mail("To: repairs@housing.example"))
+    assert accounts.first_reached(REPAIRS, only) is REPAIRS
+    assert accounts.first_reached(REPAIRS, parse_mail(raw_mail("To: list@else.example"))) is REPAIRS
+    assert Accounts([REPAIRS]).first_reached(REPAIRS, both) is REPAIRS
+
+
 def test_a_mail_that_names_no_account_reached_the_only_one_or_one_that_is_not_known() -> None:
     stray = parse_mail(raw_mail("To: somebody@elsewhere.example"))
     assert Accounts([REPAIRS]).reached(stray) is REPAIRS

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 CHECKED := $(wildcard services shared tests bench tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak clean
+.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak fuzz clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ status: $(VENV)/.installed ## Show what runs, where, and what has been recorded.
 
 test: $(VENV)/.installed-dev check ## All that CI runs: the checks, then every tier of tests against its time budget.
 	@$(BIN)/python tools/prepare_tests.py
-	@$(BIN)/python tools/run_tests.py
+	@$(BIN)/python -m tools.run_tests
 
 check: $(VENV)/.installed-dev ## Format, lint, types and walls between the parts, side by side.
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target check-format check-lint check-types check-walls
@@ -48,6 +48,9 @@ requirements: $(VENV)/.installed-dev ## List each requirement with the tests tha
 
 soak: $(VENV)/.installed-dev ## The chaos tests as a long campaign (ROUNDS=20).
 	@CASESTREAM_SOAK_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest tests/chaos -q
+
+fuzz: $(VENV)/.installed-dev ## The APIs under requests made from their own documents, as a long campaign (EXAMPLES=50).
+	@CASESTREAM_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/service -q -k test_api_fuzz
 
 clean: ## Stop everything and delete the state folder with all data.
 	@[ ! -x $(BIN)/casestream ] || $(BIN)/casestream down

@@ -50,7 +50,8 @@ from shared.schemas import topics
 from shared.schemas.configuration.check import check_configuration
 from shared.schemas.events import TaskAssigned, TaskDueChanged, TaskLifeCycle, TaskState, TaskStatusChanged, TaskTriggered
 from shared.schemas.parts import CustomerRef, OwnerRef
-from shared.storage import Database, migrate
+from shared.storage import Database
+from shared.storage.migration import migrate
 
 CLONE = Path(__file__).resolve().parents[1]
 FOLDER = CLONE / ".casestream" / "bench"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 COLLECT_AFTER = (100_000, 20, 20)
 """Net new objects, then young and middle collections, before Python looks for cycles. A batch makes some ten thousand objects, which all
 go when it is done and make no cycles: at Python's own 700 the looking took a seventh of a consumer's time."""
 
 
-def run_role(service: str, roles: Mapping[str, Callable[[], None]]) -> None:
-    """Run the role that the first argument names; anything else says which there are and exits with code 2."""
-    name = sys.argv[1] if len(sys.argv) == 2 else ""
+def run_role(service: str, roles: Mapping[str, Callable[[], None]], with_arguments: Collection[str] = ()) -> None:
+    """Run the role that the first argument names; anything else says which there are and exits with code 2.
+
+    Only roles `with_arguments` may be given more, which they read themselves.
+    """
+    name = sys.argv[1] if len(sys.argv) == 2 or (sys.argv[1:2] and sys.argv[1] in with_arguments) else ""
     role = roles.get(name)
     if role is None:
         sys.stderr.write(f"usage: python -m services.{service} {'|'.join(roles)}\n")

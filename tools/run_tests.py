@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.platform import kept_up
+
 CLONE = Path(__file__).resolve().parents[1]
 BUDGET = CLONE / "tests" / "BUDGET.md"
 ROW = re.compile(r"^\| (\w+) \| (\d+) \| (\d+) \|", re.MULTILINE)
@@ -32,7 +34,7 @@ class Outcome:
 
 def run_tier(tier: str, budget: int, workers: int) -> Outcome:
     """Run one tier, its output as it comes."""
-    command = [sys.executable, "-m", "pytest", f"tests/{tier}", "-q", "--durations=3"]
+    command = [sys.executable, "-m", "pytest", f"tests/{tier}", "-q", "--durations=12"]
     if workers > 1:
         command += ["-n", str(workers), "--dist", "loadfile"]
     began = time.monotonic()
@@ -52,11 +54,12 @@ def main() -> int:
     """Run all tiers that have tests, even after a failure; the exit code says whether all passed."""
     (CLONE / ".casestream" / "requirements.json").unlink(missing_ok=True)
     wanted = set(sys.argv[1:])
-    outcomes = [
-        run_tier(tier, int(seconds), int(workers))
-        for tier, seconds, workers in ROW.findall(BUDGET.read_text())
-        if any((CLONE / "tests" / tier).rglob("test_*.py")) and (not wanted or tier in wanted)
-    ]
+    with kept_up():
+        outcomes = [
+            run_tier(tier, int(seconds), int(workers))
+            for tier, seconds, workers in ROW.findall(BUDGET.read_text())
+            if any((CLONE / "tests" / tier).rglob("test_*.py")) and (not wanted or tier in wanted)
+        ]
     sys.stdout.write("\n")
     for outcome in outcomes:
         verdict = "passed" if outcome.exit_code == 0 else "FAILED"

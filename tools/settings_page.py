@@ -8,21 +8,28 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pydantic_core import PydanticUndefined
 
+from services.case.settings import ApiSettings as CaseApiSettings
 from services.case.settings import Settings as CaseSettings
+from services.case.settings import SweepSettings
 from services.desk.settings import DeskSettings
 from services.ingest.settings import ApiSettings, PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.sla.settings import Settings as SlaSettings
 from services.task.settings import TaskSettings
-from shared.settings import ProcessSettings
+from shared.settings import LinkPageSettings, LinkSettings, ObjectSettings, ProcessSettings
 
 SERVICES: dict[str, type[ProcessSettings]] = {
+    "Every process that keeps or reads files": ObjectSettings,
+    "Every process that makes or reads links to answer by": LinkSettings,
+    "Every process with pages behind such links": LinkPageSettings,
     "ingest": IngestSettings,
     "ingest (role api)": ApiSettings,
     "ingest (role poll)": PollSettings,
     "ingest (role receive)": ReceiveSettings,
     "case": CaseSettings,
+    "case (role api)": CaseApiSettings,
+    "case (role sweep)": SweepSettings,
     "task": TaskSettings,
     "sla": SlaSettings,
     "notify (role send)": SendSettings,

@@ -1,4 +1,4 @@
-"""`python -m services.case consume|api|migrate`: wiring only."""
+"""`python -m services.case consume|api|sweep|sweep-dry-run|audit-verify|migrate`: wiring only."""
 
 from __future__ import annotations
 
@@ -19,17 +19,62 @@ def consume() -> None:
 def api() -> None:
     """Serve the HTTP API."""
     from services.case.api import run
-    from services.case.settings import Settings
+    from services.case.settings import ApiSettings
 
-    run(Settings.load())
+    run(ApiSettings.load())
+
+
+def sweep() -> None:
+    """Let go what is no longer kept, and clear the object store."""
+    from services.case.settings import SweepSettings
+    from services.case.worker import run
+
+    run(SweepSettings.load())
+
+
+def sweep_dry_run() -> None:
+    """Print what a round of sweeping would do now, as JSON."""
+    import dataclasses
+    import json
+    import sys
+
+    from services.case.settings import SweepSettings
+    from services.case.worker import dry_run
+
+    sys.stdout.write(json.dumps(dataclasses.asdict(dry_run(SweepSettings.load()))) + "\n")
+
+
+def audit_verify() -> None:
+    """Verify the audit log and print what was found, as JSON. Arguments: seals that were kept elsewhere, as `number:hex`."""
+    import dataclasses
+    import json
+    import sys
+
+    from services.case.handlers.sealing import verify
+    from services.case.settings import SweepSettings
+    from shared.storage import Database
+
+    database = Database(SweepSettings.load().database, pool_size=1, service="case")
+    try:
+        sys.stdout.write(json.dumps(dataclasses.asdict(verify(database, sys.argv[2:]))) + "\n")
+    finally:
+        database.close()
 
 
 def migrate() -> None:
     """Bring the schema up to date."""
-    from shared.storage import migrate as bring_up_to_date
+    from shared.storage.migration import migrate as bring_up_to_date
 
     bring_up_to_date("case_service", Path(__file__).parent / "storage" / "migrations", database_url())
 
 
 if __name__ == "__main__":
-    run_role("case", {"consume": consume, "api": api, "migrate": migrate})
+    roles = {
+        "consume": consume,
+        "api": api,
+        "sweep": sweep,
+        "sweep-dry-run": sweep_dry_run,
+        "audit-verify": audit_verify,
+        "migrate": migrate,
+    }
+    run_role("case", roles, with_arguments=("audit-verify",))

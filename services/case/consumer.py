@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.case.handlers import tasks
+from services.case.handlers.automation import OnFirings
 from services.case.handlers.clocks import OnClocks
 from services.case.handlers.communications import OnCommunications
 from services.case.handlers.rules import rules_of
@@ -18,5 +19,5 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> Handlers:
     return {
         topics.COMMUNICATIONS: OnCommunications(reference, rules, clock).handler(),
         topics.SLA: OnClocks(rules, clock).handler(),
-        topics.TASKS: tasks.handler(),
+        topics.TASKS: tasks.handler(OnFirings(reference, rules, clock)),
     }

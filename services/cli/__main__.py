@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from services.cli.commands import configuration, dead_letters, delegated, importing, mail, running
+from services.cli.commands import addresses, audit, configuration, dead_letters, delegated, importing, leads, mail, running
 from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
 
@@ -19,9 +19,12 @@ app = typer.Typer(
 )
 running.register(app)
 importing.register(mail.app)
+addresses.register(mail.app)
 app.add_typer(mail.app, name="mail")
+app.add_typer(leads.app, name="leads")
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(audit.app, name="audit")
 delegated.register(app)
 
 UNEXPECTED = 70

@@ -5,3 +5,13 @@ from shared.observability import metrics
 SIGN_INS = metrics.counter("casestream_desk_sign_ins", "Attempts to sign in, by how they ended.", ("outcome",))
 CONFIGURATIONS = metrics.counter("casestream_desk_configurations", "Configurations handed in, by how it ended.", ("outcome",))
 TASK_API_SECONDS = metrics.histogram("casestream_desk_task_api_seconds", "How long the task service took for a page.")
+CASE_API_SECONDS = metrics.histogram("casestream_desk_case_api_seconds", "How long the case service took for an answer.")
+INGEST_API_SECONDS = metrics.histogram("casestream_desk_ingest_api_seconds", "How long ingest took for an answer.")
+CALLS = metrics.counter("casestream_desk_calls", "Changes of telephone calls that were taken from Kafka, by the stage reached.", ("stage",))
+CALL_SECONDS = metrics.histogram("casestream_desk_call_seconds", "How long a change of a call was under way from case to here.")
+CALL_LISTENERS = metrics.gauge("casestream_desk_call_listeners", "Open pages that follow the calls.")
+CALL_LISTENERS_REFUSED = metrics.counter("casestream_desk_call_listeners_refused", "Pages that may not follow the calls: too many do.")
+TASK_LISTENERS = metrics.gauge("casestream_desk_task_listeners", "Open pages that follow the changes of tasks.")
+TASK_LISTENERS_REFUSED = metrics.counter(
+    "casestream_desk_task_listeners_refused", "Pages that may not follow the changes of tasks: too many do."
+)

@@ -41,7 +41,7 @@ def api() -> None:
 
 def migrate() -> None:
     """Bring the schema up to date."""
-    from shared.storage import migrate as bring_up_to_date
+    from shared.storage.migration import migrate as bring_up_to_date
 
     bring_up_to_date("ingest_service", Path(__file__).parent / "storage" / "migrations", database_url())
 

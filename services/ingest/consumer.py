@@ -14,7 +14,7 @@ from shared.messaging import ReferenceData
 from shared.messaging.handler import Handlers
 from shared.messaging.process import run_consumer
 from shared.schemas import topics
-from shared.storage.objects import ObjectStore
+from shared.storage.objects import ObjectStore, open_store
 
 
 def handlers(reference: ReferenceData, objects: ObjectStore, region: str, clock: Clock = utc_now) -> Handlers:
@@ -24,5 +24,5 @@ def handlers(reference: ReferenceData, objects: ObjectStore, region: str, clock:
 
 def run(settings: Settings) -> None:
     """Consume until told to stop."""
-    objects = ObjectStore(settings.objects)
-    run_consumer("ingest", settings, lambda reference: handlers(reference, objects, settings.phone_region))
+    objects = open_store(settings)
+    run_consumer("ingest", settings, lambda reference: handlers(reference, objects, settings.phone_region), objects.problems)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shared.settings import ProcessSettings
+from shared.settings import ObjectSettings
 
 CONTACT_JSON_BYTES = 8 * 1024 * 1024
 """Longest JSON of a contact: its text may have a million characters, each of up to six bytes in JSON."""
@@ -16,12 +16,9 @@ _FORM_BYTES = 1024 * 1024
 """What a form adds to its contents: boundaries, and the header fields of its parts."""
 
 
-class Settings(ProcessSettings):
+class Settings(ObjectSettings):
     """Settings of every role."""
 
-    objects: str = Field(
-        description="Object store for raw mails and files: `file:///folder`, `s3://bucket/prefix`, `az://...`, `gs://...`."
-    )
     phone_region: str = Field(
         default="GB", pattern="^[A-Z]{2}$", description="Country (ISO 3166) of phone numbers that come without an international prefix."
     )

@@ -1,4 +1,4 @@
-"""notify's HTTP API: what became of messages, counts, dead letters (role `api`)."""
+"""notify's HTTP API: what became of messages, counts, dead addresses, dead letters (role `api`)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.notify.settings import Settings
-from services.notify.storage import deliveries
-from shared.observability import configure_logging
+from services.notify.storage import bounces, deliveries
+from shared.observability import configure_logging, get_logger
 from shared.storage import Database, dead_letters
 from shared.web import (
     NotFound,
@@ -27,7 +27,10 @@ from shared.web import (
     serve,
 )
 
+log = get_logger(__name__)
 READER = Annotated[Principal, Depends(requires("delivery:read"))]
+REVIVER = Annotated[Principal, Depends(requires("delivery:revive"))]
+Paging = Annotated[PageRequest, Depends(page_request)]
 
 
 class DeliveryView(BaseModel):
@@ -107,9 +110,51 @@ def deliveries_router(database: Database) -> APIRouter:
     return router
 
 
+class DeadAddress(BaseModel):
+    """An address that refused a message for good: nothing is sent there. `status`: as RFC 3463 has it; `delivery_id`: what came back."""
+
+    address: str
+    status: str
+    delivery_id: UUID
+    since: datetime
+
+
+class ReviveBody(BaseModel):
+    """In the body and not in the path, which is logged."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=3, max_length=320, pattern=r"^[^\x00\s]+$")]
+
+
+def addresses_router(database: Database) -> APIRouter:
+    """`GET /dead-addresses` and `POST /dead-addresses/revive`."""
+    router = APIRouter(tags=["addresses"])
+
+    @router.get("/dead-addresses", summary="Addresses that mail came back from for good, by name.")
+    def listed(_principal: REVIVER, page: Paging) -> Page[DeadAddress]:
+        after = page.keys(1)
+        if after and not isinstance(after[0], str):
+            raise Problem(400, "The cursor is not one that this list gave; start without it.")
+        with database.read() as tx:
+            rows = bounces.listed_dead(tx, after[0] if after else "", page.limit + 1)
+        shown = rows[: page.limit]
+        following = page.following(len(rows), shown, lambda row: (row["address"],))
+        return Page(items=[DeadAddress(**row) for row in shown], next=following)
+
+    @router.post("/dead-addresses/revive", status_code=204, summary="Write to an address again.")
+    def revive(body: ReviveBody, principal: REVIVER) -> None:
+        with database.transaction() as tx:
+            delivery = bounces.revive_one(tx, body.address)
+        if delivery is None:
+            raise NotFound
+        log.info("dead address revived", delivery=str(delivery), by=principal.user)
+
+    return router
+
+
 def build(settings: Settings, database: Database, verifier: TokenVerifier | None = None) -> FastAPI:
     """The whole API."""
-    routers = [deliveries_router(database), dead_letters_router("notify", database)]
+    routers = [deliveries_router(database), addresses_router(database), dead_letters_router("notify", database)]
     return create_app("notify", settings, routers, verifier=verifier)
 
 

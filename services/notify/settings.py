@@ -8,15 +8,28 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shared.settings import ProcessSettings
+from shared.settings import LinkSettings, ProcessSettings
 
 
 class Settings(ProcessSettings):
     """Settings of the roles `consume` and `api`."""
 
 
-class SendSettings(ProcessSettings):
+class SendSettings(LinkSettings):
     """Settings of the role `send`."""
+
+    answer_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where customers reach the pages behind their links, case's `/answer`, as in `https://answer.housing.example/answer`. "
+        "Needed where a template has such a link.",
+    )
+    decide_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where approvers reach the pages behind their links, task's `/decide`, as in "
+        "`https://answer.housing.example/decide`. Needed where a template has such a link.",
+    )
 
     mail_by: Literal["smtp", "graph"] = Field(
         default="smtp", description="How mail is sent: to a relay by SMTP, or by Microsoft Graph from a mailbox of Microsoft 365."

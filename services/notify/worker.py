@@ -25,12 +25,13 @@ from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
-from services.notify.handlers.composing import Composer, NotComposable
+from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SendSettings
 from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.wakeup import Wakeup
+from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, Reference
 from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
@@ -319,7 +320,7 @@ def run(settings: SendSettings) -> None:
     reference = Reference(settings.kafka, settings.topic_prefix)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from),
+        Composer(reference, settings.mail_from, link_maker(settings)),
         connector(settings),
         Wakeup(settings.database),
         settings,
@@ -343,3 +344,12 @@ def run(settings: SendSettings) -> None:
             publisher.close()
             reference.close()
             database.close()
+
+
+def link_maker(settings: SendSettings) -> LinkMaker | None:
+    """What makes links to answer by; None: the settings do not say how. Raises `BadKeys`: without them every such message would fail."""
+    if settings.link_keys is None or not (settings.answer_url or settings.decide_url):
+        return None
+    keys = LinkKeyFile(settings.link_keys)
+    keys.keys()
+    return LinkMaker(settings.answer_url, settings.decide_url, keys)

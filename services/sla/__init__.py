@@ -1,7 +1,8 @@
 """sla: every clock of the organisation, and the alerts that fire when their time comes.
 
 Owns the timers (the stream's state, kept in the compacted topic `casestream.sla.timers`) and a read model of clocks for its API.
-Consumes `casestream.cases` and `casestream.tasks`; emits `casestream.sla`: due soon, overdue, expired, lag over, withdrawn, closed.
+Consumes `casestream.cases` and `casestream.tasks`; emits `casestream.sla`: due soon, overdue, expired, lag over, start late, withdrawn,
+closed.
 
 Owns neither the due time of a task (task decides it) nor what an alert leads to (case, task and notify do).
 """

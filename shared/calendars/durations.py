@@ -26,6 +26,7 @@ COURSES: Final = 200
 class Unit(StrEnum):
     """What a duration is counted in."""
 
+    SECOND = "second"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
@@ -34,11 +35,11 @@ class Unit(StrEnum):
     YEAR = "year"
 
 
-_TEXT: Final = re.compile(r"\s*([0-9]+)\s+(working\s+)?(minute|hour|day|week|month|year)s?\s*", re.ASCII | re.IGNORECASE)
-_FIXED: Final = {Unit.MINUTE: timedelta(minutes=1), Unit.HOUR: timedelta(hours=1)}
+_TEXT: Final = re.compile(r"\s*([0-9]+)\s+(working\s+)?(second|minute|hour|day|week|month|year)s?\s*", re.ASCII | re.IGNORECASE)
+_FIXED: Final = {Unit.SECOND: timedelta(seconds=1), Unit.MINUTE: timedelta(minutes=1), Unit.HOUR: timedelta(hours=1)}
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ONE_DAY: Final = timedelta(days=1)
-_WORKING: Final = frozenset({Unit.MINUTE, Unit.HOUR, Unit.DAY})
+_WORKING: Final = frozenset({Unit.SECOND, Unit.MINUTE, Unit.HOUR, Unit.DAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Duration:
             raise DurationError(f"duration of {self.amount} {self.unit}s: the amount must be from 0 to {MOST}")
         if self.business and self.unit not in _WORKING:
             raise DurationError(
-                f"duration {self}: working time is given in minutes, hours or days; "
+                f"duration {self}: working time is given in seconds, minutes, hours or days; "
                 f"how much work a {self.unit} holds differs from one to the next"
             )
 
@@ -72,14 +73,14 @@ class Duration:
             return False
         if self.unit == other.unit:
             return self.amount > other.amount
-        mine, theirs = _minutes(self), _minutes(other)
+        mine, theirs = _seconds(self), _seconds(other)
         return mine is not None and theirs is not None and mine > theirs
 
 
-def _minutes(duration: Duration) -> int | None:
-    each = {Unit.MINUTE: 1, Unit.HOUR: 60}
+def _seconds(duration: Duration) -> int | None:
+    each = {Unit.SECOND: 1, Unit.MINUTE: 60, Unit.HOUR: 3600}
     if not duration.business:  # a working day has no fixed length; a day is its usual one
-        each |= {Unit.DAY: 24 * 60, Unit.WEEK: 7 * 24 * 60}
+        each |= {Unit.DAY: 24 * 3600, Unit.WEEK: 7 * 24 * 3600}
     return duration.amount * each[duration.unit] if duration.unit in each else None
 
 
@@ -92,7 +93,7 @@ def parse_duration(text: str) -> Duration:
     found = _TEXT.fullmatch(text)
     if not found or len(found[1]) > 9:
         raise DurationError(
-            f"duration {text!r}: expected a whole number and a unit (minutes, hours, days, weeks, months, years), "
+            f"duration {text!r}: expected a whole number and a unit (seconds, minutes, hours, days, weeks, months, years), "
             "with `working` between them for working time, such as `30 minutes`, `4 working hours`, `2 working days`"
         )
     return Duration(int(found[1]), Unit(found[3].lower()), bool(found[2]))
@@ -101,11 +102,11 @@ def parse_duration(text: str) -> Duration:
 def due(duration: Duration, start: datetime, calendar: Calendar) -> datetime:
     """The moment that is `duration` after `start`, aware and in UTC; a zero duration is `start` itself.
 
-    - Minutes and hours pass as they do, day and night.
+    - Seconds, minutes and hours pass as they do, day and night.
     - Days and weeks lead to the same wall time in the calendar's zone. Months and years too, on the same day of the
       month or, where the month is shorter, its last. Where clocks skip that time it is as much later; where they show
       it twice it is the first.
-    - Working minutes and hours pass while the calendar is open (`add`).
+    - Working seconds, minutes and hours pass while the calendar is open (`add`).
     - Working days: the N-th open date after the date of `start`, at the same wall time. Outside that date's windows it
       is the next opening on that date, or after its last closing that closing. A start on a closed date counts as the
       end of the open date before it, so that what arrives on a Sunday is not due before what arrived on the Friday.

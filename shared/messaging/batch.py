@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import orjson
 
+from shared.messaging.failing import BAD_SHARE, BAD_WINDOW, RecentFailures
 from shared.messaging.handler import Handlers, NotYet, Refused
 from shared.messaging.metrics import ConsumerMetrics
 from shared.messaging.publisher import EventPublisher
@@ -24,10 +24,6 @@ from shared.storage.offsets import TopicPartition
 log = get_logger(__name__)
 
 _PAYLOADS: dict[bytes, type[Payload]] = {name.encode(): payload for name, payload in PAYLOADS.items()}
-
-BAD_WINDOW = 1000
-BAD_SHARE = 0.5
-"""This share of the last `BAD_WINDOW` messages failing stops the process, as a number in a row does (the setting `bad_in_a_row`)."""
 
 
 class BadRelease(Exception):
@@ -115,7 +111,7 @@ class BatchProcessor:
         self._reference = reference
         self._metrics = ConsumerMetrics.of(service)
         self._bad_in_a_row = bad_in_a_row
-        self._recent: deque[bool] = deque(maxlen=BAD_WINDOW)
+        self._recent = RecentFailures()
 
     def take(self, batch: Sequence[Incoming], positions: dict[TopicPartition, int]) -> Taken:
         """Take `batch` in; `positions` are the next offsets as this process knows them, and are moved on success.
@@ -126,7 +122,7 @@ class BatchProcessor:
         pairs = self._decode(batch, taken)
         with self._publisher.transaction() as tx:
             done = self._decide(tx, self._without_repeats(tx, pairs), taken)
-            self._check_letters(tx, taken.letters)
+            self._check_letters(tx, taken.letters, len(batch))
             dead_letters.store(tx, taken.letters)
             for where, after in {message.where: message.offset + 1 for message in batch}.items():
                 before, after = positions[where], taken.waiting.get(where, after)
@@ -147,7 +143,7 @@ class BatchProcessor:
         """Make one message a dead letter without asking any handler."""
         taken = Taken(letters=[letter], moves={message.where: (positions[message.where], message.offset + 1)})
         with self._publisher.transaction() as tx:
-            self._check_letters(tx, taken.letters)
+            self._check_letters(tx, taken.letters, 1)
             dead_letters.store(tx, taken.letters)
             offsets.advance(tx, taken.moves)
         positions[message.where] = message.offset + 1
@@ -233,7 +229,7 @@ class BatchProcessor:
         taken.letters = [d for d in taken.letters if d.offset < taken.waiting.get((d.topic, d.partition), d.offset + 1)]
         return done
 
-    def _check_letters(self, tx: Transaction, letters: Sequence[DeadLetter]) -> None:
+    def _check_letters(self, tx: Transaction, letters: Sequence[DeadLetter], messages: int) -> None:
         limit = self._bad_in_a_row
         bad: dict[TopicPartition, list[int]] = {}
         for letter in letters:
@@ -245,8 +241,7 @@ class BatchProcessor:
                 before = dead_letters.run_before(tx, topic, partition, at[0], limit - (offset - at[0])) if offset - at[0] < limit else 0
                 if in_batch + before >= limit:
                     raise BadRelease(f"{limit} messages in a row failed on {topic} partition {partition}, up to offset {offset}")
-        share = sum(self._recent) + sum(map(len, bad.values()))
-        if bad and len(self._recent) == BAD_WINDOW and share > BAD_SHARE * BAD_WINDOW:
+        if self._recent.would_be_too_many(sum(map(len, bad.values())), messages):
             raise BadRelease(f"more than {BAD_SHARE:.0%} of the last {BAD_WINDOW} messages failed")
 
     def _count(self, batch: Sequence[Incoming], taken: Taken) -> None:
@@ -255,6 +250,6 @@ class BatchProcessor:
             self._metrics.dead_letters.labels(letter.topic, letter.kind).inc()
             bad += letter.kind in ("invalid", "failed")
             log.error("dead letter", topic=letter.topic, partition=letter.partition, offset=letter.offset, kind=letter.kind)
-        self._recent.extend([True] * bad + [False] * (len(batch) - bad))
+        self._recent.add(bad, len(batch))
         for topic in {message.topic for message in batch}:
             self._metrics.messages.labels(topic).inc(sum(1 for message in batch if message.topic == topic))

@@ -24,8 +24,13 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def run_consumer(service: str, settings: ProcessSettings, handlers: Callable[[ReferenceData], Handlers]) -> None:
-    """Run a service's `consume` role until it is told to stop. Raises when it cannot go on; its supervisor starts it again."""
+def run_consumer(
+    service: str, settings: ProcessSettings, handlers: Callable[[ReferenceData], Handlers], more_problems: Callable[[], list[str]] = list
+) -> None:
+    """Run a service's `consume` role until it is told to stop. Raises when it cannot go on; its supervisor starts it again.
+
+    `more_problems`: what of the service's own keeps it from being ready.
+    """
     configure_logging(service, "consume", settings.log_level)
     stop = stop_on_signals()
     database = Database(settings.database, pool_size=4, service=service)
@@ -34,7 +39,7 @@ def run_consumer(service: str, settings: ProcessSettings, handlers: Callable[[Re
     loops: list[ConsumerLoop] = []
 
     def problems() -> list[str]:
-        return reference.problems() + (loops[0].problems() if loops else ["starting"])
+        return reference.problems() + (loops[0].problems() if loops else ["starting"]) + more_problems()
 
     with closing(serve_health(settings.host, settings.port, problems, lambda: {"config_version": reference.version})):
         try:

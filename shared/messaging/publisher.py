@@ -17,7 +17,7 @@ from shared.messaging.kafka import KafkaException, Producer, producer_settings
 from shared.messaging.metrics import PublisherMetrics
 from shared.observability import get_logger
 from shared.storage import Database, Transaction, outbox
-from shared.storage.database import CONNECTION_LOST, Emitted
+from shared.storage.database import CONNECTION_LOST, Emitted, Encoded
 
 log = get_logger(__name__)
 
@@ -73,12 +73,12 @@ class EventPublisher:
         if parcel.sequence is not None and not self._kafka_away.is_set():
             self._publish_inline(parcel.sequence, parcel.emitted)
 
-    def _publish_inline(self, sequence: int, emitted: Sequence[Emitted]) -> None:
+    def _publish_inline(self, sequence: int, emitted: Sequence[Emitted | Encoded]) -> None:
         acknowledged = _Acknowledged()
         producer = self._producer
         try:
-            for event, value in emitted:
-                self._produce(producer, event.data.topic, event.key, value, event.headers(), acknowledged)
+            for one in emitted:
+                self._produce(producer, one.topic, one.key, one.value, one.headers(), acknowledged)
         except (KafkaException, BufferError) as error:
             log.warning("kafka takes no more; events wait in the outbox", error=str(error))
         producer.flush(FLUSH_SECONDS)

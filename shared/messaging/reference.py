@@ -218,9 +218,16 @@ class VersionCache(Generic[T]):
 
     def __init__(self, reference: ReferenceData, build: Callable[[Configuration], T]) -> None:
         self._reference = reference
-        self._build = build
+        self._build: Callable[[Configuration, int], T] = lambda configuration, _: build(configuration)
         self._built: dict[int, T] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def numbered(cls, reference: ReferenceData, build: Callable[[Configuration, int], T]) -> VersionCache[T]:
+        """The same for what has to know its version's number: `build` is given it too."""
+        cache = cls(reference, lambda configuration: build(configuration, 0))
+        cache._build = build
+        return cache
 
     def get(self, version: int = 0) -> T:
         """What was built from this version (0: the newest)."""
@@ -231,6 +238,6 @@ class VersionCache(Generic[T]):
                 found = self._built.get(wanted)
                 if found is None:
                     started = time.monotonic()
-                    found = self._built[wanted] = self._build(self._reference.configuration(wanted))
+                    found = self._built[wanted] = self._build(self._reference.configuration(wanted), wanted)
                     log.debug("configuration compiled", version=wanted, seconds=round(time.monotonic() - started, 3))
         return found

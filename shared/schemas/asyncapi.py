@@ -18,8 +18,10 @@ READERS: dict[str, tuple[str, ...]] = {
     "task": (topics.CASES, topics.SLA),
     "sla": (topics.CASES, topics.TASKS),
     "notify": (topics.CASES, topics.SLA, topics.TASKS),
+    "desk": (topics.CALLS,),
 }
-"""Service -> the topics whose events it handles. All services read the two below to their end before they start work."""
+"""Service -> the topics whose events it handles. All but desk, which writes them, read the two below to their end before they start work.
+"""
 REFERENCE_TOPICS = (topics.CONFIGURATION, topics.DIRECTORY)
 INTERNAL = (topics.SLA_TIMERS,)
 """Topics that are no interface: their content is their owner's own matter and may change with any release."""
@@ -171,7 +173,7 @@ def _operations() -> dict[str, Any]:
         if topic.owner != UPSTREAM:
             operations[f"{topic.owner}-sends-{_short(topic.name)}"] = _operation("send", topic, topic.owner)
     for service, names in READERS.items():
-        for name in (*names, *REFERENCE_TOPICS):
+        for name in (*names, *(other for other in REFERENCE_TOPICS if TOPICS[other].owner != service)):
             operations[f"{service}-receives-{_short(name)}"] = _operation("receive", TOPICS[name], service)
     return operations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
@@ -49,22 +50,39 @@ class Event(NamedTuple):
     def headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers of this event."""
         return [
-            ("ce_specversion", b"1.0"),
+            _VERSION,
             ("ce_id", str(self.id).encode()),
-            ("ce_type", self.type.encode()),
-            ("ce_source", self.source.encode()),
+            _header("ce_type", self.type),
+            _header("ce_source", self.source),
             ("ce_subject", self.subject.encode()),
-            ("ce_time", self.time.astimezone(UTC).isoformat().encode()),
-            ("ce_revision", str(self.revision).encode()),
-            ("ce_configversion", str(self.config_version).encode()),
+            _time_header(self.time),
+            _header("ce_revision", self.revision),
+            _header("ce_configversion", self.config_version),
             ("traceparent", self.traceparent.encode()),
-            ("content-type", CONTENT_TYPE),
+            _CONTENT,
         ]
 
     def value(self) -> bytes:
         """The Kafka value of this event: its data as JSON."""
-        # The same bytes as pydantic's own, in a third of the time: payloads are plain fields all the way down.
-        return orjson.dumps(self.data.__dict__, default=_fields, option=orjson.OPT_UTC_Z)
+        return encode(self.data.__dict__)
+
+
+_VERSION, _CONTENT = ("ce_specversion", b"1.0"), ("content-type", CONTENT_TYPE)
+
+
+@lru_cache(maxsize=512)
+def _header(name: str, value: str | int) -> tuple[str, bytes]:
+    return name, str(value).encode()
+
+
+@lru_cache(maxsize=512)
+def _time_header(time: datetime) -> tuple[str, bytes]:
+    return "ce_time", time.astimezone(UTC).isoformat().encode()
+
+
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """Fields of a payload, parts of it among them, as JSON: the same bytes as pydantic's own, in a third of the time."""
+    return orjson.dumps(fields, default=_fields, option=orjson.OPT_UTC_Z)
 
 
 def _fields(part: object) -> dict[str, Any]:

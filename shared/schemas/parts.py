@@ -52,6 +52,13 @@ class CustomerRef(Part):
     email: str = ""
 
 
+class ContactRef(Part):
+    """A contact, by what people call them."""
+
+    contact_id: UUID
+    name: str = ""
+
+
 class OwnerRef(Part):
     """Whom an item is for: one user, or anybody of a role or a business unit (TASK-7)."""
 
@@ -75,3 +82,12 @@ class BounceReport(Part):
     message_id: Annotated[str, StringConstraints(max_length=998)] = ""
     """Of the message that bounced."""
     recipients: tuple[Undelivered, ...] = ()
+
+
+class Rating(Part):
+    """A customer's answer to a question, from 1 (worst) to `best`."""
+
+    question: str
+    rating: Annotated[int, Field(ge=1)]
+    best: Annotated[int, Field(ge=2)]
+    satisfied: bool

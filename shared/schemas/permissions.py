@@ -16,30 +16,60 @@ Scope = Literal["own", "unit", "all"]
 _WIDTH: dict[Scope, int] = {"own": 0, "unit": 1, "all": 2}
 
 PERMISSIONS: dict[str, str] = {
-    "case:read": "See cases, their history and their contacts.",
-    "case:progress": "Set a case's status and priority, accept it, amend its answer.",
-    "case:assign": "Give a case to another unit or user.",
+    "approval:ask": "Ask a colleague to approve something before a task or a case goes on.",
+    "approval:decide-for-others": "Decide, delegate and withdraw approvals in somebody's stead, and pass over them; each with a reason.",
+    "absence:manage": "Say when others are away and who stands in; see who has how much to do.",
+    "audit:read": "See who looked at a case whose subject is sensitive.",
+    "booking:confirm": "Confirm or decline requests for resources of one's unit.",
+    "booking:make": "Book a resource for a task or case, move and cancel bookings.",
+    "case:read": "See cases, their history and their contacts; not what was written.",
+    "case:merge": "Merge cases, split them, undo both; attach cases to a major case, and write to all its customers.",
+    "case:progress": "Set a case's status and priority, accept it, amend its answer; join a communication to it, record script answers.",
+    "case:assign": "Give a case or a lead to another unit or user.",
+    "case:bulk": "Change many cases at once, as far as one may change each.",
+    "case:create": "Open cases by hand from a communication.",
+    "case:delete": "Delete a case that was opened by mistake, while nothing refers to it, and see what was deleted.",
+    "case:hold": "Put a case on legal hold, and end that.",
     "clock:read": "See the clocks on cases and tasks.",
     "communication:deliver": "Hand a raw email in for a nominated account.",
+    "communication:erase": "Erase a communication's texts and files for privacy.",
     "communication:read": "See communications.",
     "configuration:apply": "Apply a new version of the organisation's configuration.",
     "configuration:read": "See the configuration and its versions.",
+    "contact:edit": "Make and change contacts and accounts, and say whose a communication is.",
+    "contact:enter": "Enter a contact by hand, in one's own name.",
+    "contact:erase": "Erase a person for privacy, with all that is theirs.",
+    "contact:export": "Have all that is kept of a person given out.",
+    "contact:merge": "Merge contacts who are one person, and undo that.",
     "contact-event:write": "Report that a customer made contact (upstream systems).",
     "dead-letter:read": "See messages that a service could not work on.",
     "dead-letter:replay": "Edit such a message and have it worked on again.",
     "delivery:read": "See messages to people and what became of them.",
+    "delivery:revive": "See addresses that mail bounced from for good, and have them written to again.",
+    "feedback:read": "See what customers thought of cases.",
+    "feedback:write": "Hand in a customer's feedback (upstream systems).",
+    "product:check": "Check the warranty of a product, have it replaced, judge a return.",
+    "note:write": "Write notes on cases, contacts and accounts.",
+    "lead:import": "Import leads from a file.",
+    "lead:progress": "Create leads, edit them, set their status, accept them, win and lose them, write notes on them.",
+    "lead:read": "See leads, their history and their notes.",
     "republish": "Have a service publish the current state of its records again.",
+    "rule:read": "See automation rules, what they did, and what one would do.",
+    "resource:read": "See resources, when they are free, and their bookings.",
+    "service:waive": "Waive a mandatory service on a task, for a reason, and require it again.",
     "staff:read": "See staff and business units.",
     "status:read": "See counts and the health of the services.",
     "task:assign": "Give a task to another user, role or unit.",
-    "task:create": "Add a follow-up task.",
+    "task:create": "Add a follow-up task, or a task to a case by its definition.",
     "task:progress": "Start, complete, pend or cancel a task, change its due date, accept it.",
     "task:read": "See tasks.",
+    "task-rule:read": "See what task rules would make.",
+    "time:record": "Record time spent on tasks, add services to them.",
     "tokens:issue": "Have an access token issued for a user (machines only).",
 }
 """Every permission there is, and what it allows."""
 
-MACHINE_ONLY = frozenset({"tokens:issue", "contact-event:write", "communication:deliver"})
+MACHINE_ONLY = frozenset({"tokens:issue", "contact-event:write", "communication:deliver", "feedback:write"})
 """Permissions that only a machine's token may carry in practice: no standard role grants them."""
 
 
@@ -53,14 +83,44 @@ class StandardRole:
 
 
 _AGENT = frozenset(
-    {"case:read", "case:progress", "clock:read", "communication:read", "delivery:read", "staff:read"}
+    {
+        "approval:ask",
+        "case:read",
+        "case:create",
+        "case:progress",
+        "clock:read",
+        "communication:read",
+        "contact:edit",
+        "contact:enter",
+        "delivery:read",
+    }
+    | {"feedback:read", "lead:progress", "lead:read", "note:write", "product:check", "staff:read"}
     | {"task:read", "task:progress", "task:create"}
+    | {"time:record", "booking:make", "resource:read"}
 )
-_LEADER = _AGENT | {"case:assign", "task:assign", "status:read", "configuration:read"}
+_LEADER = _AGENT | {
+    "approval:decide-for-others",
+    "booking:confirm",
+    "absence:manage",
+    "case:assign",
+    "case:bulk",
+    "case:delete",
+    "case:merge",
+    "contact:merge",
+    "lead:import",
+    "rule:read",
+    "service:waive",
+    "task:assign",
+    "task-rule:read",
+    "status:read",
+    "configuration:read",
+}
 _OPERATOR = frozenset({"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read"})
 
 STANDARD_ROLES: dict[str, StandardRole] = {
-    "field-worker": StandardRole("Field worker", frozenset({"task:read", "task:progress", "case:read", "clock:read"}), "own"),
+    "field-worker": StandardRole(
+        "Field worker", frozenset({"task:read", "task:progress", "time:record", "case:read", "clock:read"}), "own"
+    ),
     "agent": StandardRole("Agent", _AGENT, "unit"),
     "team-leader": StandardRole("Team leader", _LEADER, "unit"),
     "manager": StandardRole("Manager", _LEADER, "all"),

@@ -42,12 +42,16 @@ def events_reference() -> str:
     lines = [INTRODUCTION.format(headers=headers), "## Topics", "", "| topic | written by | read by | key | partitions | kept |"]
     lines.append("|---|---|---|---|---|---|")
     for topic in TOPICS.values():
-        kept = "last of each key" if topic.retention is None else f"{topic.retention.days} days"
+        kept = "last of each key" if topic.retention is None else _days(topic.retention.days)
         lines.append(f"| `{topic.name}` | {topic.owner} | {_readers(topic)} | {topic.key} | {topic.partitions} | {kept} |")
     for topic in TOPICS.values():
         if topic.name not in INTERNAL:
             lines += _section(topic)
     return "\n".join(lines) + "\n"
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
 
 
 def _readers(topic: Topic) -> str:
@@ -61,7 +65,8 @@ def _readers(topic: Topic) -> str:
 def _section(topic: Topic) -> Iterator[str]:
     yield from ("", f"## {topic.name}", "", topic.description)
     shown: dict[str, str] = {}
-    for payload in payloads_of(topic.name):
+    # What another extends comes before it, so that "fields as in" points back.
+    for payload in sorted(payloads_of(topic.name), key=lambda payload: len(payload.__mro__)):
         yield from ("", f"### {payload.event_type}", "", first_sentence(payload), "")
         schema = payload_schema(payload)
         table = "\n".join(_fields(schema))
@@ -99,8 +104,8 @@ def _type(shape: dict[str, Any], parts: dict[str, Any]) -> str:
         return _values(shape)
     if shape.get("type") == "array":
         return f"list of {_type(shape['items'], parts)}"
-    return {"uuid": "UUID", "date-time": "time"}.get(shape.get("format", ""), str(shape.get("type", "any")))
+    return {"uuid": "UUID", "date-time": "time", "date": "day"}.get(shape.get("format", ""), str(shape.get("type", "any")))
 
 
 def _values(shape: dict[str, Any]) -> str:
-    return ", ".join(f"`{value}`" for value in shape.get("enum", [shape.get("const")]))
+    return ", ".join(f"`{value}`" if value else "empty" for value in shape.get("enum", [shape.get("const")]))

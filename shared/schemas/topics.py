@@ -25,21 +25,24 @@ class Topic:
     partitions: int = PARTITIONS
     retention: timedelta | None = EVENT_RETENTION
     max_message_bytes: int = 1_048_576
+    segment: timedelta = timedelta(days=1)
+    """Kafka deletes or compacts whole segments: how long it writes to one. By a broker's own week, two weeks would become three."""
 
     def settings(self) -> dict[str, str]:
         """Kafka's topic configuration."""
-        common = {"max.message.bytes": str(self.max_message_bytes)}
+        common = {"max.message.bytes": str(self.max_message_bytes), "segment.ms": _milliseconds(self.segment)}
         if self.retention is None:
-            return common | {
-                "cleanup.policy": "compact",
-                "min.cleanable.dirty.ratio": "0.1",
-                "segment.ms": str(24 * 3600 * 1000),
-            }
-        return common | {"cleanup.policy": "delete", "retention.ms": str(int(self.retention.total_seconds() * 1000))}
+            return common | {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+        return common | {"cleanup.policy": "delete", "retention.ms": _milliseconds(self.retention)}
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(int(span.total_seconds() * 1000))
 
 
 CONTACT_EVENTS = "casestream.contact-events"
 COMMUNICATIONS = "casestream.communications"
+CALLS = "casestream.calls"
 CASES = "casestream.cases"
 TASKS = "casestream.tasks"
 SLA = "casestream.sla"
@@ -57,15 +60,24 @@ TOPICS: dict[str, Topic] = {
             "sender or conversation",
             "Contacts that other systems publish; ingest turns them into communications.",
         ),
-        Topic(COMMUNICATIONS, "ingest", "conversation id", "Each contact with a customer, once."),
+        Topic(COMMUNICATIONS, "ingest", "conversation id", "Each contact with a customer, once; of calls, how they go on."),
+        Topic(
+            CALLS,
+            "case",
+            "communication id",
+            "Telephone calls as they change, for whoever answers them: worth nothing a day later.",
+            partitions=1,
+            retention=timedelta(days=1),
+            segment=timedelta(hours=6),
+        ),
         Topic(
             CASES,
             "case",
-            "case id (a communication without a case: its own id)",
-            "Cases and communications as they change.",
+            "case id or lead id (a communication without a case, a contact, an account: its own id)",
+            "Cases, communications, contacts, accounts and leads as they change.",
         ),
-        Topic(TASKS, "task", "case id", "Plans and tasks as they change."),
-        Topic(SLA, "sla", "case id", "Alerts: due soon, overdue, expired, lag over, withdrawn, closed."),
+        Topic(TASKS, "task", "case id or lead id", "Plans and tasks as they change."),
+        Topic(SLA, "sla", "case id", "Alerts: due soon, overdue, expired, lag over, start late, withdrawn, closed."),
         Topic(
             SLA_TIMERS,
             "sla",

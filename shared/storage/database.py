@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg import Cursor
 from psycopg.rows import dict_row
@@ -20,7 +21,8 @@ Row = tuple[Any, ...]
 
 CONNECTION_LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What every statement would hit while the database is away. Deadlocks and serialisation failures are among them: trying again is right."""
-CONFLICT = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+SerializationFailure = psycopg.errors.SerializationFailure
+CONFLICT = (psycopg.errors.DeadlockDetected, SerializationFailure)
 """Another transaction was in the way; the database itself is there."""
 
 
@@ -30,6 +32,118 @@ class Emitted(NamedTuple):
     event: Event
     value: bytes
 
+    @property
+    def subject(self) -> str:
+        """The aggregate that it is about."""
+        return self.event.subject
+
+    @property
+    def key(self) -> str:
+        """The Kafka key."""
+        return self.event.key
+
+    @property
+    def topic(self) -> str:
+        """Where it goes, without prefix."""
+        return self.event.data.topic  # type: ignore[no-any-return]
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The Kafka headers."""
+        return self.event.headers()
+
+    def in_parcel(self) -> object:
+        """As the outbox keeps it, for orjson."""
+        event = self.event
+        members = _members(
+            event.type, event.source, event.time, event.revision, event.config_version, event.traceparent, event.key, self.topic
+        )
+        return {"id": event.id, "subject": event.subject, **members, "data": orjson.Fragment(self.value)}
+
+
+class Alike(NamedTuple):
+    """What events have in common of which one transaction tells many: all but their ids, subjects and data."""
+
+    payload: type[Payload]
+    source: str
+    time: datetime
+    revision: int
+    config_version: int
+    traceparent: str
+    key: str
+    before: tuple[tuple[str, bytes], ...]
+    """Headers between those of id and subject."""
+    after: tuple[tuple[str, bytes], ...]
+    """Headers after that of the subject."""
+    members: bytes
+    """Of its entry in the outbox."""
+
+    @classmethod
+    def of(
+        cls, payload: type[Payload], source: str, time: datetime, revision: int, config_version: int, traceparent: str, key: str
+    ) -> Alike:
+        """Events of this type and so on."""
+        kind = payload.event_type
+        members = _members(kind, source, time, revision, config_version, traceparent, key, payload.topic)
+        headers = Event(_NO_ID, kind, source, "", time, revision, config_version, traceparent, key, None).headers()
+        before, after = tuple(headers[2:4]), tuple(headers[5:])
+        return cls(payload, source, time, revision, config_version, traceparent, key, before, after, orjson.dumps(members)[1:-1])
+
+
+class Encoded(NamedTuple):
+    """An event on its way out of which only the bytes were made, as events are that are made by the thousand. The same as `Emitted`."""
+
+    id: str
+    subject: str
+    value: bytes
+    alike: Alike
+
+    @property
+    def event(self) -> Event:
+        """The event, read from its bytes."""
+        payload, source, time, revision, config_version, traceparent, key, *_ = self.alike
+        data = payload.model_validate_json(self.value)
+        return Event(UUID(self.id), payload.event_type, source, self.subject, time, revision, config_version, traceparent, key, data)
+
+    @property
+    def key(self) -> str:
+        """The Kafka key."""
+        return self.alike.key
+
+    @property
+    def topic(self) -> str:
+        """Where it goes, without prefix."""
+        return self.alike.payload.topic
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The Kafka headers."""
+        alike = self.alike
+        return [_VERSION, ("ce_id", self.id.encode()), *alike.before, ("ce_subject", self.subject.encode()), *alike.after]
+
+    def in_parcel(self) -> object:
+        """As the outbox keeps it, for orjson."""
+        entry = b'{"id":"%b","subject":"%b",%b,"data":%b}' % (self.id.encode(), self.subject.encode(), self.alike.members, self.value)
+        return orjson.Fragment(entry)
+
+
+_NO_ID = UUID(int=0)
+_VERSION = ("ce_specversion", b"1.0")
+
+
+def _members(
+    kind: str, source: str, time: datetime, revision: int, config_version: int, traceparent: str, key: str, topic: str
+) -> dict[str, object]:
+    return {
+        "specversion": "1.0",
+        "type": kind,
+        "source": source,
+        "time": time,
+        "revision": revision,
+        "configversion": config_version,
+        "traceparent": traceparent,
+        "partitionkey": key,
+        "topic": topic,
+    }
+
 
 class Transaction:
     """One open transaction: SQL in, rows out, and the events it emits."""
@@ -37,8 +151,9 @@ class Transaction:
     def __init__(self, connection: psycopg.Connection[Row], source: str) -> None:
         self._connection = connection
         self._cursor = connection.cursor(binary=True)
-        self._source = source
-        self.emitted: list[Emitted] = []
+        self.source = source
+        """The CloudEvents source of what it emits."""
+        self.emitted: list[Emitted | Encoded] = []
         """In the order of emission; stored in the outbox at the end by the publisher."""
 
     def execute(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> Cursor[Row]:
@@ -48,6 +163,11 @@ class Transaction:
     def rows(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """All rows of a query, as tuples."""
         return self.execute(sql, params).fetchall()
+
+    def copy(self, sql: str, data: bytes) -> None:
+        """Run a `copy ... from stdin` with this data."""
+        with self._cursor.copy(cast("Any", sql)) as copy:
+            copy.write(data)
 
     def row(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -80,7 +200,7 @@ class Transaction:
         event = Event(
             id=event_id(cause, subject, payload.event_type, ordinal),
             type=payload.event_type,
-            source=self._source,
+            source=self.source,
             subject=subject,
             time=time,
             revision=revision,

@@ -15,7 +15,7 @@ import orjson
 
 from shared.schemas.envelope import Event
 from shared.storage import arrays
-from shared.storage.database import Emitted, Transaction
+from shared.storage.database import Emitted, Encoded, Transaction
 
 LOOK_INTO = 1000
 """So many parcels waiting are looked into for older events of an aggregate. Of more, every new event waits behind them all."""
@@ -25,7 +25,7 @@ class Parcel(NamedTuple):
     """What of a transaction's events may be published at once, and the outbox's row that holds them (None: nothing may)."""
 
     sequence: int | None
-    emitted: Sequence[Emitted]
+    emitted: Sequence[Emitted | Encoded]
 
 
 def store(tx: Transaction) -> Parcel:
@@ -35,14 +35,14 @@ def store(tx: Transaction) -> Parcel:
     """
     if not tx.emitted:
         return Parcel(None, ())
-    held = _with_older_events(tx, {one.event.subject for one in tx.emitted})
+    held = _with_older_events(tx, {one.subject for one in tx.emitted})
     if held is None:
         _insert(tx, tx.emitted)
         return Parcel(None, ())
     if not held:
         return Parcel(_insert(tx, tx.emitted), tx.emitted)
-    _insert(tx, [one for one in tx.emitted if one.event.subject in held])
-    free = [one for one in tx.emitted if one.event.subject not in held]
+    _insert(tx, [one for one in tx.emitted if one.subject in held])
+    free = [one for one in tx.emitted if one.subject not in held]
     return Parcel(_insert(tx, free) if free else None, free)
 
 
@@ -65,27 +65,9 @@ def waiting(tx: Transaction, subjects: Collection[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _insert(tx: Transaction, emitted: Sequence[Emitted]) -> int:
-    document = orjson.dumps(
-        [
-            {
-                "specversion": "1.0",
-                "id": event.id,
-                "type": event.type,
-                "source": event.source,
-                "subject": event.subject,
-                "time": event.time,
-                "revision": event.revision,
-                "configversion": event.config_version,
-                "traceparent": event.traceparent,
-                "partitionkey": event.key,
-                "topic": event.data.topic,
-                "data": orjson.Fragment(value),
-            }
-            for event, value in emitted
-        ]
-    )
-    subjects = dict.fromkeys(one.event.subject for one in emitted)
+def _insert(tx: Transaction, emitted: Sequence[Emitted | Encoded]) -> int:
+    document = orjson.dumps([one.in_parcel() for one in emitted])
+    subjects = dict.fromkeys(one.subject for one in emitted)
     rows = tx.rows(
         "insert into outbox (aggregates, events) values (%b, %b) returning sequence", (arrays.texts(subjects), document.decode())
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -15,6 +16,7 @@ from shared.observability.health import Facts, Ready, no_facts, readiness
 from shared.observability.metrics import exposition
 from shared.settings import ProcessSettings
 from shared.web.auth import TokenVerifier, authenticated, keys_at
+from shared.web.openapi import described
 from shared.web.problems import add_problem_handlers
 from shared.web.surroundings import API_CONTENT_SECURITY, BodyLimit, Surroundings
 
@@ -113,13 +115,32 @@ def _openapi_router(app: FastAPI) -> APIRouter:
 
     @router.get("/openapi.json", include_in_schema=False)
     def openapi() -> dict[str, Any]:
-        return app.openapi()
+        return described(app)
 
     return router
 
 
-def serve(app: FastAPI, settings: ProcessSettings) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first. Returns normally after such a stop."""
+def _nothing() -> None:
+    return
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is told to stop: a request that goes on until then would otherwise be cut off after the grace."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_stop()
+        super().handle_exit(sig, frame)
+
+
+def serve(app: FastAPI, settings: ProcessSettings, on_stop: Callable[[], None] = _nothing) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first. Returns normally after such a stop.
+
+    `on_stop` is called by the signal's handler: it ends requests that have no end of their own.
+    """
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -134,4 +155,4 @@ def serve(app: FastAPI, settings: ProcessSettings) -> None:
     # closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run()
+    _Server(config, on_stop).run()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.storage import Database, dead_letters
 from shared.web.auth import Principal, requires
@@ -25,8 +25,8 @@ class Replay(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    value: str | None = None
-    value_base64: str | None = None
+    value: str | None = Field(default=None, examples=['{"id": 1}'])
+    value_base64: str | None = Field(default=None, examples=["eyJpZCI6IDF9"])
 
     def content(self) -> bytes | None:
         """The bytes to work on, or none for the message's own."""

@@ -8,7 +8,9 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Query
@@ -38,6 +40,16 @@ class PageRequest:
         if self.after is not None and len(self.after) != count:
             raise _bad_cursor()
         return self.after
+
+    def place(self) -> tuple[datetime, UUID] | None:
+        """`after` of a list by time and id; what is none of that kind is a problem of the caller's, and never reaches the database."""
+        keys = self.keys(2)
+        if keys is None:
+            return None
+        try:
+            return datetime.fromisoformat(str(keys[0])), UUID(str(keys[1]))
+        except ValueError as error:
+            raise _bad_cursor() from error
 
     def following(self, found: int, shown: Sequence[Item], keys: Callable[[Item], tuple[Any, ...]]) -> str | None:
         """The next page's cursor, when of `limit + 1` rows asked for all were `found`; `keys` of the last one `shown`."""

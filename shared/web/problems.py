@@ -87,14 +87,18 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(NotConfigured, _on_not_configured)
     app.add_exception_handler(UnicodeEncodeError, _on_half_a_character)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_expected)
+    app.add_exception_handler(RequestValidationError, _on_expected)
 
 
 def problem_of(error: Exception) -> Problem:
     """The problem that an expected error (ours, or the framework's) is; anything else is raised again."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, RequestValidationError):
+        # `input` is left out: it would echo personal data into logs of callers and proxies.
+        errors = [{"where": _pointer(problem["loc"]), "message": str(problem["msg"])} for problem in error.errors()[:100]]
+        return Problem(422, f"{errors[0]['where']}: {errors[0]['message']}" if errors else "The request is not valid.", errors=errors)
     if not isinstance(error, HTTPException):
         raise error
     phrase = HTTPStatus(error.status_code).phrase
@@ -122,16 +126,8 @@ async def _on_half_a_character(_request: Request, _error: Exception) -> Response
     return Problem(422, "A text in the request is not Unicode: half of a surrogate pair.").response()
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_expected(_request: Request, error: Exception) -> Response:
     return problem_of(error).response()
-
-
-async def _on_invalid_request(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    # `input` is left out: it would echo personal data into logs of callers and proxies.
-    errors = [{"where": _pointer(problem["loc"]), "message": str(problem["msg"])} for problem in error.errors()[:100]]
-    first = f"{errors[0]['where']}: {errors[0]['message']}" if errors else "The request is not valid."
-    return Problem(422, first, errors=errors).response()
 
 
 def _pointer(location: tuple[Any, ...]) -> str:

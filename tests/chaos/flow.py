@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from typing import Any
 
@@ -196,6 +197,8 @@ class OnTopic:
     type: str
     subject: str
     revision: int
+    at: datetime
+    """When it was given to Kafka."""
 
 
 def events_on(stack: Stack, topic: str) -> list[OnTopic]:
@@ -218,6 +221,7 @@ def events_on(stack: Stack, topic: str) -> list[OnTopic]:
                             headers["ce_type"].decode(),
                             headers["ce_subject"].decode(),
                             int(headers["ce_revision"]),
+                            datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
                         )
                     )
                 position = max(position, consumer.position([place])[0].offset)

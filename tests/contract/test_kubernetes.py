@@ -10,7 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from services.case.settings import ApiSettings as CaseApiSettings
 from services.case.settings import Settings as CaseSettings
+from services.case.settings import SweepSettings
 from services.cli.stack.roles import ROLES, Role
 from services.desk.settings import DeskSettings
 from services.ingest.settings import ApiSettings, PollSettings, ReceiveSettings
@@ -18,6 +20,7 @@ from services.ingest.settings import Settings as IngestSettings
 from services.notify.settings import SendSettings
 from services.notify.settings import Settings as NotifySettings
 from services.sla.settings import Settings as SlaSettings
+from services.task.settings import ApiSettings as TaskApiSettings
 from services.task.settings import TaskSettings
 from shared.settings import ProcessSettings
 
@@ -34,9 +37,11 @@ SETTINGS: dict[tuple[str, str], type[ProcessSettings]] = {
     ("ingest", "poll"): PollSettings,
     ("ingest", "receive"): ReceiveSettings,
     ("case", "consume"): CaseSettings,
-    ("case", "api"): CaseSettings,
+    ("case", "api"): CaseApiSettings,
+    ("case", "sweep"): SweepSettings,
     ("task", "consume"): TaskSettings,
-    ("task", "api"): TaskSettings,
+    ("task", "api"): TaskApiSettings,
+    ("task", "work"): TaskSettings,
     ("sla", "stream"): SlaSettings,
     ("sla", "api"): SlaSettings,
     ("notify", "consume"): NotifySettings,
@@ -106,7 +111,8 @@ def environment(role: Role) -> dict[str, str]:
             variables |= found("ConfigMap", source["configMapRef"]["name"])["data"]
     for variable in container(role)["env"]:
         variables[variable["name"]] = variable.get("value", "given")
-    return variables
+    # AWS's own are the object store's library's.
+    return {name: value for name, value in variables.items() if not name.startswith("AWS_")}
 
 
 each_role = pytest.mark.parametrize("role", ROLES, ids=name_of)
@@ -269,8 +275,11 @@ def test_secrets_are_referred_to_and_never_contained() -> None:
     [
         (Role("desk", "api"), "CASESTREAM_SIGNING_KEY", "casestream-signing-key"),
         (Role("notify", "send"), "CASESTREAM_SMTP_PASSWORD_FILE", "casestream-smtp"),
+        (Role("notify", "send"), "CASESTREAM_LINK_KEYS", "casestream-links"),
+        (Role("case", "api"), "CASESTREAM_LINK_KEYS", "casestream-links"),
+        (Role("task", "api"), "CASESTREAM_LINK_KEYS", "casestream-links"),
     ],
-    ids=["signing key", "password"],
+    ids=["signing key", "password", "links made", "links read", "links to decide by read"],
 )
 def test_secret_file_is_where_the_setting_says(role: Role, setting: str, secret: str) -> None:
     volumes = {one["name"]: one.get("secret", {}).get("secretName") for one in workload(role)["spec"]["template"]["spec"]["volumes"]}

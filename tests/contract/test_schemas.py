@@ -162,6 +162,8 @@ def values(schema: dict[str, Any], parts: dict[str, Any]) -> st.SearchStrategy[A
             return st.uuids().map(str)
         case "string", "date-time":
             return st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001
+        case "string", "date":
+            return st.dates().map(lambda day: day.isoformat())
         case "string", _ if "pattern" in schema:
             return st.from_regex(schema["pattern"], fullmatch=True).filter(lambda text: len(text) <= schema.get("maxLength", 1000))
         case "string", _:

@@ -14,6 +14,7 @@ import services.notify.consumer
 import services.sla.stream.loop
 import services.task.consumer
 from shared.messaging import StaticReference
+from shared.schemas import topics
 from shared.schemas.asyncapi import READERS, asyncapi_document, message_name
 from shared.schemas.events import PAYLOADS
 from shared.schemas.export import ASYNCAPI, PUBLISHED
@@ -90,5 +91,6 @@ def test_document_tells_the_topics_that_services_really_handle(tmp_path: Path) -
         "task": services.task.consumer.handlers(reference),
         "sla": services.sla.stream.loop.INPUTS,
         "notify": services.notify.consumer.handlers(reference),
+        "desk": (topics.CALLS,),
     }
     assert {service: set(names) for service, names in READERS.items()} == {service: set(names) for service, names in handled.items()}

@@ -103,6 +103,11 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "/cases/{case_id}/status": {"status": "being-looked-at", "reason": "looked at"},
     "/cases/{case_id}/assign": {"unit": "repairs", "owner": "dan.evans", "reason": ""},
+    "/cases/{case_id}/answers": {"stage": "response", "category": "answered", "text": "We come on Tuesday.", "status": "being-looked-at"},
+    "/cases/{case_id}/acceptance": {"stage": "response", "accepted": True, "comment": "Fine."},
+    "/cases/{case_id}/category": {"category": "plumbing"},
+    "/cases/{case_id}/estimate": {"estimated_completion_at": "2040-01-01T09:00:00Z", "reason": ""},
+    "/cases/{case_id}/delete": {"reason": "by mistake"},
     "/tasks/{task_id}/due": {"due_at": "2040-01-01T09:00:00Z"},
     "/dead-letters/{letter}/replay": {"value": "x"},
 }

@@ -15,13 +15,18 @@ from confluent_kafka import Producer
 
 from services.cli.stack.platform import Stack
 from shared.schemas import topics
-from shared.schemas.events import PAYLOADS
+from shared.schemas.events import PAYLOADS, CommunicationErased
 from tests.chaos.flow import KINDS, a_mail, counts_of, message_ids, quiet_counts, settled_counts
 from tests.e2e.hostile import BODIES, GOOD, ODD_TEXTS, TOKENS, hostile_mails, odd_headers, odd_values, paths_with_values
 from tests.support import eventually
 from tests.support.stacks import StartStack, call, items
 
 SEED = 20260312
+FILLERS = 80
+MOST_BODIES = 70
+"""Of the odd bodies for one operation; each seed takes others. What a body may be is tried in full by each service's own tests."""
+PAGES = ("/answer/", "/decide/")
+"""Of a service's API, what customers and approvers open in a browser: they are told what is wrong by a page."""
 SERVICES = ("ingest", "case", "task", "sla", "notify", "desk")
 
 
@@ -77,6 +82,11 @@ def test_garbage_on_every_topic_becomes_dead_letters_with_their_reasons(stack: S
             good = b"{}"
             for headers in odd_headers_of_all_kinds(name, pick):
                 put(topic, good, headers)
+            if topic == topics.CASES:
+                # Nobody minds these. Were more than half of what a consumer reads wrong, it would take itself for a bad release, and end.
+                for _ in range(FILLERS):
+                    erased = CommunicationErased(communication_id=uuid.uuid4())
+                    put(topic, erased.model_dump_json().encode(), odd_headers(erased.event_type))
         put(topic, None, {})
         put(topic, b"", {})
     producer.flush(60)
@@ -153,7 +163,9 @@ def test_garbage_on_every_endpoint_is_refused_with_a_problem(stack: Stack, real:
             about = f"{method} {path[:120]} -> {answer.status_code} {answer.text[:200]}"
             if answer.status_code >= 500 and answer.status_code != 503:
                 bad.append(about)
-            if answer.status_code >= 400 and not answer.headers.get("content-type", "").startswith("application/problem+json"):
+            kind = answer.headers.get("content-type", "")
+            is_page = kind.startswith("text/html") and path.startswith(PAGES)
+            if answer.status_code >= 400 and not is_page and not kind.startswith("application/problem+json"):
                 bad.append(f"no problem details: {about}")
 
         for template, operations in described["paths"].items():
@@ -162,6 +174,8 @@ def test_garbage_on_every_endpoint_is_refused_with_a_problem(stack: Stack, real:
                 fitting = paths_with_values(template, operation, real, pick)
                 for bearer in (None, *TOKENS):
                     send(method, fitting[0], bearer)
+                if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
+                    continue  # an answer to who may have it never ends
                 for url in [path, *fitting]:
                     for bearer in (token, person):
                         send(method, url, bearer)
@@ -169,10 +183,10 @@ def test_garbage_on_every_endpoint_is_refused_with_a_problem(stack: Stack, real:
                     continue
                 for content_type, body in BODIES:
                     send(method, pick.choice(fitting), pick.choice([token, person]), content=body, headers={"Content-Type": content_type})
-                for body in odd_bodies(described, template, operation, pick):
+                bodies = list(odd_bodies(described, template, operation, pick))
+                for body in pick.sample(bodies, min(len(bodies), MOST_BODIES)):
                     content = json.dumps(body).encode()
-                    for bearer in (token, person):
-                        send(method, fitting[0], bearer, content=content, headers={"Content-Type": "application/json"})
+                    send(method, fitting[0], pick.choice([token, person]), content=content, headers={"Content-Type": "application/json"})
                 for header in ("If-Match", "Idempotency-Key"):
                     for value in ("", "*", '"-1"', '"99999999999999999999999"', 'W/"x"', "\xff\x80", "x" * 4000):
                         send(method, fitting[0], person, headers={header: value.encode("latin-1")}, json={})

@@ -121,6 +121,21 @@ def test_one_trace_leads_from_the_request_to_the_message(stack: Stack, opened: d
         eventually(lambda log=log: TRACE in log.read_text(errors="replace"), 30)  # type: ignore[misc]
 
 
+@pytest.mark.requirement("FACE-1", "EDGE-12")
+def test_the_background_role_makes_cases_searchable_and_does_bulk_changes(stack: Stack, opened: dict[str, dict[str, Any]]) -> None:
+    wanted = {case["id"] for case in opened.values()}
+
+    def found() -> bool:
+        return wanted <= {item["id"] for item in items(call(stack, "case", "/search?q=Nord+leak&kind=case", user=MANAGER))}
+
+    eventually(found, 60)
+    change = {"kind": "priority", "urgency": opened["noisy-neighbours"]["urgency"]}
+    job = call(stack, "case", "/bulk-changes", user=MANAGER, json={"ids": [opened["noisy-neighbours"]["id"]], "change": change}).json()
+    path = f"/bulk-changes/{job['id']}"
+    eventually(lambda: call(stack, "case", path, user=MANAGER).json()["state"] == "done", 60)
+    assert call(stack, "case", path, user=MANAGER).json()["unchanged"] == 1
+
+
 @pytest.mark.requirement("COM-7", "EDGE-3")
 def test_the_same_mail_in_two_accounts_is_one_communication(stack: Stack, opened: dict[str, dict[str, Any]]) -> None:
     first = next(iter(opened.values()))["communication_id"]
@@ -209,6 +224,28 @@ def test_a_follow_up_due_in_two_seconds_raises_due_soon_and_overdue_by_email(sta
         return any("Due soon" in subject for subject in subjects) and any("Overdue" in subject for subject in subjects)
 
     eventually(alerts, 60)
+
+
+@pytest.mark.requirement("EDGE-14", "TASK-4", "NOTE-1")
+def test_an_approval_is_asked_by_email_and_given_by_the_link_in_it(stack: Stack, opened: dict[str, dict[str, Any]]) -> None:
+    what, case = f"Pay for a hotel {secrets.token_hex(4)}", opened["water-leak"]["id"]
+    asked = do(stack, "task", f"/cases/{case}/approvals", MANAGER, approver="farah.khan", what=what)
+    assert asked.status_code == 201, asked.text
+
+    def mailed(to: str) -> EmailMessage | None:
+        mails = [mail for mail in caught_mail(stack) if what in str(mail["Subject"]) and to in str(mail["X-Envelope-To"])]
+        return mails[0] if mails else None
+
+    text = eventually(lambda: mailed("farah.khan"), 60).get_body(("plain",))
+    assert text is not None
+    link = re.search(r"http\S+/decide/\S+", text.get_content())
+    assert link is not None
+    assert what in httpx.get(link[0], trust_env=False).text
+    assert httpx.post(link[0], data={"button": "approve", "q:comment": "Go on"}, trust_env=False).status_code == 200
+    assert httpx.post(link[0], data={"button": "decline", "q:comment": "No"}, trust_env=False).status_code == 410
+    shown = call(stack, "task", f"/approvals/{asked.json()['id']}", user=MANAGER).json()
+    assert (shown["state"], shown["decided_by"], shown["history"][-1]["note"]) == ("approved", "farah.khan", "by link")
+    eventually(lambda: mailed(MANAGER), 60)
 
 
 @pytest.mark.requirement("SLA-3")

@@ -14,6 +14,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
 
 from services.cli.stack.platform import Stack
@@ -101,6 +103,20 @@ def test_everything_is_ready_and_the_sample_mails_went_through(clone: Clone) -> 
     assert counts["dead_letters"] == 0
 
 
+def test_an_operator_sees_what_a_sweep_would_take_and_revives_a_dead_address(clone: Clone) -> None:
+    eventually(lambda: clone.status()["counts"]["communications"] >= 6, 60)
+    swept = json.loads(clone.run("sweep", "--dry-run", "--json").stdout)
+    assert b" contents in the store: 0 would be put aside" in clone.run("sweep", "--dry-run").stdout
+    assert swept["contents"] >= 6
+    assert swept["condemned"] == swept["deleted"] == 0
+    with psycopg.connect(clone.status()["database"]) as connection:
+        connection.execute("insert into notify_service.dead_addresses values ('ola@mail.example', '5.1.1', gen_random_uuid())")
+    found = json.loads(clone.run("mail", "addresses", "--json").stdout)
+    assert (found["address"], found["status"]) == ("ola@mail.example", "5.1.1")
+    assert clone.run("mail", "revive", "Ola@mail.example").stdout == b"Ola@mail.example is written to again\n"
+    assert clone.run("mail", "addresses").stdout == b"there is none\n"
+
+
 def test_up_while_it_is_up_changes_nothing(clone: Clone) -> None:
     before = clone.status()["services"]
     began = time.monotonic()
@@ -130,6 +146,28 @@ def test_a_mail_server_hands_mail_in_where_status_says(clone: Clone) -> None:
     with smtplib.LMTP(host, int(port)) as server:
         assert server.sendmail("ola.nord@mail.example", ["contact+web@housing.example"], mail) == {}
     eventually(lambda: clone.status()["counts"]["communications"] == before + 1, 60)
+
+
+@pytest.mark.requirement("COM-5")
+def test_a_call_rings_at_the_samples_line_and_goes_on(clone: Clone) -> None:
+    before = clone.status()["counts"]["communications"]
+    ringing = clone.run("call", "+441632960123", "--name", "Ola Nord")
+    assert ringing.returncode == 0, ringing.stderr
+    eventually(lambda: clone.status()["counts"]["communications"] == before + 1, 60)
+    for stage in ("answered", "ended"):
+        assert clone.run("call", "+441632960123", "--stage", stage, "--id", ringing.stdout.decode().strip()).returncode == 0
+
+    def state() -> Any:
+        answer = call(clone.stack, "case", "/communications", user="ben.carter", params={"method": "telephone"})
+        return [one["call"]["stage"] for one in answer.json()["items"]]
+
+    eventually(lambda: state() == ["ended"], 60)
+
+
+@pytest.mark.requirement("COM-2")
+def test_the_samples_form_is_there(clone: Clone) -> None:
+    answer = httpx.get(f"{clone.stack.url('ingest')}/forms/contact", trust_env=False)
+    assert (answer.status_code, "Contact Brook and Vale Homes" in answer.text) == (200, True)
 
 
 @pytest.mark.requirement("NOTE-1")

@@ -12,7 +12,16 @@ from services.case.domain.life_cycle import LifeCycle
 from shared.ids import communication_id, conversation_id, derive
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
-from shared.schemas.events import ClockExpired, ClockKind, CommunicationReceived, ItemKind, PlanMade, TaskLifeCycle, TaskStatusChanged
+from shared.schemas.events import (
+    ApprovalChanged,
+    ClockExpired,
+    ClockKind,
+    CommunicationReceived,
+    ItemKind,
+    PlanMade,
+    TaskLifeCycle,
+    TaskStatusChanged,
+)
 from shared.schemas.parts import CustomerRef, Handle, OwnerRef
 from tests.support.configuration import METHODS, STATUSES, SUBJECTS, a_configuration
 
@@ -20,8 +29,11 @@ NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 _numbers = count(1)
 
 
-def a_case_configuration(**changes: Any) -> Configuration:
-    """The tests' organisation, sections replaced by keyword, with tweets that expire and a subject with transition rules."""
+def a_case_configuration(*, phone: dict[str, Any] | None = None, **changes: Any) -> Configuration:
+    """The tests' organisation, sections replaced by keyword, with tweets that expire and a subject with transition rules.
+
+    `phone` stands in for the communication method of calls.
+    """
     tweets = {"code": "social", "name": "Social media", "directions": ["inbound"], "expire_after": "2 hours"}
     complaint = {
         "code": "complaint",
@@ -34,7 +46,8 @@ def a_case_configuration(**changes: Any) -> Configuration:
             {"from_status": "closed", "to_status": "answered", "users": ["max"], "reopens": True},
         ],
     }
-    return a_configuration(methods=[*METHODS, tweets], subjects=[*SUBJECTS, complaint], statuses=STATUSES, **changes)
+    methods = [phone if phone and method["code"] == phone["code"] else method for method in METHODS]
+    return a_configuration(methods=[*methods, tweets], subjects=[*SUBJECTS, complaint], statuses=STATUSES, **changes)
 
 
 def a_case(**changes: Any) -> Case:
@@ -152,6 +165,21 @@ def an_expiry(communication: UUID) -> Event:
 def a_plan(case_id: UUID, *task_ids: UUID) -> Event:
     """task's word that the case's workflow is planned."""
     return an_event(PlanMade(case_id=case_id, subject="leak", task_ids=task_ids))
+
+
+def an_approval_change(event: type[ApprovalChanged], case_id: UUID, id: UUID, revision: int, **changes: Any) -> Event:
+    """task's word on an approval that the case waits for, unless `changes` say otherwise."""
+    fields: dict[str, Any] = {
+        "approval_id": id,
+        "case_id": case_id,
+        "what": "Pay the hotel",
+        "approver": "max",
+        "asked_by": "rita",
+        "asked_at": NOW,
+        "held_since": NOW,
+        "state": "asked",
+    }
+    return an_event(event.model_validate(fields | changes), subject=id, revision=revision)
 
 
 def a_task_change(case_id: UUID, task_id: UUID, state: TaskLifeCycle, revision: int) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.models import Section
+from shared.schemas.configuration.section import Section
 
 UNITS: list[dict[str, Any]] = [
     {"code": "repairs", "name": "Repairs", "email": "repairs@housing.example", "leader": "lena", "manager": "max"},
@@ -23,22 +23,30 @@ USERS: list[dict[str, Any]] = [
 ]
 WORK = [
     "case:read",
+    "case:create",
     "case:progress",
     "communication:read",
+    "contact:enter",
+    "contact:edit",
+    "note:write",
     "clock:read",
     "delivery:read",
     "task:read",
     "task:progress",
     "task:create",
     "staff:read",
+    "product:check",
+    "feedback:read",
 ]
-LEAD = [*WORK, "case:assign", "task:assign", "status:read"]
+LEAD = [*WORK, "case:merge", "contact:merge", "case:assign", "task:assign", "status:read"]
 ROLES: list[dict[str, Any]] = [
     {"code": "agent", "name": "Agent", "permissions": WORK, "scope": "unit"},
     {"code": "plumber", "name": "Plumber", "permissions": ["task:read", "task:progress"], "scope": "own"},
     {"code": "leader", "name": "Team leader", "permissions": LEAD, "scope": "unit"},
     {"code": "manager", "name": "Manager", "permissions": LEAD, "scope": "all"},
 ]
+_APPROVING = {"agent": ["approval:ask"], "leader": ["approval:ask", "approval:decide-for-others"]}
+ROLES_WITH_APPROVALS = [role | {"permissions": [*role["permissions"], *_APPROVING.get(role["code"], [])]} for role in ROLES]
 CALENDARS: list[dict[str, Any]] = [
     {
         "code": "office",
@@ -215,7 +223,7 @@ def a_configuration(**changes: Any) -> Configuration:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Section):
-        return value.model_dump()
+        return value.model_dump(by_alias=True)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,6 +66,8 @@ class ExchangeServer:
         """What the next requests get, whatever they ask."""
         self.login_offers: deque[dict[str, str]] = deque()
         """Header of the next answers, which are all 401."""
+        self.spoil: Callable[[Answer], Answer] = lambda answer: answer
+        """What becomes of an answer on its way."""
         self.codes: dict[str, str] = {}
         """By operation, the ResponseCode with which it is refused."""
         self.operations: list[str] = []
@@ -76,6 +78,10 @@ class ExchangeServer:
         self.items: dict[str, StoredItem] = {}
         self.on_get: Callable[[], None] = lambda: None
         self.epoch = 1
+        self.subscriptions: dict[str, str] = {}
+        """Folder of each streaming subscription."""
+        self.streams_end = threading.Event()
+        """Set: every stream ends with its next word."""
         self._now = 0
         self._stopped = threading.Event()
         self._lock = threading.RLock()
@@ -142,6 +148,12 @@ class ExchangeServer:
 
     def answer(self, user: str, envelope: Any) -> Answer:
         """What is answered to a SOAP request of `user`."""
+        events = envelope.find("s:Body/m:GetStreamingEvents", NS)
+        if events is not None and "GetStreamingEvents" not in self.codes:
+            folder = self.subscriptions[events.findtext(".//t:SubscriptionId", namespaces=NS)]
+            stream = self._notifications(folder, set(self.items))
+            self.operations.append("GetStreamingEvents")
+            return Answer(headers={"Content-Type": "text/xml; charset=utf-8"}, stream=stream)
         status, body = self._answer(user, envelope)
         return _soap(status, body)
 
@@ -205,6 +217,28 @@ class ExchangeServer:
                 f"<m:Changes>{''.join(change for _, change in changes[:most])}</m:Changes>",
             )
         ]
+
+    def _Subscribe(self, request: Any) -> list[str]:
+        folder = self._folder(request.find("m:StreamingSubscriptionRequest/t:FolderIds", NS)[0])
+        if folder not in self.folders:
+            return [_error("Subscribe", "ErrorFolderNotFound")]
+        id = f"JwBkYi{len(self.subscriptions)}="
+        self.subscriptions[id] = folder
+        return [_success("Subscribe", f"<m:SubscriptionId>{id}</m:SubscriptionId>")]
+
+    def _notifications(self, folder: str, seen: set[str]) -> Iterator[bytes]:
+        """What a stream gives: that it is there, a notification for each item besides those `seen`, and that it is over."""
+        yield _event("<m:ConnectionStatus>OK</m:ConnectionStatus>")
+        while not self._stopped.is_set() and not self.streams_end.wait(0.01):
+            with self._lock:
+                new = [item for item in self.items.values() if item.folder == folder and item.id not in seen]
+            for item in new:
+                seen.add(item.id)
+                what = f'<t:TimeStamp>2026-03-02T09:00:00Z</t:TimeStamp><t:ItemId Id="{item.id}" ChangeKey="CQ=="/>'
+                mail = f'<t:NewMailEvent>{what}<t:ParentFolderId Id="{folder}" ChangeKey="AQ=="/></t:NewMailEvent>'
+                known = "<t:SubscriptionId>JwBkYi0=</t:SubscriptionId>"
+                yield _event(f"<m:Notifications><m:Notification>{known}{mail}</m:Notification></m:Notifications>")
+        yield _event("<m:ConnectionStatus>Closed</m:ConnectionStatus>")
 
     def _GetItem(self, request: Any) -> list[str]:
         self.on_get()
@@ -342,6 +376,10 @@ def _response(operation: str, messages: list[str]) -> str:
 def _success(operation: str, content: str) -> str:
     inner = f"<m:ResponseCode>NoError</m:ResponseCode>{content}"
     return f'<m:{operation}ResponseMessage ResponseClass="Success">{inner}</m:{operation}ResponseMessage>'
+
+
+def _event(content: str) -> bytes:
+    return envelope(_response("GetStreamingEvents", [_success("GetStreamingEvents", content)]))
 
 
 def _error(operation: str, code: str, extra: str = "") -> str:

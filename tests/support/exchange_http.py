@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     is_silent: bool = False
     """No answer at all, until the server is closed."""
+    stream: Iterator[bytes] | None = None
+    """What comes after another, in place of a body."""
 
 
 class Server(ThreadingHTTPServer):
@@ -72,7 +75,7 @@ def handler(server: ExchangeServer) -> type[BaseHTTPRequestHandler]:
             if server.answers:
                 self.give(server.answers.popleft())
                 return
-            self.give(server.answer(user, lxml.etree.fromstring(body)))
+            self.give(server.spoil(server.answer(user, lxml.etree.fromstring(body))))
 
         def give(self, answer: Answer) -> None:
             if answer.is_silent:
@@ -83,6 +86,13 @@ def handler(server: ExchangeServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
+            if answer.stream is not None:
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                for piece in answer.stream:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
+                return
             if "Content-Length" not in answer.headers:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()

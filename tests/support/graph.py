@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,7 +82,9 @@ class GraphServer:
         self._lock = threading.RLock()
         authority = Authority(folder)
         self.ca_file = authority.file
-        self._server = Listener(self.answer, authority.context)
+        self.spoil: Callable[[Answer, str], Answer] = lambda answer, _target: answer
+        """What becomes of the answer to a target on its way."""
+        self._server = Listener(lambda *given: self.spoil(self.answer(*given), given[1]), authority.context)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="graph")
 
     def __enter__(self) -> GraphServer:

@@ -43,7 +43,7 @@ class ImapScript:
                     connection.sendall(b"+ \r\n")
                     lines.readline()
                 self.said.append(name or tag)
-                say = self.answers.get(name, lambda given, name=name: self._usual(name, given))
+                say = self.answers.get(name, lambda given, name=name: self.usual(name, given))
                 answer = say(arguments)
                 raw = answer.encode() if isinstance(answer, str) else answer
                 connection.sendall(raw.replace(b"TAG", tag.encode()))
@@ -78,7 +78,7 @@ class ImapScript:
         raw = self.mail(number) if raw is None else raw
         return b"* %d FETCH (UID %d BODY[] {%d}\r\n%b)\r\n" % (number, number, len(raw), raw)
 
-    def _usual(self, name: str, given: str) -> str | bytes:
+    def usual(self, name: str, given: str) -> str | bytes:
         if name == "CAPABILITY":
             return f"* CAPABILITY {self.capability}\r\n{OK}"
         if name == "SELECT":

@@ -35,6 +35,11 @@ def a_call(status: str = "ringing", **changes: str) -> dict[str, str]:
     return given | changes
 
 
+def a_leg(status: str = "ringing", **changes: str) -> dict[str, str]:
+    """Twilio's word of a leg that a call is passed on by (`<Dial>`)."""
+    return a_call(status, **({"CallSid": LEG, "ParentCallSid": CALL, "Direction": "outbound-dial", "To": "+441632960555"} | changes))
+
+
 def a_text(body: str = "The tap leaks", **changes: str) -> dict[str, str]:
     """Twilio's word of an incoming message."""
     given = {

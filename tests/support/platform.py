@@ -33,6 +33,8 @@ from services.cli.stack.postgres import (
 
 CLONE = Path(__file__).resolve().parents[2]
 FOLDER = CLONE / ".casestream" / "test"
+UNSAFE = {"fsync": "off", "full_page_writes": "off"}
+"""Of the tests' server, which no test kills: what it writes would outlive a killed process, not a fall of the machine."""
 
 
 @contextlib.contextmanager
@@ -65,7 +67,7 @@ def database(_platform_in_use: None) -> str:
     if given := os.environ.get("CASESTREAM_TEST_DATABASE"):
         return given
     with _locked("start.lock", fcntl.LOCK_EX):
-        return Postgres(FOLDER).start()
+        return Postgres(FOLDER, settings=UNSAFE).start()
 
 
 @pytest.fixture
@@ -100,9 +102,16 @@ def empty_database(database: str) -> Iterator[str]:
 
 @pytest.fixture
 def fresh_database(database: str) -> Iterator[Callable[[str], str]]:
-    """Makes a migrated database for a service (`fresh_database("case")`) and returns the URL for the service's role.
+    """Makes a migrated database for a service (`fresh_database("case")`) and returns the URL for the service's role."""
+    with fresh_databases(database) as make:
+        yield make
 
-    It is a copy of a template, which is migrated once for each state of the service's migrations.
+
+@contextlib.contextmanager
+def fresh_databases(database: str) -> Iterator[Callable[[str], str]]:
+    """The same, for as long as the block runs.
+
+    Each is a copy of a template, which is migrated once for each state of the service's migrations.
     """
     made: list[str] = []
 
@@ -116,9 +125,11 @@ def fresh_database(database: str) -> Iterator[Callable[[str], str]]:
         password = derived_passwords(database, template)[service]
         return with_user(with_database(database, name), role_of(template, service), password)
 
-    yield make
-    for name in made:
-        drop_database(database, name)
+    try:
+        yield make
+    finally:
+        for name in made:
+            drop_database(database, name)
 
 
 def _template_of(service: str, admin_url: str) -> str:
@@ -156,7 +167,21 @@ def _fingerprint(service: str) -> str:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the platform at the end, in the process that rules the workers, unless another session uses it."""
-    if hasattr(config, "workerinput") or not FOLDER.exists():
+    if not hasattr(config, "workerinput"):
+        stop_unless_used()
+
+
+@contextlib.contextmanager
+def kept_up() -> Iterator[None]:
+    """Sessions that end while the block runs leave the platform to the next; after it, nobody does."""
+    with _locked("users.lock", fcntl.LOCK_SH):
+        yield
+    stop_unless_used()
+
+
+def stop_unless_used() -> None:
+    """Stop the platform unless some session uses it."""
+    if not FOLDER.exists():
         return
     with (FOLDER / "users.lock").open("w") as lock:
         try:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from services.ingest.gateways.conversation import Rules
 from services.ingest.gateways.receiver import Intake, Receiver, UnknownRecipient
+from tests.support.mails import raw_mail
 
 T = TypeVar("T")
 SENDER = "ann@tenant.example"
@@ -163,3 +164,15 @@ async def _let_all_end() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         await asyncio.wait(others, timeout=10)
+
+
+def as_sent(raw: bytes) -> bytes:
+    """The data of DATA, with its end, as the standard says."""
+    content = raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+    return (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+
+
+def sends(running: Running, lmtp: bool) -> bool:
+    """Whether a mail by LMTP, or else SMTP, is taken for every recipient."""
+    with running.lmtp() if lmtp else running.smtp() as client:
+        return client.sendmail(SENDER, [ACCOUNT], raw_mail()) == {}

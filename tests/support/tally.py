@@ -177,12 +177,12 @@ class TallyService:
         return int(str(self.rows("select count(*) from seen")[0][0]))
 
     def published(self, expect: int, timeout: float = 20.0) -> list[tuple[str, int]]:
-        """(aggregate, revision) of the first `expect` events that came out, by partition in order."""
+        """(aggregate, revision) of what came out, by partition in order, until `expect` different ones did; repeats may be among them."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
         consumer.subscribe([self.prefix + topics.DIRECTORY])
         found: list[tuple[str, int]] = []
         deadline = datetime.now(UTC).timestamp() + timeout
-        while len(found) < expect and datetime.now(UTC).timestamp() < deadline:
+        while len(set(found)) < expect and datetime.now(UTC).timestamp() < deadline:
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
                 headers = dict(headers_of(message))

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from shared.web.auth import TokenVerifier
 from shared.web.permissions import PERMISSIONS, Grant, Scope
 from shared.web.tokens import TokenSigner, new_signing_key
+from tests.support import declared
 from tests.support.waiting import eventually
 
 SIGNER = TokenSigner(new_signing_key())
@@ -50,7 +51,7 @@ def bearer(token: str) -> dict[str, str]:
 @contextlib.contextmanager
 def served(app: FastAPI, token: str | None = None) -> Iterator[httpx.Client]:
     """Serve `app` on a free port while the block runs; the client's requests carry `token` (default: one that may do
-    everything).
+    everything). What it answers must be as its document declares, where it declares every member.
     """
     # By itself structlog draws tracebacks with every variable, which takes seconds.
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
@@ -63,7 +64,8 @@ def served(app: FastAPI, token: str | None = None) -> Iterator[httpx.Client]:
     port = server.servers[0].sockets[0].getsockname()[1]
     headers = bearer(a_token() if token is None else token) if token != "" else {}
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as client:
+        hooks = {"response": [lambda response: declared.check(app, response)]}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, event_hooks=hooks) as client:
             yield client
     finally:
         server.should_exit = True

@@ -70,6 +70,8 @@ class FakeX:
     """The next answers of the API."""
     asked: list[dict[str, str]] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    """With what each file was asked for: the `Authorization`, empty if there was none."""
     old_tokens: set[str] = field(default_factory=set)
     """Tokens of pages that X has forgotten."""
     stalling: threading.Event = field(default_factory=threading.Event)
@@ -126,6 +128,7 @@ class FakeX:
         """The answer to a GET."""
         if path in self.files:
             self.fetched.append(path)
+            self.logins.append(token)
             return self.files[path]
         if token != f"Bearer {TOKEN}":
             return _problem(401, "Unauthorized", "Unauthorized", "about:blank")

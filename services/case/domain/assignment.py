@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.case.domain.case import Actor, Case, Change
+from services.case.domain.history import step
 from services.case.domain.refusals import AssignmentRefused, CaseLocked
 
 
@@ -44,9 +45,7 @@ def _check_open(case: Case, what: str) -> None:
 
 
 def _given(case: Case, unit: str, owner: str | None, actor: Actor, now: datetime, reason: str) -> tuple[Case, tuple[Change, ...]]:
-    fields = (("unit", case.unit, unit), ("owner", case.owner, owner))
-    changes = tuple(Change(field, old, new) for field, old, new in fields if old != new)
-    if not changes:
+    if (unit, owner) == (case.unit, case.owner):
         return case, ()
     changed = case._replace(revision=case.revision + 1, unit=unit, owner=owner, reason=reason, changed_at=now, changed_by=actor.user)
-    return changed, changes
+    return changed, step(case, changed).changes

@@ -48,6 +48,16 @@ class Case(NamedTuple):
     expected_completion_at: datetime | None
     changed_at: datetime
     changed_by: str
+    response_category: str = ""
+    temporary_category: str = ""
+    final_category: str = ""
+    awaiting_acceptance: str = ""
+    """The stage whose answer waits for the customer's word (CASE-12); empty: none does."""
+    estimated_completion_at: datetime | None = None
+    merged_into: UUID | None = None
+    """The case that goes on in its stead: it is locked, and what would come to it goes there (EDGE-11)."""
+    parent_id: UUID | None = None
+    """The major case that it belongs to (EDGE-15)."""
 
 
 class Change(NamedTuple):

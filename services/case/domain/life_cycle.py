@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from services.case.domain.cancellation import CancellationReasons
+from services.case.domain.key_dates import CompletionRule
 
 
 class LifeCycle(StrEnum):
@@ -36,6 +39,42 @@ STEPS: Mapping[LifeCycle, frozenset[LifeCycle]] = {
 """The way forward. Going back is for a transition rule to allow."""
 
 ORDER: Mapping[LifeCycle, int] = {state: place for place, state in enumerate(LifeCycle)}
+
+
+class Stage(StrEnum):
+    """The steps that are made by choosing a category (CASE-4): each is an answer to the customer's matter."""
+
+    RESPONSE = "response"
+    TEMPORARY_RESOLUTION = "temporary_resolution"
+    FINAL_RESOLUTION = "final_resolution"
+
+    @property
+    def state(self) -> LifeCycle:
+        """The life-cycle state that giving this answer leads to."""
+        return _STATE_OF[self]
+
+
+_STATE_OF: Mapping[Stage, LifeCycle] = {
+    Stage.RESPONSE: LifeCycle.RESPONDED,
+    Stage.TEMPORARY_RESOLUTION: LifeCycle.TEMPORARILY_RESOLVED,
+    Stage.FINAL_RESOLUTION: LifeCycle.FINALLY_RESOLVED,
+}
+STAGE_OF: Mapping[LifeCycle, Stage] = {state: stage for stage, state in _STATE_OF.items()}
+"""The stage whose answer leads to a state; pending, completed and cancelled have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCategories:
+    """The categories of one stage that a subject's cases may choose: by code, whether each requires the customer's acceptance.
+
+    `default`: what is taken when a status makes the step and none is chosen; empty: one has to be chosen.
+    """
+
+    requires_acceptance: Mapping[str, bool]
+    default: str = ""
+
+
+NO_CATEGORIES = AnswerCategories({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +113,7 @@ class LifeCycleRules:
     defaults: Mapping[LifeCycle, str]
     transitions: tuple[TransitionRule, ...] = ()
     has_temporary_resolution: bool = False
+    cancellation: CancellationReasons = field(default_factory=CancellationReasons)
+    answers: Mapping[Stage, AnswerCategories] = field(default_factory=dict)
+    """By stage; a stage without categories is made by a status alone, and its answer has no category."""
+    completion: CompletionRule = field(default_factory=CompletionRule)

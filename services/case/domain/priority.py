@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.case.domain.case import Actor, Case, Change
+from services.case.domain.history import step
 from services.case.domain.refusals import CaseLocked, PriorityRefused
 
 
@@ -45,16 +46,15 @@ def set_priority(
         raise CaseLocked(f"priority of case {case.number}", f"a {case.state} case is not modifiable")
     new_urgency, new_impact = urgency or case.urgency, impact or case.impact
     priority = table.priority(new_urgency, new_impact)
-    fields = (("urgency", case.urgency, new_urgency), ("impact", case.impact, new_impact), ("priority", case.priority, priority))
-    changes = tuple(Change(field, old, new) for field, old, new in fields if old != new)
-    if not changes:
+    if (new_urgency, new_impact, priority) == (case.urgency, case.impact, case.priority):
         return case, ()
     changed = case._replace(
         revision=case.revision + 1,
         urgency=new_urgency,
         impact=new_impact,
         priority=priority,
+        reason="",
         changed_at=now,
         changed_by=actor.user,
     )
-    return changed, changes
+    return changed, step(case, changed).changes

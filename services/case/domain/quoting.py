@@ -18,6 +18,7 @@ class QuotedCase(NamedTuple):
     id: UUID
     contact_id: UUID | None
     is_known: bool
+    is_closed: bool = False
 
 
 def case_number(year: int, count: int) -> str:

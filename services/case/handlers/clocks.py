@@ -13,7 +13,7 @@ from services.case.domain.expiry import Outcome, outcome_of_expiry
 from services.case.domain.progress import expire, put_up_for_review
 from services.case.handlers.events import emit_case
 from services.case.handlers.rules import Rules
-from services.case.storage import cases, communications
+from services.case.storage import cases, communications, contacts
 from services.case.storage.communications import Expiring
 from shared.clock import Clock
 from shared.messaging import Handler, Refused, VersionCache
@@ -53,6 +53,9 @@ class OnClocks:
     def load(self, tx: Transaction, events: Sequence[Event]) -> ExpiryBatch:
         """Lock the communications that expire and the cases they feed."""
         ids = [event.data.item_id for event in events if isinstance(event.data, ClockExpired) and _is_communication(event)]
+        if ids:
+            # Communications may follow in the same transaction, and recording them comes before any lock.
+            contacts.recording(tx)
         found = communications.lock_expiring(tx, ids) if ids else {}
         fed = sorted({case_id for communication in found.values() for case_id in communication.case_ids})
         return ExpiryBatch(
@@ -129,7 +132,7 @@ def _emit_expired(tx: Transaction, communication: Expiring, event: Event, now: d
     tx.emit(
         payload,
         aggregate_id=communication.id,
-        key=communication.case_ids[0] if communication.case_ids else communication.id,
+        key=communication.key,
         revision=communication.revision + 1,
         cause=event.id,
         time=now,

@@ -1,4 +1,4 @@
-"""What staff ask of a case: a status, an assignment, acceptance, a priority; and sending cases again.
+"""What staff ask of a case: a status, an answer, an assignment, a priority, and so on; and sending cases again.
 
 Each command locks the case, decides, writes case and history, and emits one event, all in the caller's transaction.
 """
@@ -10,14 +10,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.case.domain import assignment, priority, progress
-from services.case.domain.case import Actor, Case, Change, entries
-from services.case.domain.refusals import AssignmentRefused
+from services.case.domain import acceptance, answering, assignment, categories, estimates, priority, progress
+from services.case.domain.answers import Answers, Chosen
+from services.case.domain.case import Actor, Case, Change, HistoryEntry, entries
+from services.case.domain.history import Step
+from services.case.domain.life_cycle import LifeCycleRules, Stage
+from services.case.domain.refusals import AssignmentRefused, NotTold
 from services.case.handlers.events import emit_case
 from services.case.handlers.rules import Rules
+from services.case.storage import answers as kept_answers
 from services.case.storage import cases, plans
 from shared.messaging import ReferenceData, VersionCache
-from shared.schemas.events import CaseAssigned, CasePriorityChanged, CaseRepublished, CaseState, CaseStatusChanged
+from shared.schemas.events import (
+    CaseAcceptanceAsked,
+    CaseAmended,
+    CaseAssigned,
+    CaseBroadcast,
+    CasePriorityChanged,
+    CaseRepublished,
+    CaseState,
+    CaseStatusChanged,
+)
 from shared.storage import Transaction
 
 REPUBLISH_BATCH = 500
@@ -39,7 +52,8 @@ class Asked:
     permit: Callable[[Case], None]
 
 
-Decision = tuple[Case, tuple[Change, ...]]
+Decision = tuple[Case, tuple[Change, ...]] | Step
+"""The case after the command, and what changed; the answers, where it may change those, are written by who decides."""
 
 
 class Commands:
@@ -52,12 +66,45 @@ class Commands:
     def set_status(self, tx: Transaction, asked: Asked, status: str, reason: str) -> Case:
         """Set a status, by the rules of the configuration that the case began with (CASE-3)."""
 
-        def decide(case: Case) -> Decision:
-            rules = self._rules.get(case.config_version).subjects[case.subject].life_cycle
+        def decide(case: Case) -> Step:
+            given = kept_answers.of_case(tx, case.id)
             gate = plans.gate(tx, case.id)
-            return progress.set_status(case, status, rules, asked.actor, gate, asked.now, reason)
+            step = progress.set_status(case, status, self._life_cycle(case), asked.actor, gate, asked.now, reason, given)
+            return _keeping(tx, given, step)
 
         return self._change(tx, asked, CaseStatusChanged, decide)
+
+    def answer(self, tx: Transaction, asked: Asked, stage: Stage, chosen: Chosen, status: str | None) -> Case:
+        """Give the response or a resolution by its category, and so move to its state; or amend it in that state (CASE-4)."""
+
+        def decide(case: Case) -> Step:
+            given = kept_answers.of_case(tx, case.id)
+            step = answering.answer(case, given, stage, chosen, status, self._life_cycle(case), asked.actor, asked.now)
+            return _keeping(tx, given, step)
+
+        return self._change(tx, asked, CaseAmended, decide)
+
+    def record_acceptance(self, tx: Transaction, asked: Asked, stage: Stage, accepted: bool, comment: str) -> Case:
+        """Record the customer's word on the present answer (CASE-12): by staff, or by the `customer` through a link."""
+
+        def decide(case: Case) -> Step:
+            given = kept_answers.of_case(tx, case.id)
+            return _keeping(tx, given, acceptance.record(case, given, stage, accepted, comment, asked.actor, asked.now))
+
+        return self._change(tx, asked, CaseAmended, decide)
+
+    def set_category(self, tx: Transaction, asked: Asked, category: str) -> Case:
+        """Set the category, to one that the subject allows (CASE-2)."""
+
+        def decide(case: Case) -> Decision:
+            allowed = self._rules.get(case.config_version).subjects[case.subject].categories
+            return categories.set_category(case, category, allowed, asked.actor, asked.now)
+
+        return self._change(tx, asked, CaseAmended, decide)
+
+    def estimate(self, tx: Transaction, asked: Asked, at: datetime | None, reason: str) -> Case:
+        """Say when the case is reckoned to be complete; None takes it back (CASE-9)."""
+        return self._change(tx, asked, CaseAmended, lambda case: estimates.estimate(case, at, asked.actor, asked.now, reason))
 
     def assign(self, tx: Transaction, asked: Asked, unit: str | None, owner: str | None, reason: str) -> Case:
         """Give the case to a unit, a user, or both (CASE-7)."""
@@ -86,17 +133,55 @@ class Commands:
 
         return self._change(tx, asked, CasePriorityChanged, decide)
 
-    def _change(self, tx: Transaction, asked: Asked, kind: type[CaseState], decide: Callable[[Case], Decision]) -> Case:
+    def tell(self, tx: Transaction, asked: Asked, text: str) -> Case:
+        """Tell its customer something, by the configuration's message on case.broadcast (EDGE-12). The case itself does not change."""
+        case = self._locked(tx, asked)
+        what = f"telling the customer of case {case.number}"
+        if not self._rules.get(0).tells_customers:
+            raise NotTold(what, "the configuration has no communication on case.broadcast that goes to the customer")
+        if not case.customer_email:
+            raise NotTold(what, "no email address is known of its customer")
+        by = asked.actor.user
+        cases.add_history(tx, [HistoryEntry(case.id, None, "broadcast", None, text, by, asked.now)])
+        news = case._replace(changed_by=by)
+        emit_case(tx, CaseBroadcast, news, asked.cause, asked.now, asked.traceparent, parent_id=case.id, text=text)
+        return case
+
+    def _locked(self, tx: Transaction, asked: Asked) -> Case:
         case = cases.lock(tx, [asked.case_id]).get(asked.case_id)
         if case is None:
             raise UnknownCase(str(asked.case_id))
         asked.permit(case)
-        changed, changes = decide(case)
+        return case
+
+    def _change(self, tx: Transaction, asked: Asked, kind: type[CaseState], decide: Callable[[Case], Decision]) -> Case:
+        case = self._locked(tx, asked)
+        changed, changes = decide(case)[:2]
         if changes:
             cases.change(tx, [changed])
             cases.add_history(tx, entries(changed, changes))
-            emit_case(tx, kind, changed, asked.cause, asked.now, asked.traceparent)
+            emit_case(tx, told(kind, case, changed, changes), changed, asked.cause, asked.now, asked.traceparent)
         return changed
+
+    def _life_cycle(self, case: Case) -> LifeCycleRules:
+        return self._rules.get(case.config_version).subjects[case.subject].life_cycle
+
+
+def told(kind: type[CaseState], before: Case, after: Case, changes: tuple[Change, ...]) -> type[CaseState]:
+    """What others are told: an answer asks the customer, moves the case, or amends it."""
+    is_asking = after.awaiting_acceptance and any(
+        change.field == "awaiting_acceptance" or change.field.endswith(("_text", "_category")) for change in changes
+    )
+    if is_asking:
+        return CaseAcceptanceAsked
+    return CaseStatusChanged if after.status != before.status else kind
+
+
+def _keeping(tx: Transaction, before: Answers, step: Step) -> Step:
+    """The step, its answers written."""
+    if step.changes:
+        kept_answers.change(tx, step.case.id, before, step.answers)
+    return step
 
 
 def republish(tx: Transaction, after: UUID | None, cause: UUID, now: datetime, traceparent: str) -> list[UUID]:

@@ -1,8 +1,8 @@
-"""On a communication received: record it, match its contact, open or join cases (CASE-1, COM-7, CON-1)."""
+"""On a communication received: record it, match its contact, open or join cases (CASE-1, COM-7, CON-1). Calls go on (COM-5)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -14,8 +14,10 @@ from services.case.domain.matching import Effect, continues, effect, is_among, i
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
-from services.case.handlers import loops
+from services.case.handlers import calls, late_replies, loops
+from services.case.handlers.calls import CallBatch
 from services.case.handlers.events import emit_case
+from services.case.handlers.late_replies import LateReplies
 from services.case.handlers.records import (
     Decision,
     HandleKey,
@@ -24,20 +26,20 @@ from services.case.handlers.records import (
     communication_record,
     customer_handle,
     customer_of,
+    opening_of,
 )
 from services.case.handlers.rules import Rules
-from services.case.storage import cases, communications, contacts
+from services.case.storage import cases, communications, contacts, conversations
 from services.case.storage.communications import Attachment, CaseCommunication, Communication, JoinedConversation
 from services.case.storage.contacts import Contact, HandleRow
+from services.case.storage.conversations import CaseWithContact
 from shared.clock import Clock
-from shared.ids import case_id, contact_id
 from shared.messaging import Handler, ReferenceData, Refused, VersionCache
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseOpened, CommunicationBounced, CommunicationReceived, CommunicationRecorded
+from shared.schemas.events import CaseOpened, CommunicationBounced, CommunicationReceived, CommunicationRecorded, CommunicationUpdated
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
-CaseWithContact = tuple[UUID, UUID | None]
 Conversations = dict[UUID, list[CaseWithContact]]
 
 
@@ -49,6 +51,8 @@ class Recorded:
     customer: CustomerRef
     openings: tuple[Opening, ...]
     case_ids: tuple[UUID, ...]
+    area: str
+    """The contact's."""
 
 
 @dataclass(slots=True)
@@ -61,9 +65,14 @@ class CommunicationBatch:
     known: set[UUID]
     conversations: Conversations
     contacts: dict[HandleKey, list[Contact]]
+    strangers: Mapping[HandleKey, UUID]
+    """The ids of the contacts that nobody's handles may become."""
     quoted: dict[tuple[str, str], QuotedCase]
     """By number and the address that quotes it."""
     breaker: LoopBreaker
+    calls: CallBatch
+    late: LateReplies
+    rules_of: Callable[[int], Rules]
     new_contacts: list[Contact] = field(default_factory=list)
     new_handles: list[HandleRow] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
@@ -85,34 +94,45 @@ class OnCommunications:
 
     def handler(self) -> Handler[CommunicationBatch]:
         """The three steps, for the consumer loop."""
-        return Handler(load=self.load, apply={CommunicationReceived: receive}, save=save)
+        return Handler(load=self.load, apply={CommunicationReceived: receive, CommunicationUpdated: update}, save=save)
 
     def load(self, tx: Transaction, events: Sequence[Event]) -> CommunicationBatch:
         """What is known of these communications, their conversations and their senders."""
+        contacts.recording(tx)
         received = [event.data for event in events if isinstance(event.data, CommunicationReceived)]
-        handles = {customer_handle(data) for data in received}
+        # A merge that ends between our look at where conversations lead and our commit would lose what we join to the merged case.
+        conversations.hold_still(tx)
+        known = communications.known(tx, [data.communication_id for data in received])
+        reported = calls.load(tx, events)
+        handles = {customer_handle(data) for data in received} | reported.handles
         version = self._reference.version
-        conversations = cases.by_conversation(tx, list({data.conversation_id for data in received}))
+        threads = conversations.lead(tx, list({data.conversation_id for data in received}))
         # A reply to us quotes the number too, but its references tell already.
         quotes = {
             (number, data.sender.value.lower())
             for data in received
-            if not _continues(data, bool(conversations.get(data.conversation_id)))
+            if not _continues(data, bool(threads.cases.get(data.conversation_id)))
             for number in _quoted_numbers(data)
         }
         rules = self._rules.get(version)
-        quoted = cases.quoted(tx, sorted(quotes)) if quotes else {}
-        known_contacts = contacts.load_by_handles(tx, sorted(handle for handle in handles if "\x00" not in handle[1]))
-        threaded = [(data, [id for id, _ in _cases_of(data, conversations, quoted, rules)[0]]) for data in received]
+        quoted = conversations.quoted(tx, sorted(quotes)) if quotes else {}
+        handles = {handle for handle in handles if "\x00" not in handle[1]}
+        known_contacts, strangers = contacts.meet(tx, handles)
+        threaded = [(data, [id for id, _ in _cases_of(data, threads.cases, quoted, rules)[0]]) for data in received]
+        closed = threads.closed | {case.id for case in quoted.values() if case.is_closed}
         return CommunicationBatch(
             rules=rules,
             config_version=version,
             now=self._clock(),
-            known=communications.known(tx, [data.communication_id for data in received]),
-            conversations=conversations,
+            known=known,
+            conversations=threads.cases,
             contacts=known_contacts,
+            strangers=strangers,
             quoted=quoted,
             breaker=loops.load(tx, rules, threaded, known_contacts, self._frequent),
+            calls=reported,
+            late=late_replies.load(tx, rules, closed, threads.with_staff, threaded),
+            rules_of=self._rules.get,
         )
 
 
@@ -135,7 +155,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         quotes_own_case=bool(cases_of_it),
         old=data.old,
     )
-    openings = _openings(batch, event) if what is Effect.OPENS else ()
+    openings = _openings(batch, data) if what is Effect.OPENS else ()
     contact = _contact(batch, data, cases_of_it or conversation)
     decision = _broken(batch, data, what, cases_of_it) or Decision(what, suggested)
     case_ids: tuple[UUID, ...] = ()
@@ -144,12 +164,17 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         of_contact = contact.id if contact else None
         batch.conversations.setdefault(data.conversation_id, []).extend((id, of_contact) for id in case_ids)
     elif decision.effect in (Effect.JOINS, Effect.HISTORY):
-        case_ids = tuple(id for id, _ in cases_of_it)
+        reached = late_replies.reach(batch.late, event, cases_of_it, batch.rules, batch.rules_of, batch.now)
+        openings = (reached.opening,) if reached.opening else ()
+        late_replies.opened(batch.late, reached, contact.id if contact else None)
+        case_ids = tuple(id for id, _ in reached.cases)
         if not conversation:
             # Who answers this mail, and not one of ours, quotes no number perhaps.
-            batch.conversations[data.conversation_id] = cases_of_it
+            batch.conversations[data.conversation_id] = reached.cases
             batch.joined += [JoinedConversation(data.conversation_id, id) for id in case_ids]
-        batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), SYSTEM, batch.now) for id in case_ids]
+        by = data.entered_by or SYSTEM
+        batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), by, batch.now) for id in case_ids]
+        case_ids = (*(opening.id for opening in openings), *case_ids)
     else:
         openings = ()
     batch.known.add(data.communication_id)
@@ -161,24 +186,39 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     batch.links += [CaseCommunication(data.communication_id, id, position) for position, id in enumerate(case_ids)]
     # Of an old one nobody hears: to whoever listens it would be activity now, a clock that is over already, or a bounce to act upon.
     if not data.old:
-        batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids))
+        area = contact.area if contact else ""
+        batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids, area))
+
+
+def update(batch: CommunicationBatch, event: Event) -> None:
+    """Decide on one report of a call. Raises `Refused` for one of a communication that is not known."""
+    calls.update(batch.calls, event, batch.known)
 
 
 def save(tx: Transaction, batch: CommunicationBatch) -> None:
     """Write everything, and say what happened: the cases opened, then the communication."""
+    joined = {link.case_id for link in batch.links} - {opening.id for recorded in batch.recorded for opening in recorded.openings}
+    if joined:
+        cases.hold(tx, sorted(joined))
     contacts.add(tx, batch.new_contacts, batch.new_handles)
     communications.add(tx, batch.communications, batch.attachments, batch.links, batch.joined)
     numbers = iter(cases.next_numbers(tx, sum(len(recorded.openings) for recorded in batch.recorded)))
     opened: list[Case] = []
     for recorded in batch.recorded:
         for opening in recorded.openings:
-            case = case_record(opening, recorded.customer, next(numbers), batch.rules, batch.config_version, batch.now)
+            data: CommunicationReceived = recorded.event.data
+            opened_at = min(data.received_at, batch.now)  # the clock of the host that received it may run ahead
+            by = data.entered_by or SYSTEM
+            version, number = batch.config_version, next(numbers)
+            case = case_record(data, opening, recorded.customer, number, batch.rules, version, opened_at, batch.now, by, recorded.area)
             opened.append(case)
             batch.history += entries(case, (Change("communication", None, str(case.communication_id)), Change("state", None, case.state)))
-            emit_case(tx, CaseOpened, case, opening.event.id, batch.now, opening.event.traceparent)
+            emit_case(tx, CaseOpened, case, recorded.event.id, batch.now, recorded.event.traceparent)
             metrics.CASES_OPENED.labels(case.subject).inc()
         _emit_recorded(tx, batch, recorded)
+    calls.save(tx, batch.calls, batch.communications, batch.contacts, batch.rules, batch.config_version, batch.now)
     cases.add(tx, opened)
+    late_replies.save(tx, batch.late, batch.now)
     cases.add_history(tx, batch.history)
     for communication in batch.communications:
         metrics.COMMUNICATIONS.labels(communication.effect).inc()
@@ -223,7 +263,7 @@ def _cases_of(
     found = [case for number in _quoted_numbers(data) if (case := quoted.get((number, sender))) is not None]
     # Every communication of a case was sent to an account of ours: that whoever writes in its name is known proves nothing.
     is_anybody = not sender or sender in rules.own_addresses
-    own = [(case.id, case.contact_id) for case in found if case.is_known and not is_anybody]
+    own = list(dict.fromkeys((case.id, case.contact_id) for case in found if case.is_known and not is_anybody))
     return own, found[0].id if found and not own else None
 
 
@@ -246,23 +286,16 @@ def _is_trusted(data: CommunicationReceived, rules: Rules) -> bool:
     return data.robot != "none" and data.sender.kind == "email" and is_among(rules.trusted_robots, data.sender.value)
 
 
-def _openings(batch: CommunicationBatch, event: Event) -> tuple[Opening, ...]:
-    data: CommunicationReceived = event.data
+def _openings(batch: CommunicationBatch, data: CommunicationReceived) -> tuple[Opening, ...]:
     rules = batch.rules
     if data.subjects:
         routed = tuple(Routed(subject) for subject in dict.fromkeys(data.subjects))
     else:
         routed = rules.router.route(data.method, data.channel_account, data.subject_line, data.text)
-    openings = []
-    for each in routed:
-        subject = rules.subjects[each.subject]
-        urgency, impact = each.urgency or subject.urgency, each.impact or subject.impact
-        try:
-            priority = rules.priorities.priority(urgency, impact)
-        except PriorityRefused as error:
-            raise Refused(str(error)) from error
-        openings.append(Opening(event, case_id(data.communication_id, subject.code), subject, urgency, impact, priority))
-    return tuple(openings)
+    try:
+        return tuple([opening_of(data.communication_id, each, rules) for each in routed])
+    except PriorityRefused as error:
+        raise Refused(str(error)) from error
 
 
 def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversation: Sequence[CaseWithContact]) -> Contact | None:
@@ -276,7 +309,7 @@ def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversatio
     # A withheld number or a mail without a sender is nobody in particular, not one contact for all of them.
     if data.direction == "outbound" or is_held(data.robot, _is_trusted(data, batch.rules)) or not value:
         return None
-    new = Contact(contact_id(kind, value), 1, None, data.sender.name, value if kind == "email" else "", batch.now)
+    new = Contact(batch.strangers[handle], 1, None, data.sender.name, value if kind == "email" else "", batch.now)
     batch.contacts[handle] = [new]
     batch.new_contacts.append(new)
     batch.new_handles.append(HandleRow(kind, value, new.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from services.case.domain.case import Case
@@ -14,8 +15,8 @@ from shared.storage import Transaction
 _STATES = {state: CaseLifeCycle(state.value) for state in LifeCycle}
 
 
-def emit_case(tx: Transaction, kind: type[CaseState], case: Case, cause: UUID, now: datetime, traceparent: str) -> None:
-    """Emit an event of this kind with the case as it is now."""
+def emit_case(tx: Transaction, kind: type[CaseState], case: Case, cause: UUID, now: datetime, traceparent: str, **further: Any) -> None:
+    """Emit an event of this kind with the case as it is now. `further`: the fields that this kind has beside those of `CaseState`."""
     payload = kind(
         case_id=case.id,
         number=case.number,
@@ -40,8 +41,14 @@ def emit_case(tx: Transaction, kind: type[CaseState], case: Case, cause: UUID, n
         resolved_at=case.resolved_at,
         completed_at=case.completed_at,
         expected_completion_at=case.expected_completion_at,
+        response_category=case.response_category,
+        temporary_category=case.temporary_category,
+        final_category=case.final_category,
+        awaiting_acceptance=case.awaiting_acceptance,
+        estimated_completion_at=case.estimated_completion_at,
         changed_by=case.changed_by,
         reason=case.reason,
+        **further,
     )
     tx.emit(
         payload,

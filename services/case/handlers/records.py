@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import orjson
@@ -12,13 +14,14 @@ from services.case.domain.case import SYSTEM, Case
 from services.case.domain.life_cycle import LifeCycle
 from services.case.domain.matching import Effect
 from services.case.domain.quoting import case_number
+from services.case.domain.routing import Routed
 from services.case.handlers.rules import Rules, SubjectRules
 from services.case.storage.communications import Communication
 from services.case.storage.contacts import Contact
 from services.case.storage.records import Document
-from shared.schemas.envelope import Event
+from shared.ids import case_id
 from shared.schemas.events import CommunicationReceived
-from shared.schemas.parts import CustomerRef
+from shared.schemas.parts import CustomerRef, Handle
 
 NO_ANSWERS = Document(b"[]")
 HandleKey = tuple[str, str]
@@ -28,7 +31,6 @@ HandleKey = tuple[str, str]
 class Opening:
     """A case to be opened: all but its number, which the database gives."""
 
-    event: Event
     id: UUID
     subject: SubjectRules
     urgency: str
@@ -45,14 +47,40 @@ class Decision:
     reason: str = ""
 
 
-def customer_handle(data: CommunicationReceived) -> HandleKey:
+class Contacting(Protocol):
+    """Who was in contact with us: a communication that is received, or one that is kept."""
+
+    @property
+    def direction(self) -> str: ...
+    @property
+    def sender(self) -> Handle: ...
+    @property
+    def recipients(self) -> Sequence[str]: ...
+
+
+class Source(Contacting, Protocol):
+    """What a case takes over from the communication that it is opened from."""
+
+    @property
+    def communication_id(self) -> UUID: ...
+    @property
+    def conversation_id(self) -> UUID: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def channel_account(self) -> str: ...
+    @property
+    def subject_line(self) -> str: ...
+
+
+def customer_handle(data: Contacting) -> HandleKey:
     """By what the customer is recognised: who wrote to us, or to whom we wrote."""
     value = data.recipients[0] if data.direction == "outbound" and data.recipients else data.sender.value
     kind = data.sender.kind
     return (kind, value.lower() if kind == "email" else value)
 
 
-def customer_of(data: CommunicationReceived, contact: Contact | None) -> CustomerRef:
+def customer_of(data: Contacting, contact: Contact | None) -> CustomerRef:
     """The customer as events name them."""
     kind, value = customer_handle(data)
     sender_name = data.sender.name if data.direction == "inbound" else ""
@@ -98,25 +126,44 @@ def communication_record(data: CommunicationReceived, decision: Decision, contac
         else NO_ANSWERS,
         suggested_case=decision.suggested_case,
         reason=decision.reason,
+        old=data.old,
+        entered_by=data.entered_by,
     )
 
 
-def case_record(opening: Opening, customer: CustomerRef, count: int, rules: Rules, config_version: int, now: datetime) -> Case:
-    """The new case's row. `count`: which one it is of all."""
-    data: CommunicationReceived = opening.event.data
+def opening_of(communication: UUID, routed: Routed, rules: Rules) -> Opening:
+    """The case that this communication opens under a subject. Raises `PriorityRefused`."""
+    subject = rules.subjects[routed.subject]
+    urgency, impact = routed.urgency or subject.urgency, routed.impact or subject.impact
+    priority = rules.priorities.priority(urgency, impact)
+    return Opening(case_id(communication, subject.code), subject, urgency, impact, priority)
+
+
+def case_record(
+    source: Source,
+    opening: Opening,
+    customer: CustomerRef,
+    count: int,
+    rules: Rules,
+    config_version: int,
+    opened_at: datetime,
+    now: datetime,
+    by: str = SYSTEM,
+    area: str = "",
+) -> Case:
+    """The new case's row. `count`: which one it is of all. `by`: the member of staff who opens it. `area`: the contact's."""
     subject = opening.subject
     status = subject.life_cycle.defaults[LifeCycle.PENDING]
-    opened_at = min(data.received_at, now)  # the clock of the host that received it may run ahead
     return Case(
         id=opening.id,
         number=case_number(opened_at.year, count),
         revision=1,
         config_version=config_version,
         subject=subject.code,
-        title=data.subject_line.strip() or subject.name,
-        communication_id=data.communication_id,
-        conversation_id=data.conversation_id,
-        method=data.method,
+        title=source.subject_line.strip() or subject.name,
+        communication_id=source.communication_id,
+        conversation_id=source.conversation_id,
+        method=source.method,
         contact_id=customer.contact_id,
         account_id=customer.account_id,
         customer_name=customer.name,
@@ -128,7 +175,7 @@ def case_record(opening: Opening, customer: CustomerRef, count: int, rules: Rule
         impact=opening.impact,
         priority=opening.priority,
         category=subject.category,
-        unit=rules.unit_for(subject, data.channel_account),
+        unit=rules.unit_for(subject, source.channel_account, area),
         owner=None,
         waiting_for_customer=subject.life_cycle.statuses[status].waiting_for_customer,
         needs_review=False,
@@ -139,5 +186,5 @@ def case_record(opening: Opening, customer: CustomerRef, count: int, rules: Rule
         completed_at=None,
         expected_completion_at=rules.expected_completion(subject, opened_at),
         changed_at=now,
-        changed_by=SYSTEM,
+        changed_by=by,
     )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.case.domain.life_cycle import LifeCycle, LifeCycleRules, Status, TransitionRule
+from services.case.domain.cancellation import CancellationReasons
+from services.case.domain.chasing import ChaseRules
+from services.case.domain.key_dates import CompletionRule
+from services.case.domain.late_replies import LateReply
+from services.case.domain.life_cycle import AnswerCategories, LifeCycle, LifeCycleRules, Stage, Status, TransitionRule
 from services.case.domain.loops import Caps
 from services.case.domain.priority import PriorityTable
 from services.case.domain.routing import Router, RoutingRule
-from shared.calendars import Calendar, Duration, due, parse_duration
+from services.case.domain.scripts import Prompt
+from shared.calendars import Calendar, CalendarError, Duration, due, parse_duration
 from shared.schemas.configuration import Configuration
+from shared.schemas.configuration.answers import AnswerCategory
 from shared.schemas.configuration.calendars import calendar_of
 from shared.schemas.configuration.channels import LoopCaps
-from shared.schemas.configuration.models import Prioritisation, Subject
+from shared.schemas.configuration.chases import Chase
+from shared.schemas.configuration.models import Category, Method, Prioritisation, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,35 @@ class SubjectRules:
     category: str
     complete_within: Duration | None
     life_cycle: LifeCycleRules
+    is_sensitive: bool = False
+    categories: frozenset[str] = frozenset()
+    """Those that its cases may have: the listed ones and those below them."""
+    opened_by: frozenset[str] = frozenset()
+    """Units whose staff may open its cases by hand; none: all."""
+    late_reply: LateReply = LateReply.RECORD
+    chase: ChaseRules | None = None
+    """How its customers are chased; None: they are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRules:
+    """What a communication method says about its communications (COM-2). `prompts`: script and prompt, in their order."""
+
+    name: str
+    directions: frozenset[str]
+    locations: tuple[str, ...]
+    prompts: tuple[Prompt, ...]
+    expire_after: Duration | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerTerms:
+    """The codes that contacts and accounts may have."""
+
+    areas: frozenset[str]
+    kinds: frozenset[str]
+    classifications: frozenset[str]
+    credit_ratings: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +74,50 @@ class Rules:
     router: Router
     priorities: PriorityTable
     subjects: Mapping[str, SubjectRules]
-    methods: frozenset[str]
+    methods: Mapping[str, MethodRules]
     units: frozenset[str]
     account_units: Mapping[str, str]
+    area_units: Mapping[str, str]
     default_unit: str
     trusted_robots: frozenset[str]
     own_addresses: frozenset[str]
     """Those of the mail accounts, in small letters."""
     calendar: Calendar
     caps: Caps
+    customers: CustomerTerms
+    tells_customers: bool = False
+    """Whether a message goes to the customer on `case.broadcast`."""
 
-    def unit_for(self, subject: SubjectRules, account: str) -> str:
-        """The unit that a new case goes to: the subject's, else the mail account's, else the organisation's default."""
-        return subject.unit or self.account_units.get(account.lower()) or self.default_unit
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """Subjects of whose cases it is recorded who looks at them."""
+        return frozenset(subject.code for subject in self.subjects.values() if subject.is_sensitive)
+
+    @property
+    def heeds_late_replies(self) -> bool:
+        """Whether any subject has something done about replies to its closed cases."""
+        return any(subject.late_reply is not LateReply.RECORD for subject in self.subjects.values())
+
+    def expiry(self, method: str, active_at: datetime) -> datetime | None:
+        """When a communication of this method expires that was last active then; None: never (COM-8)."""
+        rules = self.methods.get(method)
+        if rules is None or rules.expire_after is None:
+            return None
+        try:
+            return due(rules.expire_after, active_at, self.calendar)
+        except CalendarError:
+            return None
+
+    def unit_for(self, subject: SubjectRules, account: str, area: str = "") -> str:
+        """The unit that a new case goes to (CASE-7).
+
+        The subject's, else that of the contact's area, else that of the mail account, else the organisation's default.
+        """
+        return subject.unit or self.area_units.get(area) or self.account_units.get(account.lower()) or self.default_unit
 
     def expected_completion(self, subject: SubjectRules, opened_at: datetime) -> datetime | None:
         """When a case opened then is to be complete, on the organisation's calendar (CASE-9)."""
-        return None if subject.complete_within is None else due(subject.complete_within, opened_at, self.calendar)
+        return subject.life_cycle.completion.expected(opened_at)
 
 
 def rules_of(configuration: Configuration) -> Rules:
@@ -62,19 +125,42 @@ def rules_of(configuration: Configuration) -> Rules:
     organisation = configuration.organisation
     statuses = {status.code: Status(status.code, LifeCycle(status.state), status.waiting_for_customer) for status in configuration.statuses}
     defaults = {LifeCycle(state): code for state, code in configuration.default_statuses.items()}
-    calendar = next(section for section in configuration.calendars if section.code == organisation.calendar)
+    own_calendar = calendar_of(next(section for section in configuration.calendars if section.code == organisation.calendar))
     return Rules(
         router=_router(configuration),
         priorities=_priorities(configuration.prioritisation),
-        subjects={subject.code: _subject(subject, statuses, defaults, configuration.prioritisation) for subject in configuration.subjects},
-        methods=frozenset(method.code for method in configuration.methods),
+        subjects={subject.code: _subject(subject, statuses, defaults, configuration, own_calendar) for subject in configuration.subjects},
+        methods={method.code: _method(method) for method in configuration.methods},
         units=frozenset(unit.code for unit in configuration.units),
         account_units=_account_units(configuration),
+        area_units={area.code: area.unit for area in configuration.areas if area.unit},
         default_unit=organisation.default_unit,
         trusted_robots=frozenset(sender.lower() for sender in configuration.robots.trusted),
         own_addresses=frozenset(account.address.lower() for account in configuration.mail_accounts),
-        calendar=calendar_of(calendar),
+        calendar=own_calendar,
         caps=_caps(configuration.robots.caps),
+        customers=_customers(configuration),
+        tells_customers=any(one.on == "case.broadcast" and "customer" in one.to for one in configuration.communications),
+    )
+
+
+def _customers(configuration: Configuration) -> CustomerTerms:
+    accounts = configuration.accounts
+    return CustomerTerms(
+        areas=frozenset(area.code for area in configuration.areas),
+        kinds=frozenset(kind.code for kind in accounts.kinds),
+        classifications=frozenset(classification.code for classification in accounts.classifications),
+        credit_ratings=frozenset(rating.code for rating in accounts.credit_ratings),
+    )
+
+
+def _method(method: Method) -> MethodRules:
+    return MethodRules(
+        method.name,
+        frozenset(method.directions),
+        method.locations,
+        tuple([Prompt("pre", text) for text in method.pre_script] + [Prompt("security", text) for text in method.security_script]),
+        parse_duration(method.expire_after) if method.expire_after else None,
     )
 
 
@@ -119,8 +205,9 @@ def _priorities(section: Prioritisation) -> PriorityTable:
 
 
 def _subject(
-    subject: Subject, statuses: Mapping[str, Status], defaults: Mapping[LifeCycle, str], prioritisation: Prioritisation
+    subject: Subject, statuses: Mapping[str, Status], defaults: Mapping[LifeCycle, str], configuration: Configuration, calendar: Calendar
 ) -> SubjectRules:
+    prioritisation = configuration.prioritisation
     allowed = {code: statuses[code] for code in subject.statuses} if subject.statuses else dict(statuses)
     own_defaults = dict(defaults) | {LifeCycle(state): code for state, code in subject.default_statuses.items()}
     # A default is always allowed: what the service sets by itself must not depend on a list that forgot it.
@@ -129,6 +216,7 @@ def _subject(
         TransitionRule(rule.from_status, rule.to_status, frozenset(rule.units), frozenset(rule.users), rule.reopens)
         for rule in subject.transitions
     )
+    within = parse_duration(subject.complete_within) if subject.complete_within else None
     return SubjectRules(
         code=subject.code,
         name=subject.name,
@@ -136,6 +224,53 @@ def _subject(
         urgency=subject.default_urgency or prioritisation.default_urgency,
         impact=subject.default_impact or prioritisation.default_impact,
         category=subject.default_category or "",
-        complete_within=parse_duration(subject.complete_within) if subject.complete_within else None,
-        life_cycle=LifeCycleRules(allowed, own_defaults, transitions, subject.temporary_resolution),
+        complete_within=within,
+        life_cycle=LifeCycleRules(
+            allowed,
+            own_defaults,
+            transitions,
+            subject.temporary_resolution,
+            CancellationReasons(
+                tuple(reason.code for reason in configuration.cancellation_reasons), configuration.default_cancellation_reason or ""
+            ),
+            {
+                Stage.RESPONSE: _answer_categories(configuration.response_categories, subject.code),
+                Stage.TEMPORARY_RESOLUTION: _answer_categories(configuration.temporary_resolution_categories, subject.code),
+                Stage.FINAL_RESOLUTION: _answer_categories(configuration.final_resolution_categories, subject.code),
+            },
+            CompletionRule(within, calendar, subject.recalculate_on_response),
+        ),
+        categories=_allowed_categories(subject.categories, configuration.categories),
+        opened_by=frozenset(subject.opened_by),
+        is_sensitive=subject.sensitive,
+        late_reply=LateReply(subject.late_reply),
+        chase=_chase(subject.chase or configuration.chase, calendar),
     )
+
+
+def _chase(section: Chase | None, calendar: Calendar) -> ChaseRules | None:
+    if section is None or not (section.reminders or section.close_after):
+        return None
+    return ChaseRules(
+        after=parse_duration(section.after) if section.after else None,
+        reminders=section.reminders,
+        close_after=parse_duration(section.close_after) if section.close_after else None,
+        close_status=section.close_status or "",
+        calendar=calendar,
+    )
+
+
+def _answer_categories(tree: Sequence[AnswerCategory], subject: str) -> AnswerCategories:
+    """Those of a tree that this subject's cases may choose; its own default goes before the one for all."""
+    own = [category for category in tree if not category.subjects or subject in category.subjects]
+    defaults = sorted((category for category in own if category.default), key=lambda category: not category.subjects)
+    return AnswerCategories({category.code: category.requires_acceptance for category in own}, defaults[0].code if defaults else "")
+
+
+def _allowed_categories(listed: Sequence[str], tree: Sequence[Category]) -> frozenset[str]:
+    if not listed:
+        return frozenset(category.code for category in tree)
+    allowed: set[str] = set(listed)
+    while more := {category.code for category in tree if category.parent in allowed} - allowed:
+        allowed |= more
+    return frozenset(allowed)

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from services.case.domain.case import Case, HistoryEntry
 from services.case.domain.life_cycle import LifeCycle
-from services.case.domain.quoting import QuotedCase
 from services.case.storage.records import columns_of, insert, update
 from shared.storage import Transaction, arrays
+from shared.storage.database import SerializationFailure
 
 COLUMNS = ", ".join(columns_of(Case))
 _STATE = columns_of(Case).index("state")
@@ -38,6 +38,19 @@ def lock(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Case]:
     return {row[0]: _case(row) for row in rows}
 
 
+def lock_free(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Case]:
+    """Lock those of these cases that nobody else has locked, and load them."""
+    rows = tx.rows(f"select {COLUMNS} from cases where id = any(%b) order by id for update skip locked", (arrays.uuids(ids),))
+    return {row[0]: _case(row) for row in rows}
+
+
+def hold(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Keep these cases from being deleted until the transaction ends. One that is gone by now is a conflict: all is to be done again."""
+    held = tx.rows("select id from cases where id = any(%b) order by id for key share", (arrays.uuids(ids),))
+    if len(held) < len(set(ids)):
+        raise SerializationFailure("a case was deleted meanwhile")
+
+
 def change(tx: Transaction, cases: Sequence[Case]) -> None:
     """Write changed cases; they are locked."""
     update(tx, "cases", cases)
@@ -56,44 +69,6 @@ def lock_after(tx: Transaction, after: UUID | None, limit: int) -> list[Case]:
         (after, after, limit),
     )
     return [_case(row) for row in rows]
-
-
-def by_conversation(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, UUID | None]]]:
-    """For each conversation its cases with their contacts, in the order they were opened: those that began in it or that it joined.
-
-    A case's own id names a conversation too: that of our messages to staff about it, which they answer.
-    """
-    rows = tx.rows(
-        """select thread, id, contact_id from (
-               select conversation_id as thread, id, contact_id, opened_at, number from cases where conversation_id = any(%(ids)b)
-               union all
-               select id, id, contact_id, opened_at, number from cases where id = any(%(ids)b)
-               union all
-               select j.conversation_id, c.id, c.contact_id, c.opened_at, c.number from joined_conversations j
-               join cases c on c.id = j.case_id where j.conversation_id = any(%(ids)b)) found
-           order by opened_at, number""",
-        {"ids": arrays.uuids(conversations)},
-    )
-    found: dict[UUID, list[tuple[UUID, UUID | None]]] = {}
-    for conversation, case_id, contact in rows:
-        found.setdefault(conversation, []).append((case_id, contact))
-    return found
-
-
-def quoted(tx: Transaction, quotes: Sequence[tuple[str, str]]) -> dict[tuple[str, str], QuotedCase]:
-    """The cases with these numbers, each quoted by an address (in small letters); unknown numbers are left out."""
-    rows = tx.rows(
-        """select w.number, w.sender, c.id, c.contact_id,
-                  exists (select from handles h where h.kind = 'email' and h.value = w.sender and h.contact_id = c.contact_id)
-                  or exists (
-                      select from case_communications l join communications m on m.id = l.communication_id
-                      where l.case_id = c.id
-                        and (m.sender_kind = 'email' and lower(m.sender) = w.sender
-                             or exists (select from unnest(m.recipients) r (address) where lower(r.address) = w.sender)))
-           from unnest(%b::text[], %b::text[]) as w (number, sender) join cases c using (number)""",
-        (arrays.texts(number for number, _ in quotes), arrays.texts(sender for _, sender in quotes)),
-    )
-    return {(number, sender): QuotedCase(*case) for number, sender, *case in rows}
 
 
 def add_history(tx: Transaction, entries: Sequence[HistoryEntry]) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, NewType, get_type_hints
 from uuid import UUID
 
-from services.case.domain.life_cycle import LifeCycle
+from services.case.domain.leads.lead import LeadLifeCycle
+from services.case.domain.life_cycle import LifeCycle, Stage
 from shared.storage import Transaction, arrays
 from shared.storage.arrays import Array
 
@@ -30,6 +31,8 @@ _WAYS: dict[Any, _Way] = {
     UUID: _Way(arrays.uuids),
     str: _Way(arrays.texts),
     LifeCycle: _Way(arrays.texts),
+    Stage: _Way(arrays.texts),
+    LeadLifeCycle: _Way(arrays.texts),
     int: _Way(arrays.big_ints),
     bool: _Way(arrays.bools),
     datetime: _Way(arrays.moments),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
 from shared.storage import Transaction
 
-_CASE = """id, number, revision, config_version, subject, title, communication_id, conversation_id, method,
+CASE_COLUMNS = """id, number, revision, config_version, subject, title, communication_id, conversation_id, method,
     contact_id, account_id, customer_name, customer_email, state, status, status_before, urgency, impact, priority, category, unit, owner,
     waiting_for_customer, needs_review, reason, opened_at, responded_at, resolved_at, completed_at, expected_completion_at,
-    changed_at, changed_by"""
-_COMMUNICATION = """id, conversation_id, effect, direction, method, channel_account, location, sender_kind, sender, sender_name,
-    recipients, contact_id, subject_line, robot, message_id, occurred_at, received_at, expired_at, suggested_case,
-    reason,
+    changed_at, changed_by, response_category, temporary_category, final_category, awaiting_acceptance, estimated_completion_at,
+    legal_hold, merged_into, parent_id"""
+_COMMUNICATION = """id, revision, config_version, conversation_id, effect, direction, method, channel_account, location,
+    sender_kind, sender, sender_name, recipients, contact_id, subject_line, robot, message_id, occurred_at, received_at, expired_at,
+    suggested_case, reason, old, entered_by, files_removed_at, erased_at,
+    (select jsonb_build_object('stage', stage, 'rang_at', rang_at, 'answered_at', answered_at, 'answered_by', answered_by,
+                               'ended_at', ended_at, 'outcome', outcome, 'duration_seconds', seconds)
+     from calls where calls.communication_id = communications.id) as call,
     array(select case_id from case_communications l where l.communication_id = communications.id order by position) as case_ids"""
 
 
@@ -38,10 +42,19 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which cases the reader may see: all of them, those of a unit (and their own), or only their own."""
+    """Which cases the reader may see: all of them, those of a unit (and their own), or only their own.
+
+    With a communication of one of these they see that too; and those that they entered, or from which they opened or joined a case,
+    wherever that went.
+    """
 
     unit: str | None = None
     owner: str | None = None
+
+    @classmethod
+    def reached_by(cls, scope: Literal["own", "unit", "all"], unit: str, user: str) -> Self:
+        """Those that this user, of this unit, reaches."""
+        return cls() if scope == "all" else cls(unit if scope == "unit" else None, user)
 
     def restrict(self, conditions: Conditions) -> None:
         """Add what limits a query of `cases` to these rows."""
@@ -59,36 +72,33 @@ class Rows:
         fed = "case_communications l join cases on cases.id = l.case_id where l.communication_id = communications.id"
         seen = f"exists (select from {fed} and {' and '.join(inner.texts)})"
         if self.unit is not None:
-            seen = f"({seen} or not exists (select from case_communications l where l.communication_id = communications.id))"
-        conditions.add(seen, **inner.params)
+            seen = f"{seen} or not exists (select from case_communications l where l.communication_id = communications.id)"
+        own = """exists (select from case_communications l join history h on h.case_id = l.case_id
+                         where l.communication_id = communications.id and h.field = 'communication'
+                           and h.new_value = communications.id::text and h.changed_by = %(row_owner)s)"""
+        conditions.add(f"({seen} or entered_by = %(row_owner)s or {own})", **inner.params)
 
 
-def list_cases(
-    tx: Transaction, filters: dict[str, Any], rows: Rows, after: Sequence[Any] | None, limit: int, needs_review: bool = False
-) -> list[dict[str, Any]]:
-    """Cases, the newest first. `filters`: columns to values, and `communication_id` for those that it feeds; None filters nothing."""
+def list_cases(tx: Transaction, filters: dict[str, Any], rows: Rows, after: Sequence[Any] | None, limit: int) -> list[dict[str, Any]]:
+    """Cases, the newest first. `filters`: columns to values; None filters nothing. Whole lists with their orders: `storage.lists`."""
     conditions = Conditions()
     rows.restrict(conditions)
     for column in ("state", "unit", "owner", "subject", "number", "contact_id"):
         if filters.get(column) is not None:
             conditions.add(f"{column} = %({column})s", **{column: filters[column]})
-    if filters.get("communication_id") is not None:
-        conditions.add(
-            "id in (select case_id from case_communications where communication_id = %(communication_id)s)",
-            communication_id=filters["communication_id"],
-        )
-    if needs_review:
-        conditions.add("needs_review")
     if after is not None:
         conditions.add("(opened_at, id) < (%(at)s::timestamptz, %(id)s::uuid)", at=after[0], id=after[1])
-    return tx.dicts(f"select {_CASE} from cases {conditions.sql()} order by opened_at desc, id desc limit {int(limit)}", conditions.params)
+    sql = f"select {CASE_COLUMNS} from cases {conditions.sql()} order by opened_at desc, id desc limit {int(limit)}"
+    return tx.dicts(sql, conditions.params)
 
 
-def show_case(tx: Transaction, case_id: UUID) -> dict[str, Any] | None:
-    """A case with its communications and the number of its open tasks."""
-    found = tx.dicts(f"select {_CASE} from cases where id = %s", (case_id,))
+def show_case(tx: Transaction, case_id: UUID, with_communications: bool) -> dict[str, Any] | None:
+    """A case, and its communications where they are asked for."""
+    found = tx.dicts(f"select {CASE_COLUMNS} from cases where id = %s", (case_id,))
     if not found:
         return None
+    if not with_communications:
+        return found[0]
     communications = tx.dicts(
         f"""select {_COMMUNICATION}, body, own_text_length from communications
             where id in (select communication_id from case_communications where case_id = %s) order by received_at, id""",
@@ -129,7 +139,12 @@ def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> d
     rows.restrict_communications(conditions)
     conditions.add("id = %(id)s", id=communication_id)
     found = tx.dicts(
-        f"""select {_COMMUNICATION}, body, body_truncated, own_text_length, in_reply_to, reference_ids, raw_sha256, raw_size, script_answers
+        f"""select {_COMMUNICATION}, body, body_truncated, own_text_length, in_reply_to, reference_ids, raw_sha256, raw_size,
+                   script_answers,
+                   greatest(occurred_at, (
+                       select max(m.occurred_at) from case_communications l join case_communications o using (case_id)
+                       join communications m on m.id = o.communication_id and m.conversation_id = communications.conversation_id
+                       where l.communication_id = communications.id)) as last_activity_at
             from communications {conditions.sql()}""",
         conditions.params,
     )
@@ -143,9 +158,57 @@ def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> d
     return _with_attachments(tx, found)[0] | {"candidates": candidates}
 
 
+def reaches(tx: Transaction, communication_id: UUID, rows: Rows) -> bool:
+    """Whether this communication is among those that the reader may see."""
+    conditions = Conditions()
+    rows.restrict_communications(conditions)
+    conditions.add("id = %(id)s", id=communication_id)
+    return bool(tx.rows(f"select 1 from communications {conditions.sql()}", conditions.params))
+
+
+class StoredFile(NamedTuple):
+    """A file of a communication, by its content's digest; None: it is not kept any more."""
+
+    sha256: str | None
+    size: int
+    filename: str
+    content_type: str
+    danger: str
+
+
+class RawMessage(NamedTuple):
+    """A message as it came; `is_mail`: it is one of RFC 5322, not a gateway's own form."""
+
+    sha256: str
+    size: int
+    is_mail: bool
+
+
+def attachment(tx: Transaction, communication_id: UUID, position: int, rows: Rows) -> StoredFile | None:
+    """One file of a communication that is within these rows."""
+    conditions = Conditions()
+    rows.restrict_communications(conditions)
+    conditions.add("communications.id = %(id)s and position = %(position)s", id=communication_id, position=position)
+    row = tx.row(
+        f"""select a.sha256, a.size, a.filename, a.content_type, a.danger
+            from communications join attachments a on a.communication_id = communications.id {conditions.sql()}""",
+        conditions.params,
+    )
+    return None if row is None else StoredFile(*row)
+
+
+def raw_message(tx: Transaction, communication_id: UUID, rows: Rows) -> RawMessage | None:
+    """The message that a communication within these rows came as, if it was kept."""
+    conditions = Conditions()
+    rows.restrict_communications(conditions)
+    conditions.add("id = %(id)s and raw_sha256 is not null", id=communication_id)
+    row = tx.row(f"select raw_sha256, raw_size, message_id <> '' from communications {conditions.sql()}", conditions.params)
+    return None if row is None else RawMessage(*row)
+
+
 def _with_attachments(tx: Transaction, communications: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = tx.dicts(
-        """select communication_id, sha256, size, filename, content_type, is_inline as inline, danger
+        """select communication_id, position, sha256, size, filename, content_type, is_inline as inline, danger
            from attachments where communication_id = any(%s) order by communication_id, position""",
         ([communication["id"] for communication in communications],),
     )

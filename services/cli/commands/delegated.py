@@ -1,23 +1,18 @@
-"""`schemas export`, `republish`, `token` and `bench`: one call each to where the work is done."""
+"""`schemas export`, `token`, `machine-token` and `bench`: one call each to where the work is done."""
 
+import json
 import subprocess
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from services.cli.commands.calling import call
+from services.cli.commands.machine_tokens import machine_token
+from services.cli.commands.republishing import republish
 from services.cli.commands.settings import CLONE, the_stack
 from services.cli.stack.errors import StackError
-
-
-class Republished(StrEnum):
-    """The services whose aggregates can be sent again."""
-
-    CASE = "case"
-    TASK = "task"
-
 
 schemas = typer.Typer(help="The events' and the configuration's schemas.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,6 +22,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(schemas, name="schemas")
     app.command()(republish)
     app.command()(token)
+    app.command()(machine_token)
+    app.command()(call)
+    app.command()(sweep)
     app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 
 
@@ -44,24 +42,36 @@ def export(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to.
         print(file)
 
 
-def republish(what: Annotated[Republished, typer.Argument(help="Whose aggregates.")]) -> None:
-    """Have a service publish the current state of all its aggregates again."""
-    from services.cli.stack import client
-
-    stack = the_stack()
-    answer = client.request("POST", f"{stack.url(what.value)}/republish", token=stack.machine_token())
-    print(answer.text)
-
-
 def token(user: Annotated[str, typer.Argument(help="A local account, like amira.hassan.")]) -> None:
     """Print an access token of a local account, for calls to the APIs."""
     print(the_stack().token(user))
 
 
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how much it would be; nothing changes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say what retention and the sweep of the object store would let go now. The sweeping itself is done by the role case-sweep."""
+    if not dry_run:
+        raise StackError("the process case-sweep-0 sweeps by itself, once a day; --dry-run says how much it would be now")
+    found = json.loads(the_stack().ask("case-sweep-0", "sweep-dry-run").splitlines()[-1])
+    if as_json:
+        print(json.dumps(found))
+        return
+    for subject, count in sorted(found["forgotten"].items()):
+        print(f"{count} cases of {subject} would lose their texts")
+    for method, count in sorted(found["emptied"].items()):
+        print(f"{count} communications of {method} would lose their files")
+    print(f"{found['contents']} contents in the store: {found['condemned']} would be put aside ({found['condemned_bytes']} bytes)")
+    print(f"of those aside {found['restored']} would be put back, {found['deleted']} deleted ({found['deleted_bytes']} bytes)")
+
+
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(help="A file of bench/, without .py.")]) -> None:
     """Run a benchmark of bench/; its own options follow the name."""
-    script = CLONE / "bench" / f"{name}.py"
-    if not name.isidentifier() or not script.is_file():
-        known = ", ".join(sorted(file.stem for file in (CLONE / "bench").glob("[a-z]*.py") if "def main" in file.read_text())) or "none"
+    module = name.replace("-", "_")
+    script = CLONE / "bench" / f"{module}.py"
+    if not module.isidentifier() or not script.is_file():
+        files = [file for file in (CLONE / "bench").glob("[a-z]*.py") if "def main" in file.read_text()]
+        known = ", ".join(sorted(file.stem.replace("_", "-") for file in files)) or "none"
         raise StackError(f"there is no benchmark {name}; there are: {known}")
-    sys.exit(subprocess.run([sys.executable, "-m", f"bench.{name}", *context.args], cwd=CLONE, check=False).returncode)
+    sys.exit(subprocess.run([sys.executable, "-m", f"bench.{module}", *context.args], cwd=CLONE, check=False).returncode)

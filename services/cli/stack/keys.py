@@ -1,11 +1,17 @@
 """The key that signs access tokens on this machine, and the short tokens with which the command line acts."""
 
+import secrets
 from datetime import timedelta
 from pathlib import Path
 
 from services.cli.stack.secret_file import write_private
 
 LIFETIME = timedelta(minutes=5)
+SWITCHBOARD, WEB_FORM = "switchboard", "web-form"
+LINK_KEYS = "link-keys"
+"""The file with the keys of customers' links, beside the signing key."""
+SAMPLE_CREDENTIALS = (SWITCHBOARD, WEB_FORM)
+"""As `config/housing.yaml` names them."""
 
 
 def ensure_key(path: Path) -> Path:
@@ -16,6 +22,22 @@ def ensure_key(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_private(path, new_signing_key())
     return path
+
+
+def prepare(signing_key: Path) -> None:
+    """The signing key, and beside it the key of customers' links and what the sample organisation has no supplier for.
+
+    Each is made at the first call.
+    """
+    ensure_key(signing_key)
+    link_keys = signing_key.parent / LINK_KEYS
+    if not link_keys.exists():
+        write_private(link_keys, secrets.token_hex(32).encode())
+    for name in SAMPLE_CREDENTIALS:
+        path = signing_key.parent / "credentials" / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, secrets.token_hex(32).encode())
 
 
 def machine_token(path: Path, *permissions: str) -> str:

@@ -20,7 +20,7 @@ from services.cli.stack.kafka import CLONE, Kafka
 from services.cli.stack.mail_batches import deliver
 from services.cli.stack.ports import LOOPBACK, Ports
 from services.cli.stack.postgres import SERVICES, Postgres, with_database, without_password
-from services.cli.stack.preparation import migrations_fingerprint, plain_environment, read_json, run_module
+from services.cli.stack.preparation import migrations_fingerprint, output_of, plain_environment, read_json, run_module
 from services.cli.stack.processes import PidFile, last_lines, spawn, started_at, stop_process, stop_recorded, wait_until
 from services.cli.stack.roles import MAIL_DOOR, MAIL_SINK, Surroundings, environment, instances
 from services.cli.stack.secret_file import write_private
@@ -31,14 +31,8 @@ SAMPLE_MAILS = CLONE / "config" / "samples"
 SAMPLE_ACCOUNT = "contact@housing.example"
 # What the command line may do with a token it signs itself (shared.web.permissions).
 PERMISSIONS = (
-    "tokens:issue",
-    "configuration:read",
-    "configuration:apply",
-    "communication:deliver",
-    "status:read",
-    "dead-letter:read",
-    "dead-letter:replay",
-    "republish",
+    *("tokens:issue", "configuration:read", "configuration:apply", "status:read", "republish", "dead-letter:read", "dead-letter:replay"),
+    *("communication:deliver", "delivery:revive", "lead:import"),
 )
 COUNTS = ("communications", "cases", "tasks", "timers", "deliveries", "dead_letters")
 
@@ -98,7 +92,7 @@ class Stack:
             if was_up and self._planned_names() == self._wanted_names() and self._servers_answer():
                 return False
             databases = self._start_servers()
-            keys.ensure_key(self._signing_key)
+            keys.prepare(self._signing_key)
             self._write_plan(databases)
             if (pid := self._supervisor.pid()) is not None:
                 os.kill(pid, signal.SIGHUP)
@@ -353,6 +347,13 @@ class Stack:
             raise NotRunningError(f"{name} does not run")
         os.kill(process.pid, signal.SIGKILL)
         return process.pid
+
+    def ask(self, name: str, *arguments: str) -> str:
+        """What another role of a process's service prints, run to its end with that process's settings."""
+        entry = next((entry for entry in self._plan() if entry["name"] == name), None)
+        if entry is None or not self.is_up():
+            raise NotRunningError("the platform is not up (casestream up)")
+        return output_of([*entry["command"][:-1], *arguments], arguments, entry["environment"], entry["folder"])
 
     def restart(self, name: str) -> None:
         """Stop a process gracefully, have it started again, and wait until it is ready."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
@@ -53,8 +54,17 @@ SETTINGS = {
 class Postgres:
     """The PostgreSQL of one state folder; `external` (a URL) means that somebody else runs it."""
 
-    def __init__(self, folder: Path, *, external: str | None = None, progress: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        external: str | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        progress: Callable[[str], None] = print,
+    ) -> None:
+        """`settings` stand beside `SETTINGS`, and before them."""
         self._folder = folder
+        self._settings = {**SETTINGS, **settings}
         self._data = folder / "postgres" / "data"
         self._ports = Ports(folder / "ports.json")
         self._pid = PidFile(folder / "postgres.pid")
@@ -123,7 +133,7 @@ class Postgres:
             self._initialise(binaries, user, group)
         port = self._ports.claim(["postgres"])["postgres"]
         self._progress(f"starting PostgreSQL on port {port}")
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [binaries / "postgres", "-D", self._data, "-p", str(port), *options]
         self._pid.write(spawn(command, self._log, user=user, group=group, folder=self._data))
 

@@ -28,12 +28,16 @@ def plain_environment() -> dict[str, str]:
 
 def run_module(arguments: Sequence[str], variables: Mapping[str, str]) -> None:
     """Run `python -m ...` to its end. Raises StackError with the last line it said when it fails."""
-    command = [sys.executable, "-m", *arguments]
-    surroundings = {**plain_environment(), **variables}
-    done = subprocess.run(command, capture_output=True, text=True, env=surroundings, cwd=CLONE, check=False)
+    output_of([sys.executable, "-m", *arguments], arguments, {**plain_environment(), **variables})
+
+
+def output_of(command: Sequence[str], called: Sequence[str], environment: Mapping[str, str], folder: str | Path = CLONE) -> str:
+    """What a command prints, run to its end. Raises StackError, in which it is `called` so, with the last line it said when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
     if done.returncode != 0:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no message"]
-        raise StackError(f"{' '.join(arguments)} failed: {said[-1].strip()[:400]}")
+        raise StackError(f"{' '.join(called)} failed: {said[-1].strip()[:400]}")
+    return done.stdout
 
 
 def migrations_fingerprint() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.cli.stack.keys import LINK_KEYS
 from services.cli.stack.ports import LOOPBACK
 
 MAIL_DOMAIN = "housing.example"
@@ -36,8 +37,10 @@ ROLES: tuple[Role, ...] = (
     Role("ingest", "receive"),
     Role("case", "consume", shared=True),
     Role("case", "api"),
+    Role("case", "sweep"),
     Role("task", "consume", shared=True),
     Role("task", "api"),
+    Role("task", "work"),
     Role("sla", "stream", shared=True),
     Role("sla", "api"),
     Role("notify", "consume", shared=True),
@@ -94,6 +97,8 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
         "CASESTREAM_KAFKA": around.kafka,
         "CASESTREAM_DATABASE": around.databases[instance.role.service],
         "CASESTREAM_OBJECTS": (around.folder / "objects").resolve().as_uri(),
+        # The one Kafka here is not synced either: a file would outlive a power failure that its event does not.
+        "CASESTREAM_OBJECTS_SYNC": inherited.get("CASESTREAM_OBJECTS_SYNC", "false"),
         "CASESTREAM_HOST": LOOPBACK,
         "CASESTREAM_PORT": str(around.ports[instance.name]),
         "CASESTREAM_INSTANCE": str(instance.ordinal),
@@ -110,6 +115,11 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
         }
     if instance.role.name == "poll":
         variables["CASESTREAM_MAILDIRS"] = str((around.folder / "maildirs").resolve())
+    if instance.role in (Role("case", "api"), Role("task", "api"), Role("notify", "send")):
+        variables["CASESTREAM_LINK_KEYS"] = str((around.folder / LINK_KEYS).resolve())
+    if instance.role == Role("notify", "send"):
+        variables["CASESTREAM_ANSWER_URL"] = inherited.get("CASESTREAM_ANSWER_URL", f"{around.url('case-api-0')}/answer")
+        variables["CASESTREAM_DECIDE_URL"] = inherited.get("CASESTREAM_DECIDE_URL", f"{around.url('task-api-0')}/decide")
     if instance.role.service == "notify":
         variables |= {
             "CASESTREAM_SMTP_HOST": LOOPBACK,
@@ -122,6 +132,7 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
         variables |= {name: value for name, value in inherited.items() if name.startswith("CASESTREAM_RECEIVE_")}
         variables["CASESTREAM_RECEIVE_PORT"] = str(around.ports[MAIL_DOOR])
     if instance.role.service == "desk":
+        variables["CASESTREAM_CALENDAR_URL"] = inherited.get("CASESTREAM_CALENDAR_URL", f"{around.url('task-api-0')}/feeds")
         processes = {name: around.url(name) for name in sorted(around.ports) if not name.startswith(MAIL_SINK) and name != MAIL_DOOR}
         variables |= {
             "CASESTREAM_SIGNING_KEY": str(around.signing_key.resolve()),

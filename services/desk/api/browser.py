@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.exceptions import HTTPException
@@ -20,7 +22,7 @@ from shared.web.problems import problem_of
 
 HERE = Path(__file__).parent
 CONTENT_SECURITY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:;"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; frame-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _STATIC_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -78,14 +80,23 @@ class Visitor:
         """Whether they look after the tasks of others."""
         return self.may("task:assign") and self.token.grant.scope != "own"
 
+    @property
+    def sees_calls(self) -> bool:
+        """Whether calls that come in are shown to them: a call belongs to no case yet, so not to who sees their own only."""
+        return self.may("communication:read") and self.token.grant.scope != "own"
+
 
 class Browser:
     """Sessions by cookie, and pages from templates."""
 
-    def __init__(self, sign_in: SignIn, issuer: TokenIssuer, is_secure: bool) -> None:
+    def __init__(
+        self, sign_in: SignIn, issuer: TokenIssuer, is_secure: bool, waiting: Callable[[Visitor], int] = lambda _visitor: 0
+    ) -> None:
+        """`waiting`: how many approvals wait for somebody, for the navigation."""
         self.sign_in = sign_in
         self._issuer = issuer
         self._is_secure = is_secure
+        self._waiting = waiting
         # The prefix makes browsers insist on Secure, Path=/ and no Domain.
         self._cookie = "__Host-casestream" if is_secure else "casestream_session"
         self.static = Static(HERE / "static")
@@ -100,9 +111,16 @@ class Browser:
 
     def visitor(self, request: Request) -> Visitor:
         """A dependency: who is signed in. Raises `NotSignedIn`."""
-        secret = request.cookies.get(self._cookie, "")
         # A page that refreshes itself is no sign of anybody's presence.
-        user = self.sign_in.session_user(secret, is_present="x-refresh" not in request.headers) if secret else None
+        return self._visitor(request, is_present="x-refresh" not in request.headers)
+
+    def onlooker(self, request: Request) -> Visitor:
+        """The same, of what a page asks for by itself. Raises `NotSignedIn`."""
+        return self._visitor(request, is_present=False)
+
+    def _visitor(self, request: Request, is_present: bool) -> Visitor:
+        secret = request.cookies.get(self._cookie, "")
+        user = self.sign_in.session_user(secret, is_present=is_present) if secret else None
         try:
             if user is None:
                 raise NotSignedIn
@@ -123,15 +141,20 @@ class Browser:
 
     def page(self, template: str, visitor: Visitor | None, status: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
-        content = self._templates.get_template(template).render(visitor=visitor, **values)
+        waiting = self._waiting(visitor) if visitor is not None else 0
+        content = self.fragment(template, visitor=visitor, waiting=waiting, **values)
         # With no referrer at all, browsers send `Origin: null` with our own forms.
         return HTMLResponse(content, status, headers={"Referrer-Policy": "same-origin"})
+
+    def fragment(self, template: str, **values: Any) -> str:
+        """A piece of a page."""
+        return self._templates.get_template(template).render(**values)
 
     def add_error_pages(self, app: FastAPI) -> None:
         """Answer browsers with pages where programs get problem details, and lead to sign-in who has no session."""
 
         async def on_not_signed_in(request: Request, _error: Exception) -> Response:
-            if "x-refresh" in request.headers:
+            if "x-refresh" in request.headers or "text/event-stream" in request.headers.get("accept", ""):
                 return Response(status_code=401)
             wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return see_other("/sign-in" if request.method != "GET" or wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}")
@@ -147,6 +170,7 @@ class Browser:
         app.add_exception_handler(NotSignedIn, on_not_signed_in)
         app.add_exception_handler(Problem, on_problem)
         app.add_exception_handler(HTTPException, on_problem)
+        app.add_exception_handler(RequestValidationError, on_problem)
 
 
 def from_our_own_page(request: Request) -> None:

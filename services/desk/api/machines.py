@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
@@ -17,6 +18,7 @@ from services.desk.handlers.tokens import TokenIssuer, UnknownUser, UserToken
 from services.desk.storage import configurations, directory
 from shared.clock import Clock, utc_now
 from shared.messaging import EventPublisher
+from shared.schemas.configuration.check import Problem as FoundProblem
 from shared.storage import dead_letters
 from shared.web import Command, NotFound, Page, PageRequest, Principal, Problem, Unprocessable, command, page_of, page_request, requires
 
@@ -72,6 +74,15 @@ class ConfigurationVersion(BaseModel):
     digest: str
     applied_by: str
     applied_at: str
+
+
+class ProblemView(BaseModel):
+    """Something wrong in a configuration, and where; `line` 0: nowhere in particular."""
+
+    line: int
+    column: int
+    key: str
+    message: str
 
 
 def open_routes(sign_in: SignIn, issuer: TokenIssuer, clock: Clock = utc_now) -> APIRouter:
@@ -134,17 +145,11 @@ def _configuration(publisher: EventPublisher, clock: Clock) -> APIRouter:
         return await run_in_threadpool(_apply, body, principal, asked)
 
     def _apply(body: bytes, principal: Principal, asked: Command) -> Response:
+        text = text_of(body)
         try:
-            text = body.decode()
-        except UnicodeDecodeError as error:
-            raise Unprocessable(f"The body is not UTF-8: byte {error.start}.") from error
-        try:
-            applied = apply_configuration(publisher, text, principal.user, asked.cause, clock())
+            return applied_response(apply_configuration(publisher, text, principal.user, asked.cause, clock()))
         except Invalid as error:
-            problems = [{"line": p.line, "column": p.column, "key": p.path, "message": p.message} for p in error.problems]
-            count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
-            raise Unprocessable(f"The configuration has {count}; nothing was applied.", problems=problems) from error
-        return _applied(applied)
+            raise invalid(error) from error
 
     @router.get("/versions", dependencies=[reads], summary="Every version, the newest first.")
     def versions(page: Paging) -> Page[ConfigurationVersion]:
@@ -256,6 +261,27 @@ def _member(member: Member) -> StaffMember:
     )
 
 
-def _applied(applied: Applied) -> Response:
+def text_of(body: bytes) -> str:
+    """The text of a body. Raises `Unprocessable` where it is not UTF-8."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Unprocessable(f"The body is not UTF-8: byte {error.start}.") from error
+
+
+def problem_views(problems: Iterable[FoundProblem]) -> list[ProblemView]:
+    """What is wrong with a configuration, to be shown."""
+    return [ProblemView(line=p.line, column=p.column, key=p.path, message=p.message) for p in problems]
+
+
+def invalid(error: Invalid) -> Unprocessable:
+    """The answer to a configuration that has problems."""
+    problems = [view.model_dump() for view in problem_views(error.problems)]
+    count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+    return Unprocessable(f"The configuration has {count}; nothing was applied.", problems=problems)
+
+
+def applied_response(applied: Applied) -> Response:
+    """The answer to one that was applied."""
     content = {"version": applied.version.version, "digest": applied.version.digest, "changed": applied.is_new}
     return Response(orjson.dumps(content), 201 if applied.is_new else 200, media_type="application/json")

@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Annotated, Literal
-from uuid import UUID, uuid4
+from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 
 from services.desk.api.browser import Browser, Visitor, from_our_own_page, local_path, see_other
 from services.desk.api.machines import address_of
+from services.desk.api.task_page import Row, TaskPage, row_of
 from services.desk.domain.organisation import Organisation
-from services.desk.domain.tasks import Task, due_words, span_words
+from services.desk.domain.tasks import span_words
+from services.desk.gateways.asking import Away, Refused
 from services.desk.gateways.processes import Processes
-from services.desk.gateways.tasks import Action, Away, Refused, Sort, TaskList, Tasks
+from services.desk.gateways.tasks import Action, Counts, Sort, TaskList, Tasks, Wish
 from services.desk.handlers.sign_in import SignInRefused, TooManyTries
 from shared.clock import Clock
 from shared.web import Forbidden
 
 Show = Literal["all", "overdue", "today"]
+Priority = Literal["", "high", "normal", "low"]
+Which = Literal["", "mine", "available"]
+After = Annotated[str, Query(max_length=2000, pattern=r"^[A-Za-z0-9_-]*$")]
 DONE = {
     "accept": "The task is yours now.",
     "start": "The task is in progress.",
     "pend": "The task is back to pending.",
     "complete": "The task is completed. What waited for it starts now.",
+    "reopened": "The task is in progress again. What nobody has begun since waits for it.",
+    "asked": "It is asked for approval now; complete the task once that is given.",
+    "approval-asked": "It is asked. You see here when it is decided.",
+    "recorded": "The time is recorded.",
+    "corrected": "The time is corrected.",
+    "added": "The service is on the task now.",
+    "waived": "The service is waived: the task is completed without it.",
+    "required": "The service is required again.",
+    "booked": "It is booked.",
+    "cancelled": "The booking is cancelled.",
+    "confirmed": "The booking is confirmed.",
+    "moved": "The booking is moved.",
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A task as a line of a list."""
-
-    task: Task
-    due: str
-    due_iso: str
-    overdue: str
-    """By how much, in words; empty: it is not."""
-    key: str
-    """For the forms: doing it twice with one key does it once."""
-    holder: str
-    """Name of who has it; empty: nobody yet."""
-    owner: str
-    """Name of whom it is for."""
+LONGEST_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,27 @@ class Section:
     """A list on a page; `rows` None: it could not be read."""
 
     rows: list[Row] | None
-    more: bool = False
+    next: str = ""
+    """Where its next page begins; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What a list shows, and the addresses of what else it could."""
+
+    path: str
+    sort: Sort
+    show: Show
+    priority: Priority
+
+    def at(self, **other: str) -> str:
+        """The address of the list with this changed."""
+        now = {"sort": self.sort, "show": self.show, "priority": self.priority}
+        return f"{self.path}?{urlencode({name: value for name, value in (now | other).items() if value})}"
+
+    def turned(self, by: str) -> str:
+        """The order by this, or the other way round where it is in order by this already."""
+        return self.at(sort=f"-{by}" if self.sort == by else by)
 
 
 def open_pages(browser: Browser) -> APIRouter:
@@ -91,19 +114,36 @@ def open_pages(browser: Browser) -> APIRouter:
     return router
 
 
-def pages(browser: Browser, tasks: Tasks, processes: Processes, organisation: Callable[[], Organisation], clock: Clock) -> APIRouter:
+def pages(
+    browser: Browser,
+    tasks: Tasks,
+    task_page: TaskPage,
+    processes: Processes,
+    organisation: Callable[[], Organisation],
+    clock: Clock,
+) -> APIRouter:
     """The pages behind sign-in."""
     router = APIRouter(include_in_schema=False)
     # As a default, since annotations are evaluated outside of this function.
     signed_in: Visitor = Depends(browser.visitor)
 
-    def section(read: Callable[[], TaskList], show: Show) -> Section:
+    def section(read: Callable[[], TaskList]) -> Section:
         now, around = clock(), organisation()
         try:
             found = read()
-        except Away:
+        except (Away, Refused):
             return Section(None)
-        return Section([_row(task, now, around) for task in _shown(found.tasks, show, now, around.zone)], found.more)
+        return Section([row_of(task, now, around) for task in found.tasks], found.next)
+
+    def counts(visitor: Visitor, unit: str | None = None) -> Counts | None:
+        try:
+            return tasks.counts(visitor.token.token, unit)
+        except (Away, Refused):
+            return None
+
+    def wish(sort: Sort, show: Show, priority: Priority, after: str) -> Wish:
+        due_before = _midnight(clock(), organisation().zone) if show == "today" else None
+        return Wish(sort, show == "overdue", due_before, priority, after)
 
     @router.get("/")
     def start(visitor: Visitor = signed_in) -> Response:
@@ -111,49 +151,70 @@ def pages(browser: Browser, tasks: Tasks, processes: Processes, organisation: Ca
 
     @router.get("/tasks")
     def my_tasks(
-        visitor: Visitor = signed_in, sort: Sort = "due", show: Show = "all", done: Annotated[str, Query(max_length=20)] = ""
+        visitor: Visitor = signed_in,
+        sort: Sort = "due",
+        show: Show = "all",
+        priority: Priority = "",
+        which: Which = "",
+        after: After = "",
+        done: Annotated[str, Query(max_length=20)] = "",
     ) -> Response:
         _require(visitor, "task:read")
-        token = visitor.token.token
+        token, wanted = visitor.token.token, wish(sort, show, priority, after)
         return browser.page(
             "tasks.html",
             visitor,
-            mine=section(lambda: tasks.mine(token, sort), show),
-            available=section(lambda: tasks.mine(token, sort, available=True), show),
-            sort=sort,
-            show=show,
+            mine=None if which == "available" else section(lambda: tasks.mine(token, wanted)),
+            available=None if which == "mine" else section(lambda: tasks.mine(token, wanted, available=True)),
+            counts=counts(visitor),
+            which=which,
+            is_first=not after,
+            list=Here("/tasks", sort, show, priority),
             message=DONE.get(done, ""),
             now=_clock_words(clock(), organisation().zone),
         )
 
     @router.get("/team")
-    def team_tasks(visitor: Visitor = signed_in, sort: Sort = "due", show: Show = "all") -> Response:
+    def team_tasks(
+        visitor: Visitor = signed_in, sort: Sort = "due", show: Show = "all", priority: Priority = "", after: After = ""
+    ) -> Response:
         _require(visitor, "task:assign")
-        unit = visitor.token.member.unit
+        unit, wanted = visitor.token.member.unit, wish(sort, show, priority, after)
         return browser.page(
             "team.html",
             visitor,
-            team=section(lambda: tasks.of_unit(visitor.token.token, unit, sort), show),
+            team=section(lambda: tasks.of_unit(visitor.token.token, unit, wanted)),
+            counts=counts(visitor, unit),
             unit=organisation().name("unit", unit),
-            sort=sort,
-            show=show,
+            is_first=not after,
+            list=Here("/team", sort, show, priority),
             now=_clock_words(clock(), organisation().zone),
         )
-
-    def task_page(visitor: Visitor, task: UUID, error: str = "", status: int = 200, message: str = "") -> Response:
-        try:
-            found = tasks.one(visitor.token.token, task)
-        except Away:
-            return browser.page("away.html", visitor, 503)
-        except Refused as refused:
-            return browser.page("refused.html", visitor, 404, reason=str(refused))
-        row = _row(found, clock(), organisation())
-        return browser.page("task.html", visitor, status, row=row, task=found, error=error, message=message)
 
     @router.get("/tasks/{task}")
     def one_task(task: UUID, visitor: Visitor = signed_in, done: Annotated[str, Query(max_length=20)] = "") -> Response:
         _require(visitor, "task:read")
         return task_page(visitor, task, message=DONE.get(done, ""))
+
+    @router.post("/tasks/{task}/reopen", dependencies=[Depends(from_our_own_page)])
+    def reopen(
+        task: UUID,
+        revision: Annotated[int, Form(ge=0)],
+        key: Annotated[UUID, Form()],
+        reason: Annotated[str, Form(max_length=LONGEST_REASON)] = "",
+        visitor: Visitor = signed_in,
+    ) -> Response:
+        _require(visitor, "task:assign")
+        why = " ".join(reason.replace("\x00", "").split())
+        if not why:
+            return task_page(visitor, task, error="Say why it is taken up again.", status=422)
+        try:
+            tasks.act(visitor.token.token, task, "reopen", revision, f"desk-{key}", {"reason": why})
+        except Away:
+            return browser.page("away.html", visitor, 503)
+        except Refused as refused:
+            return task_page(visitor, task, error=str(refused), status=409)
+        return see_other(f"/tasks/{task}?done=reopened")
 
     @router.post("/tasks/{task}/{action}", dependencies=[Depends(from_our_own_page)])
     def act(
@@ -166,11 +227,13 @@ def pages(browser: Browser, tasks: Tasks, processes: Processes, organisation: Ca
     ) -> Response:
         _require(visitor, "task:progress")
         try:
-            tasks.act(visitor.token.token, task, action, revision, f"desk-{key}")
+            after = tasks.act(visitor.token.token, task, action, revision, f"desk-{key}")
         except Away:
             return browser.page("away.html", visitor, 503)
         except Refused as refused:
             return task_page(visitor, task, error=str(refused), status=409)
+        if action == "complete" and after.is_open:  # its definition wants an approval, which is asked now
+            return see_other(f"/tasks/{task}?done=asked")
         where = local_path(back, "/tasks")
         return see_other(f"{where}{'&' if '?' in where else '?'}done={action}")
 
@@ -189,20 +252,9 @@ def _require(visitor: Visitor, permission: str) -> None:
         raise Forbidden(f"Your roles do not open this page; it needs the permission {permission}.")
 
 
-def _row(task: Task, now: datetime, around: Organisation) -> Row:
-    due, iso = ("no due date", "") if task.due_at is None else (due_words(task.due_at, now, around.zone), task.due_at.isoformat())
-    overdue = span_words(now - task.due_at) if task.due_at is not None and task.is_overdue(now) else ""
-    holder = around.name("user", task.assignee) if task.assignee else ""
-    return Row(task, due, iso, overdue, str(uuid4()), holder, around.name(task.owner_kind, task.owner_code))
-
-
-def _shown(tasks: Sequence[Task], show: Show, now: datetime, zone: tzinfo) -> list[Task]:
-    if show == "overdue":
-        return [task for task in tasks if task.is_overdue(now)]
-    if show == "today":
-        today = now.astimezone(zone).date()
-        return [task for task in tasks if task.due_at is not None and task.due_at.astimezone(zone).date() <= today]
-    return list(tasks)
+def _midnight(now: datetime, zone: tzinfo) -> datetime:
+    """When this day ends."""
+    return datetime.combine(now.astimezone(zone).date() + timedelta(days=1), time(), zone)
 
 
 def _clock_words(now: datetime, zone: tzinfo) -> str:

@@ -37,6 +37,18 @@ class Task:
     description: str = ""
     message: str = ""
     instructions: str = ""
+    case: UUID | None = None
+    contact: UUID | None = None
+    start_by: datetime | None = None
+    """By when work on it is to begin; None as well once it has begun."""
+    account: UUID | None = None
+    lead: UUID | None = None
+    """The lead that it is for: number and title are then the lead's."""
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether somebody else has it than the one that it is for."""
+        return self.owner_kind == "user" and self.assignee not in (None, self.owner_code)
 
     @property
     def state_word(self) -> str:
@@ -66,6 +78,12 @@ def due_words(due_at: datetime, now: datetime, zone: tzinfo) -> str:
 def _day_words(day: date, today: date) -> str:
     words = f"{day:%a} {day.day} {day:%b}"
     return words if day.year == today.year else f"{words} {day.year}"
+
+
+def day_heading(day: date, today: date) -> str:
+    """A day as the heading of what is on it: `Today, Mon 23 Nov`."""
+    near = {today - timedelta(days=1): "Yesterday, ", today: "Today, ", today + timedelta(days=1): "Tomorrow, "}
+    return f"{near.get(day, '')}{_day_words(day, today)}"
 
 
 def span_words(span: timedelta) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,10 +48,13 @@ class Applied:
     is_new: bool
 
 
-def apply_configuration(publisher: EventPublisher, text: str, by: str, cause: UUID, now: datetime) -> Applied:
+def apply_configuration(
+    publisher: EventPublisher, text: str, by: str, cause: UUID, now: datetime, *, first: Callable[[Transaction], None] = lambda _: None
+) -> Applied:
     """Make `text` the newest version, unless it is just what the newest says. Raises `Invalid` with every problem.
 
-    Password hashes go to the accounts and nowhere else: neither kept with the version, nor shown, nor published.
+    Password hashes go to the accounts and nowhere else: neither kept with the version, nor shown, nor published. `first` is called in the
+    transaction when nobody else can apply any more; what it raises undoes all.
     """
     checked = check_configuration(text)
     configuration = checked.configuration
@@ -62,13 +66,14 @@ def apply_configuration(publisher: EventPublisher, text: str, by: str, cause: UU
     digest = hashlib.sha256(text.encode()).hexdigest()
     with publisher.transaction() as tx:
         directory.lock_all(tx)
+        first(tx)
         newest = configurations.newest(tx)
         if newest is not None and newest.digest == digest:
             metrics.CONFIGURATIONS.labels("unchanged").inc()
             return Applied(newest, is_new=False)
         version = Version((newest.version if newest else 0) + 1, digest, by, now)
         _save_directory(tx, configuration, cause, version, now)
-        document = public.model_dump(mode="json")
+        document = public.model_dump(mode="json", by_alias=True)
         configurations.add(tx, version, source, document)
         _emit_version(tx, version, document, cause, now)
     metrics.CONFIGURATIONS.labels("applied").inc()
@@ -91,7 +96,7 @@ def text_without_hashes(text: str, public: Configuration) -> str:
     cut = _HASHES.sub("", text)
     if check_configuration(cut).configuration == public:
         return cut
-    return yaml.safe_dump(public.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(public.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
 def _save_directory(tx: Transaction, configuration: Configuration, cause: UUID, version: Version, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 import orjson
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 
 from services.ingest.api.answers import Taken, as_problems, configured, raw_body
 from services.ingest.api.contacts import contacts_router
+from services.ingest.api.mail_html import mail_html_router
 from services.ingest.api.phone import WEBHOOK_BYTES, phone_router
 from services.ingest.api.web_forms import web_forms_router
 from services.ingest.domain.digest import BadDigest, decode
@@ -20,11 +20,12 @@ from services.ingest.handlers.mails import MailIntake
 from services.ingest.handlers.phone import PhoneIntake
 from services.ingest.settings import ApiSettings, Settings
 from shared.clock import Clock, utc_now
-from shared.messaging import Reference, ReferenceData
+from shared.messaging import ReferenceData
 from shared.messaging.direct import DirectPublisher
 from shared.observability import configure_logging
+from shared.processes import following
 from shared.storage import Database, dead_letters
-from shared.storage.objects import ObjectStore
+from shared.storage.objects import ObjectStore, open_store
 from shared.web import Principal, Problem, TokenVerifier, create_app, dead_letters_router, requires, serve
 
 MAIL_TYPE = "message/rfc822"
@@ -52,7 +53,7 @@ class Counts(BaseModel):
 def intake_router(
     mails: MailIntake, contacts: ContactIntake, reference: ReferenceData, settings: Settings, clock: Clock = utc_now
 ) -> APIRouter:
-    """`POST /mail` and `POST /contacts`."""
+    """`POST /mail`, `POST /contacts` and `POST /contacts/by-hand`."""
 
     router = APIRouter(tags=["intake"], dependencies=[Depends(configured(reference))])
 
@@ -118,14 +119,16 @@ def build(
         settings,
         [
             intake_router(mails, contacts, reference, settings, clock),
+            mail_html_router(objects, settings.mail_request_bytes),
             operating_router(database),
             dead_letters_router("ingest", database),
         ],
-        ready=lambda: [] if reference.version else ["waiting for the configuration and directory topics"],
+        ready=lambda: objects.problems() + ([] if reference.version else ["waiting for the configuration and directory topics"]),
         facts=lambda: {"config_version": reference.version},
         body_limits={
             "/mail": settings.mail_request_bytes,
             "/contacts": settings.contact_bytes,
+            "/contacts/by-hand": settings.contact_bytes,
             "/phone/": WEBHOOK_BYTES,
             "/forms/": settings.contact_bytes,
         },
@@ -140,21 +143,14 @@ def build(
 def run(settings: ApiSettings) -> None:
     """Serve until told to stop."""
     configure_logging("ingest", "api", settings.log_level)
-    objects = ObjectStore(settings.objects)
+    objects = open_store(settings)
     database = Database(settings.database, pool_size=2, service="ingest")
-    reference = Reference(settings.kafka, settings.topic_prefix)
     publisher = DirectPublisher(settings.kafka, settings.topic_prefix, settings.acknowledge_seconds)
-    stop = threading.Event()
-    # Health has to answer while the configuration is still awaited.
-    starting = threading.Thread(target=reference.start, args=(stop,), name="reference-start", daemon=True)
     try:
-        starting.start()
-        serve(build(settings, database, reference, publisher, objects), settings)
+        with following(settings) as reference:
+            serve(build(settings, database, reference, publisher, objects), settings)
     finally:
-        stop.set()
-        starting.join()
         publisher.close()
-        reference.close()
         database.close()
 
 

@@ -1,35 +1,55 @@
-"""`POST /contacts`: a contact as JSON, or as a form with files.
+"""`POST /contacts` and `POST /contacts/by-hand`: a contact as JSON, or as a form with files.
 
 Annotations are no strings here (no `from __future__ import annotations`): FastAPI could not find the dependency that the router makes.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
 from services.ingest import metrics
 from services.ingest.api.answers import AGAIN, Taken, as_problems
-from services.ingest.domain.contacts import Upload, contact_event_id, contact_key_id
+from services.ingest.domain.contacts import Upload, contact_event_id, contact_key_id, entry_id
 from services.ingest.gateways.forms import FORM_TYPE, BadForm, Form, FormLimits, FormTooLarge
 from services.ingest.handlers.contacts import ContactIntake
 from services.ingest.settings import CONTACT_JSON_BYTES, Settings
 from shared.clock import Clock
-from shared.schemas.events import ContactEvent
-from shared.schemas.events.ingest import ExternalId
+from shared.schemas.events import Code, ContactEvent
+from shared.schemas.events.ingest import ExternalId, ScriptAnswers
+from shared.schemas.events.texts import Line
+from shared.schemas.parts import Handle
 from shared.web import Principal, Problem, Unprocessable, requires
+from shared.web.held import Held
 
 JSON_TYPE = "application/json"
+ENTERED = "desk"
+"""The source system of what staff enter."""
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ContactReport(ContactEvent):
     """A contact as it is sent by HTTP. Its id may be missing where the header `Idempotency-Key` stands for it."""
 
     external_id: ExternalId = ""
+
+
+class ContactEntry(BaseModel):
+    """A contact that a member of staff enters by hand: inbound, and in their name, so that it says neither source nor id."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Code
+    sender: Handle
+    subject_line: Line = ""
+    text: Annotated[str, StringConstraints(max_length=1_000_000)] = ""
+    occurred_at: AwareDatetime
+    subjects: tuple[Code, ...] = ()
+    location: Annotated[str, StringConstraints(max_length=200)] = ""
+    scripts: ScriptAnswers = ()
 
 
 class Sent(NamedTuple):
@@ -39,34 +59,21 @@ class Sent(NamedTuple):
     files: tuple[Upload, ...]
 
 
-class Held:
-    """Counts the bytes of contacts that are in memory. Used on the event loop only."""
-
-    def __init__(self, most: int) -> None:
-        self._free = most
-
-    @contextmanager
-    def keep(self, size: int) -> Iterator[None]:
-        """Count `size` bytes while the block runs. Raises `Problem` where that is too many."""
-        if size > self._free:
-            metrics.REFUSED.labels("memory").inc()
-            raise Problem(503, "Too many contacts are being taken just now; send it again.", headers=AGAIN)
-        self._free -= size
-        try:
-            yield
-        finally:
-            self._free += size
+def too_many() -> Problem:
+    """That what is sent does not fit into memory just now."""
+    metrics.REFUSED.labels("memory").inc()
+    return Problem(503, "Too many contacts are being taken just now; send it again.", headers=AGAIN)
 
 
 def contacts_router(contacts: ContactIntake, settings: Settings, clock: Clock) -> APIRouter:
-    """`POST /contacts`."""
+    """`POST /contacts`, and `POST /contacts/by-hand`."""
     router = APIRouter()
     sent_contact = contact_reader(settings)
 
     @router.post(
         "/contacts",
         status_code=202,
-        openapi_extra=_accepted(),
+        openapi_extra=_accepted(ContactReport),
         summary="Take word of a contact, with files; one with the same external id (or else Idempotency-Key) is the same contact.",
     )
     def report(
@@ -82,7 +89,7 @@ def contacts_router(contacts: ContactIntake, settings: Settings, clock: Clock) -
             ),
         ] = None,
     ) -> Taken:
-        contact = _contact(sent.contact)
+        contact = _read(ContactReport, sent.contact)
         if contact.external_id:
             communication = contact_event_id(contact.source_system, contact.external_id)
         elif idempotency_key:
@@ -94,12 +101,33 @@ def contacts_router(contacts: ContactIntake, settings: Settings, clock: Clock) -
             contacts.take(contact, communication, sent.files, clock())
         return Taken(id=communication)
 
+    # Of its own, so that a token of staff can report nothing in another system's or another person's name.
+    @router.post(
+        "/contacts/by-hand",
+        status_code=202,
+        openapi_extra=_accepted(ContactEntry),
+        summary="Take a contact that the caller enters, with files; under the same Idempotency-Key it is taken once.",
+    )
+    def enter(
+        principal: Annotated[Principal, Depends(requires("contact:enter"))],
+        sent: Annotated[Sent, Depends(sent_contact)],
+        idempotency_key: Annotated[
+            str, Header(min_length=1, max_length=200, description="Made when the entry is begun; sent again with every attempt.")
+        ],
+    ) -> Taken:
+        entry = _read(ContactEntry, sent.contact)
+        communication = entry_id(principal.user, idempotency_key)
+        contact = ContactEvent(source_system=ENTERED, external_id=str(communication), **dict(entry))
+        with as_problems():
+            contacts.take(contact, communication, sent.files, clock(), principal.user)
+        return Taken(id=communication)
+
     return router
 
 
 def contact_reader(settings: Settings) -> Callable[[Request], AsyncIterator[Sent]]:
     """A dependency that reads the request's body; it counts as held in memory until the request is answered."""
-    held = Held(settings.contact_held_bytes)
+    held = Held(settings.contact_held_bytes, too_many)
     limits = FormLimits(CONTACT_JSON_BYTES, settings.contact_files, settings.contact_file_bytes, settings.contact_files_bytes)
 
     async def sent_contact(request: Request) -> AsyncIterator[Sent]:
@@ -171,9 +199,9 @@ def _no_form(error: BadForm) -> Problem:
     return Problem(400, f"This is no form as it is asked for: {error}.")
 
 
-def _contact(body: bytes) -> ContactReport:
+def _read(model: type[Model], body: bytes) -> Model:
     try:
-        return ContactReport.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from error
@@ -185,9 +213,9 @@ def _too_long(longest: int) -> Problem:
     return Problem(413, f"The body is longer than {longest} bytes.")
 
 
-def _accepted() -> dict[str, Any]:
+def _accepted(model: type[BaseModel]) -> dict[str, Any]:
     """The request body's part of the OpenAPI document."""
-    contact = _in_one_piece(ContactReport)
+    contact = _in_one_piece(model)
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
     form = {"type": "object", "required": ["contact"], "properties": {"contact": contact, "file": files}}
     return {"requestBody": {"required": True, "content": {JSON_TYPE: {"schema": contact}, FORM_TYPE: {"schema": form}}}}

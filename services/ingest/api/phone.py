@@ -36,9 +36,10 @@ def phone_router(phone: PhoneIntake, reference: ReferenceData, credentials: Cred
             raise Problem(503, "CASESTREAM_PUBLIC_URL is not set, so that no signature of Twilio can be checked.", headers=AGAIN)
         signature = request.headers.get("x-twilio-signature", "")
         with as_problems():
-            event = from_twilio(public_url.rstrip("/") + _asked_for(request), body, signature, credentials.read(line.secret), number)
+            key = credentials.read(line.secret)
+            event = from_twilio(public_url.rstrip("/") + _asked_for(request), body, signature, key, number)
             if event is not None:
-                phone.take(event, line, Webhook(body, "twilio.txt", FORM_TYPE), clock())
+                phone.take(event, line, Webhook(body, "twilio.txt", FORM_TYPE, key), clock())
         # TwiML that asks for nothing: Twilio would take any other answer for a mistake.
         return Response("<Response/>", media_type="text/xml")
 

@@ -18,9 +18,8 @@ from starlette.requests import ClientDisconnect
 
 from services.ingest import metrics
 from services.ingest.api.answers import as_problems, configured
-from services.ingest.api.contacts import Held, read_form
-from services.ingest.domain.allowance import Allowance
-from services.ingest.domain.contacts import BadHandle, Upload, contact_key_id, normal_handle
+from services.ingest.api.contacts import read_form, too_many
+from services.ingest.domain.contacts import Upload, contact_key_id, normal_handle
 from services.ingest.domain.mail import clean_text
 from services.ingest.domain.tickets import LEAST_AGE_WITHOUT_WORK, WORK_BITS, is_worked, make_ticket, read_ticket, wait_left
 from services.ingest.gateways.credentials import Credentials
@@ -28,6 +27,7 @@ from services.ingest.gateways.forms import FORM_TYPE, FormLimits
 from services.ingest.handlers.contacts import ContactIntake, ContactRefused
 from services.ingest.settings import ApiSettings
 from shared.clock import Clock
+from shared.handles import BadHandle
 from shared.ids import CommunicationId
 from shared.messaging import ReferenceData
 from shared.schemas.configuration import Configuration
@@ -35,6 +35,8 @@ from shared.schemas.configuration.channels import WebForm
 from shared.schemas.events import ContactEvent
 from shared.schemas.parts import Handle
 from shared.web import NotFound, Problem
+from shared.web.allowance import Allowance
+from shared.web.held import Held
 
 FIELDS = ("ticket", "work", "website", "name", "email", "phone", "subject", "message")
 FIELD_BYTES = 200_000
@@ -67,7 +69,7 @@ def web_forms_router(
     """The pages of the forms that the configuration has (`web_forms`)."""
     router = APIRouter(tags=["web forms"], dependencies=[Depends(configured(reference))])
     allowance = Allowance(settings.form_per_hour)
-    held = Held(settings.contact_held_bytes)
+    held = Held(settings.contact_held_bytes, too_many)
     limits = FormLimits(FIELD_BYTES, settings.contact_files, settings.contact_file_bytes, settings.contact_files_bytes)
 
     async def filled_in(request: Request) -> AsyncIterator[Filled]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-import phonenumbers
-
 from services.ingest.domain.mail import clean_text
+from shared import handles
 from shared.ids import CommunicationId, ConversationId, derive
-
-LONGEST_HANDLE = 320
 
 
 class Upload(NamedTuple):
@@ -21,31 +18,9 @@ class Upload(NamedTuple):
     content: bytes
 
 
-class BadHandle(Exception):
-    """The value is no handle of its kind; the text says why, without the value."""
-
-
 def normal_handle(kind: str, value: str, region: str) -> str:
-    """`value` in its normal form. Raises `BadHandle`. An empty one stays: a number that was withheld is nobody's.
-
-    email: lower case; phone: E.164, a national number taken for one of `region` (ISO 3166); x: lower case, without @; other: trimmed.
-    """
-    value = clean_text(value).strip()
-    if not value:
-        return ""
-    if kind == "phone":
-        return _phone(value, region)
-    if kind == "email":
-        local, at, domain = value.rpartition("@")
-        if not (local and at and domain) or any(letter.isspace() for letter in value):
-            raise BadHandle("the sender's email address has not the form name@domain")
-        return value.lower()
-    if kind == "x":
-        handle = value.removeprefix("@").lower()
-        if not handle or any(letter.isspace() for letter in handle):
-            raise BadHandle("the sender's X handle is empty or has spaces")
-        return handle
-    return value
+    """`value` in its normal form, as `shared.handles` has it, without what no text may have. Raises `BadHandle`."""
+    return handles.normal_handle(kind, clean_text(value), region)
 
 
 def contact_event_id(source_system: str, external_id: str) -> CommunicationId:
@@ -58,18 +33,13 @@ def contact_key_id(source_system: str, key: str) -> CommunicationId:
     return CommunicationId(derive("contact-key", source_system, key))
 
 
+def entry_id(user: str, key: str) -> CommunicationId:
+    """The communication that a member of staff enters under this key of theirs: nobody else's key leads to it."""
+    return CommunicationId(derive("contact-entry", user, key))
+
+
 def contact_conversation(source_system: str, conversation: str, communication: UUID) -> ConversationId:
     """The conversation that the source names, a name of its own only; without a name the communication begins one."""
     if conversation:
         return ConversationId(derive("contact-conversation", source_system, conversation))
     return ConversationId(derive("conversation", communication))
-
-
-def _phone(value: str, region: str) -> str:
-    try:
-        number = phonenumbers.parse(value, region)
-    except phonenumbers.NumberParseException as error:
-        raise BadHandle("the sender's phone number cannot be read as one") from error
-    if not phonenumbers.is_possible_number(number):
-        raise BadHandle("the sender's phone number has not the length of one")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Literal
+from uuid import UUID
 
-from services.ingest.domain.contacts import LONGEST_HANDLE, BadHandle, normal_handle
+from services.ingest.domain.contacts import normal_handle
 from services.ingest.domain.mail import clean_text
+from shared.handles import LONGEST_HANDLE, BadHandle
 from shared.ids import CommunicationId, ConversationId, derive
 
 What = Literal["ringing", "answered", "ended", "voicemail", "recording", "message"]
+Outcome = Literal["", "completed", "busy", "no_answer", "cancelled", "failed"]
 WITHHELD = frozenset(
     {
         *("anonymous", "blocked", "private", "restricted", "unavailable", "unknown", "withheld"),
@@ -22,17 +27,20 @@ WITHHELD = frozenset(
 )
 """What stands, in lower case, where a caller's number is withheld."""
 MOST_MEDIA = 10
-_CALL_STATES: dict[str, What] = {
-    "queued": "ringing",
-    "initiated": "ringing",
-    "ringing": "ringing",
-    "in-progress": "answered",
-    "answered": "answered",
-    "completed": "ended",
-    "busy": "ended",
-    "no-answer": "ended",
-    "failed": "ended",
-    "canceled": "ended",
+TWILIO_FILES = "api.twilio.com"
+_TWILIO_ACCOUNT = re.compile(r"/2010-04-01/Accounts/(AC[0-9A-Fa-f]{32})/")
+MOST_SECONDS = 999_999
+_CALL_STATES: dict[str, tuple[What, Outcome]] = {
+    "queued": ("ringing", ""),
+    "initiated": ("ringing", ""),
+    "ringing": ("ringing", ""),
+    "in-progress": ("answered", ""),
+    "answered": ("answered", ""),
+    "completed": ("ended", "completed"),
+    "busy": ("ended", "busy"),
+    "no-answer": ("ended", "no_answer"),
+    "failed": ("ended", "failed"),
+    "canceled": ("ended", "cancelled"),
 }
 
 
@@ -45,8 +53,11 @@ class PhoneEvent:
     """What a gateway reports.
 
     `id`: its own name of the call or message. `customer`: the other party as the gateway writes it; None: not told, which is not
-    withheld. `at`: when; None: now. `conversation`: the gateway's name for what this belongs to, if it has one. `text`: of a message.
-    `recording`: address of a voicemail's or a recording's file, `recording_id` the gateway's name of it, `seconds` its length.
+    withheld. `at`: when; None: now. `conversation`: the gateway's name for what this belongs to, if it has one. `text`: of a message,
+    `media`: the addresses of what came with it, and the types that they are said to be of.
+    `recording`: address of a voicemail's or a recording's file, `recording_id` the gateway's name of it. `seconds`: length of that, or of
+    the call that ended. `outcome`: how that ended. `answered_by`: who answered, as the gateway names them. `leg`: the gateway's name of
+    the leg that this is told of, where a call is passed on by several.
     """
 
     what: What
@@ -57,9 +68,13 @@ class PhoneEvent:
     at: datetime | None = None
     conversation: str = ""
     text: str = ""
+    media: tuple[tuple[str, str], ...] = ()
     recording: str = ""
     recording_id: str = ""
     seconds: int | None = None
+    outcome: Outcome = ""
+    answered_by: str = ""
+    leg: str = ""
 
 
 def twilio_event(form: Mapping[str, str], number: str) -> PhoneEvent | None:
@@ -73,7 +88,7 @@ def twilio_event(form: Mapping[str, str], number: str) -> PhoneEvent | None:
         status = form.get("SmsStatus") or form.get("MessageStatus") or "received"
         if status not in ("receiving", "received") or form.get("From") == number:
             return None
-        return PhoneEvent("message", message, form.get("From", ""), text="\n\n".join(filter(None, [form.get("Body", ""), _media(form)])))
+        return PhoneEvent("message", message, form.get("From", ""), text=form.get("Body", ""), media=_media(form))
     if not call:
         raise BadPhoneEvent("it names neither a call (CallSid) nor a message (MessageSid)")
     from_us = form.get("From") == number
@@ -87,12 +102,35 @@ def twilio_event(form: Mapping[str, str], number: str) -> PhoneEvent | None:
         return PhoneEvent(what, call, customer, direction, recording=url, recording_id=form.get("RecordingSid", ""), seconds=seconds)
     if "RecordingStatus" in form:
         return None
-    state = _CALL_STATES.get(form.get("CallStatus", ""))
-    if state is None:
+    if form.get("CallStatus", "") not in _CALL_STATES:
         raise BadPhoneEvent("its CallStatus is none that is known")
     if customer is None:
         raise BadPhoneEvent("it does not tell who calls (From)")
-    return PhoneEvent(state, call, customer, direction, name=form.get("CallerName", ""))
+    state, outcome = _CALL_STATES[form["CallStatus"]]
+    is_leg = bool(form.get("ParentCallSid"))
+    answered_by = ""
+    if state == "answered":
+        # Of a leg, whom the call was passed on to; of a call that we made, whether a machine picked it up.
+        answered_by = form.get("To", "") if is_leg and not from_us else form.get("AnsweredBy", "")
+    return PhoneEvent(
+        state,
+        call,
+        customer,
+        direction,
+        name=form.get("CallerName", ""),
+        at=_moment(form.get("Timestamp", "")),
+        seconds=_seconds(form.get("CallDuration", "")) if state == "ended" else None,
+        outcome=outcome,
+        answered_by=answered_by,
+        leg=form.get("CallSid", "") if is_leg else "",
+    )
+
+
+def twilio_login(url: str, key: str) -> dict[str, tuple[str, str]]:
+    """Host -> user and password, for a file of Twilio's own at `url`; nobody else gets the account's auth token `key`."""
+    start = f"https://{TWILIO_FILES}"
+    account = _TWILIO_ACCOUNT.match(url, len(start)) if url.startswith(start) else None
+    return {TWILIO_FILES: (account.group(1), key)} if account and key else {}
 
 
 def other_party(value: str, region: str) -> tuple[Literal["phone", "other"], str]:
@@ -127,10 +165,25 @@ def phone_conversation(number: str, event: PhoneEvent) -> ConversationId:
     return ConversationId(derive("conversation", phone_communication(number, event)))
 
 
-def _media(form: Mapping[str, str]) -> str:
-    """The addresses of what came with a message."""
-    return "\n".join(url for place in range(MOST_MEDIA) if (url := form.get(f"MediaUrl{place}")))
+def call_report(number: str, event: PhoneEvent) -> UUID:
+    """What `event` tells of a call, as far as telling it again is the same: the call, its leg, the stage, how it ended."""
+    return derive("phone-call-report", number, event.id, event.leg, event.what, event.outcome)
+
+
+def _media(form: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The addresses of what came with a message, and their types."""
+    places = range(MOST_MEDIA)
+    return tuple((url, form.get(f"MediaContentType{place}", "")) for place in places if (url := form.get(f"MediaUrl{place}")))
 
 
 def _seconds(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
+
+
+def _moment(text: str) -> datetime | None:
+    """A time as mails write it (RFC 2822); None: it is none."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

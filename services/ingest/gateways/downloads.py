@@ -5,10 +5,10 @@ The link comes from outside. So neither it nor a redirect may lead to another ho
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -36,6 +36,16 @@ class Download:
     content_type: str
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone. By itself requests looks where one leads though it is not to follow it: it would read the whole body of the
+    answer, however long, and break on an address that is none.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' own name
+        """None is followed."""
+        return
+
+
 class Downloads:
     """Fetches files. For one thread; `close` from any."""
 
@@ -47,37 +57,52 @@ class Downloads:
         timeout: float = 30.0,
         total: float = TOTAL_SECONDS,
         ca_file: str = "",
+        redirects: int = 0,
+        logins: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         """`hosts`: `name`, or `name:port` for another port than 443. `private_hosts`: names of those that may be in our own network.
 
         `timeout`: seconds for each step; `total`: for a whole file. `ca_file`: the authorities (PEM) to trust; empty: the usual ones.
+        `redirects`: how many are followed for a file, each to one of `hosts` again. `logins`: user and password for the hosts (as in
+        `hosts`) that ask for one; nobody else is told.
         """
         self._hosts = frozenset(host.lower() for host in hosts)
         private = frozenset(host.lower() for host in private_hosts)
         self._timeout = timeout
         self._total = total
-        self._https = GuardedHttps(requests.Session(), ca_file, lambda host, address: host.lower() in private or _is_public(address))
+        self._redirects = redirects
+        self._logins = dict(logins or {})
+        self._https = GuardedHttps(_Session(), ca_file, lambda host, address: host.lower() in private or _is_public(address))
         self._https.speak("https://", None)
 
     def get(self, url: str, most: int) -> Download:
         """The file at `url`, at most `most` bytes. Raises `Unavailable`, and `GatewayError` where it may be had later."""
         host = self._allowed(url)
         with self._https.within(self._total, f"file on {host}"):
-            try:
-                answer = self._https.session.get(
-                    url, stream=True, allow_redirects=False, timeout=self._timeout, headers={"Accept-Encoding": "identity"}
-                )
-            except NotReachable as error:
-                raise Unavailable("its host is not on the internet") from error
-            except (requests.exceptions.InvalidURL, UnicodeError) as error:
-                raise Unavailable("its address cannot be read") from error
-            with answer:
-                _judge(answer, host, most)
-                return Download(self._body(answer, most), _type(answer))
+            for left in range(self._redirects, -1, -1):
+                with self._asked(url, self._logins.get(host)) as answer:
+                    location = answer.headers.get("Location", "")
+                    if left and location and 300 <= answer.status_code < 400:
+                        url = _joined(url, location)
+                        host = self._allowed(url)
+                        continue
+                    _judge(answer, host, most)
+                    return Download(self._body(answer, most), _type(answer))
+        raise AssertionError("the last answer is judged")
 
     def close(self) -> None:
         """End what is under way."""
         self._https.close()
+
+    def _asked(self, url: str, login: tuple[str, str] | None) -> requests.Response:
+        """The answer, its body still to come. Raises `Unavailable`."""
+        headers = {"Accept-Encoding": "identity"}
+        try:
+            return self._https.session.get(url, stream=True, allow_redirects=False, timeout=self._timeout, headers=headers, auth=login)
+        except NotReachable as error:
+            raise Unavailable("its host is not on the internet") from error
+        except (requests.exceptions.InvalidURL, UnicodeError) as error:
+            raise Unavailable("its address cannot be read") from error
 
     def _allowed(self, url: str) -> str:
         """The host of `url`. Raises `Unavailable`."""
@@ -100,6 +125,14 @@ class Downloads:
                 raise _too_large(most)
         self._https.check()
         return bytes(body)
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads. Raises `Unavailable`."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise Unavailable("its address cannot be read") from error
 
 
 def _judge(answer: requests.Response, host: str, most: int) -> None:

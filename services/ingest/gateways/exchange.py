@@ -18,6 +18,7 @@ from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.exchange_connection import Link, TooMuch, connect
 from services.ingest.gateways.exchange_mail import File, from_header, from_properties
 from services.ingest.gateways.exchange_mailbox import Broken, ExchangeMailbox, Page
+from services.ingest.gateways.exchange_news import STREAM_BYTES, ExchangeNews
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
 from services.ingest.gateways.standin import stand_in
 from shared.observability import get_logger
@@ -54,6 +55,7 @@ class ExchangeSource:
         self._link: Link | None = None
         self._account: Any = None
         self._mailbox: ExchangeMailbox | None = None
+        self._news = ExchangeNews(self._open_folder, timeout)
 
     def fetch(self, cursor: Cursor, most: int) -> Batch[bytes]:
         """The mails that came into the folder since the cursor."""
@@ -76,12 +78,13 @@ class ExchangeSource:
             log.warning("mails stay where and as they are in Exchange", mails=len(left), error=str(left[0]))
 
     def wait(self, seconds: float) -> None:
-        """Wait. Exchange would tell of new mail by a connection that is held for minutes, and asking again tells the same."""
-        self._closed.wait(seconds)
+        """Wait until Exchange tells of something new, where it does."""
+        self._news.wait(seconds)
 
     def close(self) -> None:
         """Close, for good."""
         self._closed.set()
+        self._news.close()
         self._drop()
 
     @contextmanager
@@ -109,6 +112,11 @@ class ExchangeSource:
             self._account = connect(self._address, self._section, self._credentials, self._link, self._timeout, self._ca_file, most_bytes)
             self._mailbox = ExchangeMailbox(self._account, self._section)
         return self._mailbox
+
+    def _open_folder(self, link: Link) -> tuple[Any, Any]:
+        account = connect(self._address, self._section, self._credentials, link, self._timeout, self._ca_file, STREAM_BYTES)
+        # Where mails go to is no matter here.
+        return account, ExchangeMailbox(account, self._section.model_copy(update={"moved_to": None})).folder
 
     def _drop(self) -> None:
         with self._lock:

@@ -72,13 +72,13 @@ class ExchangeMailbox:
             # Not exchangelib's own, which it would ask for.
             root = Root(account=account)
             if section.folder.lower() == "inbox":
-                self._folder = Inbox(root=root, _distinguished_id=self._well_known("inbox"))
+                self.folder = Inbox(root=root, _distinguished_id=self._well_known("inbox"))
             else:
-                self._folder = self._find(root, section.folder, create=False)
+                self.folder = self._find(root, section.folder, create=False)
             self._target = None
             if section.moved_to is not None:
                 self._target = self._find(root, section.moved_to, create=True)
-                ours = _only(FolderCollection(account=account, folders=[self._folder]).get_folders(additional_fields=set()))
+                ours = _only(FolderCollection(account=account, folders=[self.folder]).get_folders(additional_fields=set()))
                 if ours.id == self._target.id:
                     raise GatewayError("refused", "mails would be moved to the folder that they are in")
 
@@ -87,7 +87,7 @@ class ExchangeMailbox:
         service = _Sync(account=self._account)
         with asking():
             try:
-                changes = list(service.call(self._folder, ID_ONLY, _CHANGE, state or None, None, min(most, MOST_CHANGES), None))
+                changes = list(service.call(self.folder, ID_ONLY, _CHANGE, state or None, None, min(most, MOST_CHANGES), None))
             except errors.ErrorInvalidSyncStateData:
                 if not state:
                     raise

@@ -12,12 +12,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from services.ingest.domain.phone import BadPhoneEvent, PhoneEvent, What, twilio_event
+from services.ingest.domain.phone import MOST_SECONDS, BadPhoneEvent, Outcome, PhoneEvent, What, twilio_event
 
 TOLERANCE_SECONDS = 300
 """How old, or ahead of our clock, a signature may be."""
 MOST_FIELDS = 500
-MOST_SECONDS = 999_999
 
 
 class NotSigned(Exception):
@@ -42,6 +41,11 @@ class SignedEvent(BaseModel):
     recording_url: Annotated[str, StringConstraints(max_length=4000)] = ""
     recording_id: Annotated[str, StringConstraints(max_length=200)] = ""
     duration_seconds: Annotated[int, Field(ge=0, le=MOST_SECONDS)] | None = None
+    """Of the recording, or of the call that ended."""
+    outcome: Outcome = ""
+    """How the call ended."""
+    answered_by: Annotated[str, StringConstraints(max_length=320)] = ""
+    """Who answered the call."""
 
     @model_validator(mode="after")
     def _has_its_file(self) -> Self:
@@ -91,4 +95,6 @@ def from_signed(timestamp: str, body: bytes, signature: str, key: str, now: date
         recording=given.recording_url,
         recording_id=given.recording_id,
         seconds=given.duration_seconds,
+        outcome=given.outcome if given.event == "ended" else "",
+        answered_by=given.answered_by if given.event == "answered" else "",
     )

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from services.ingest import metrics
 from services.ingest.domain.communication import LONGEST_LINE, LONGEST_NAME, cut, occurred
-from services.ingest.domain.contacts import BadHandle, Upload, contact_conversation, contact_event_id, normal_handle
+from services.ingest.domain.contacts import Upload, contact_conversation, contact_event_id, normal_handle
 from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import clean_text
 from services.ingest.handlers.events import REVISION, event_of
 from services.ingest.storage.waiting import waiting
 from shared.clock import Clock
+from shared.handles import BadHandle
 from shared.ids import CommunicationId
 from shared.messaging import Handler, NotYet, ReferenceData, Refused, VersionCache
 from shared.messaging.direct import DirectPublisher, NotAcknowledged
@@ -48,6 +49,8 @@ class ContactRules:
 
     methods: dict[str, MethodRules]
     subjects: frozenset[str]
+    by_machine: frozenset[str]
+    """Methods whose contacts mailboxes, handles on X or web forms bring; nobody enters them by hand."""
 
 
 def contact_rules(configuration: Configuration) -> ContactRules:
@@ -61,7 +64,9 @@ def contact_rules(configuration: Configuration) -> ContactRules:
         )
         for method in configuration.methods
     }
-    return ContactRules(methods, frozenset(subject.code for subject in configuration.subjects))
+    by_machine = {account.method for account in configuration.mail_accounts}
+    by_machine |= {account.method for account in configuration.x_accounts} | {form.method for form in configuration.web_forms}
+    return ContactRules(methods, frozenset(subject.code for subject in configuration.subjects), frozenset(by_machine))
 
 
 def communication_of(
@@ -141,21 +146,28 @@ class ContactIntake:
         self._publisher = publisher
         self._region = region
 
-    def take(self, contact: ContactEvent, communication: CommunicationId, files: Sequence[Upload], now: datetime) -> None:
+    def take(
+        self, contact: ContactEvent, communication: CommunicationId, files: Sequence[Upload], now: datetime, entered_by: str = ""
+    ) -> None:
         """Take `contact` as `communication` with `files`; returns once Kafka has it. Repeating it changes nothing.
+
+        `entered_by`: the member of staff who enters it by hand.
 
         Raises `ContactRefused`, and, for the sender to try again, `StoreUnavailable` and
         `NotAcknowledged`.
         """
         version = self._reference.version
-        data = communication_of(contact, communication, self._rules.get(version), self._region, now, None)
+        rules = self._rules.get(version)
+        if entered_by and contact.method in rules.by_machine:
+            raise ContactRefused(f"contacts of communication method {contact.method} come in by themselves and are not entered by hand")
+        data = communication_of(contact, communication, rules, self._region, now, None)
         try:
             digests = self._objects.put_many([file.content for file in files])
             whole = whole_text(contact, self._objects) if data.text_truncated else None
         except StoreUnavailable:
             metrics.REFUSED.labels("objects").inc()
             raise
-        data = data.model_copy(update={"raw": whole, "attachments": tuple(map(_file_ref, files, digests))})
+        data = data.model_copy(update={"raw": whole, "attachments": tuple(map(_file_ref, files, digests)), "entered_by": entered_by})
         event = event_of(data, now=now, config_version=version, traceparent=current_traceparent())
         try:
             self._publisher.publish([event])

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from services.ingest import metrics
 from services.ingest.domain.communication import LONGEST_NAME, cut, occurred
-from services.ingest.domain.contacts import BadHandle, normal_handle
+from services.ingest.domain.contacts import normal_handle
 from services.ingest.domain.mail import clean_text
 from services.ingest.domain.posts import Post, post_communication, post_conversation
 from services.ingest.handlers.events import event_of
+from shared.handles import BadHandle
 from shared.messaging import ReferenceData
 from shared.messaging.direct import DirectPublisher, NotAcknowledged
 from shared.observability import get_logger

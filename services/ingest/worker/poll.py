@@ -31,7 +31,7 @@ from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
-from shared.storage.objects import ObjectStore, StoreUnavailable
+from shared.storage.objects import StoreUnavailable, open_store
 
 log = get_logger(__name__)
 
@@ -286,7 +286,7 @@ def run(settings: PollSettings) -> None:
     """Run the role `poll` until it is told to stop."""
     configure_logging("ingest", "poll", settings.log_level)
     stop = stop_on_signals()
-    objects = ObjectStore(settings.objects)
+    objects = open_store(settings)
     database = Database(settings.database, pool_size=4, service="ingest")
     reference = Reference(settings.kafka, settings.topic_prefix)
     publisher = DirectPublisher(settings.kafka, settings.topic_prefix, settings.acknowledge_seconds)
@@ -295,7 +295,7 @@ def run(settings: PollSettings) -> None:
     poller = Poller(database, reference, planner, settings, f"poll-{settings.instance}", stop)
 
     def problems() -> list[str]:
-        return reference.problems() + poller.problems()
+        return reference.problems() + poller.problems() + objects.problems()
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version, "sources": poller.held}

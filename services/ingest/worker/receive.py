@@ -20,11 +20,12 @@ from services.ingest.gateways.receiver import NotNow, Receiver, UnknownRecipient
 from services.ingest.handlers.mails import MailIntake, mail_rules
 from services.ingest.settings import ReceiveSettings
 from shared.clock import Clock, utc_now
-from shared.messaging import Reference, ReferenceData, VersionCache
+from shared.messaging import ReferenceData, VersionCache
 from shared.messaging.direct import DirectPublisher, NotAcknowledged
 from shared.observability import configure_logging, get_logger, serve_health
+from shared.processes import following
 from shared.schemas.configuration import NotConfigured
-from shared.storage.objects import ObjectStore, StoreUnavailable
+from shared.storage.objects import StoreUnavailable, open_store
 
 log = get_logger(__name__)
 
@@ -144,7 +145,7 @@ def rules_of(settings: ReceiveSettings) -> Rules:
     )
 
 
-async def _receive(reception: Reception, settings: ReceiveSettings, listening: threading.Event, stop: threading.Event) -> None:
+async def _receive(reception: Reception, settings: ReceiveSettings, listening: threading.Event) -> None:
     """Receive until SIGTERM or SIGINT; then finish what is under way."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
@@ -155,31 +156,22 @@ async def _receive(reception: Reception, settings: ReceiveSettings, listening: t
     log.info("receiving mail", protocol=settings.receive_protocol, host=settings.receive_host, port=port)
     listening.set()
     await told.wait()
-    stop.set()
     await receiver.stop(GRACE_SECONDS)
 
 
 def run(settings: ReceiveSettings) -> None:
     """Run the role `receive` until it is told to stop."""
     configure_logging("ingest", "receive", settings.log_level)
-    stop, listening = threading.Event(), threading.Event()
-    objects = ObjectStore(settings.objects)
-    reference = Reference(settings.kafka, settings.topic_prefix)
+    listening = threading.Event()
+    objects = open_store(settings)
     publisher = DirectPublisher(settings.kafka, settings.topic_prefix, settings.acknowledge_seconds)
-    reception = Reception(MailIntake(reference, objects, publisher), reference, settings.receive_threads)
-    # Mail servers get an answer while the configuration is still awaited: that they send again.
-    starting = threading.Thread(target=reference.start, args=(stop,), name="reference-start", daemon=True)
+    # While the configuration is still awaited mail servers get an answer too: that they send again.
+    with closing(publisher), following(settings) as reference:
+        reception = Reception(MailIntake(reference, objects, publisher), reference, settings.receive_threads)
 
-    def problems() -> list[str]:
-        return reference.problems() + ([] if listening.is_set() else ["not listening for mail yet"])
+        def problems() -> list[str]:
+            return reference.problems() + objects.problems() + ([] if listening.is_set() else ["not listening for mail yet"])
 
-    with closing(serve_health(settings.host, settings.port, problems, lambda: {"config_version": reference.version})):
-        try:
-            starting.start()
-            asyncio.run(_receive(reception, settings, listening, stop))
-        finally:
-            stop.set()
-            starting.join()
-            reception.close()
-            publisher.close()
-            reference.close()
+        health = serve_health(settings.host, settings.port, problems, lambda: {"config_version": reference.version})
+        with closing(health), closing(reception):
+            asyncio.run(_receive(reception, settings, listening))

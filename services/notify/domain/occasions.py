@@ -45,7 +45,10 @@ class Recipient(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A communication definition: on which event, to whom, which template, by which channel. No `items`: on any kind of item."""
+    """A communication definition: on which event, to whom, which template, by which channel. No `items`: on any kind of item.
+
+    No `statuses`: whatever status the item is in.
+    """
 
     code: str
     on: str
@@ -53,6 +56,7 @@ class Definition(NamedTuple):
     channel: str
     template: str
     items: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
 
 
 class Delivery(NamedTuple):

@@ -124,8 +124,14 @@ def recipients(to: str, occasion: Occasion, directory: Directory) -> list[Recipi
             return directory.leader(occasion.unit)
         case "manager":
             return directory.manager(occasion.unit)
+        case "approver":
+            return directory.person(str(occasion.facts.get("approver", "")))
+        case "asker":
+            return directory.person(str(occasion.facts.get("asked_by", "")))
         case "customer" if occasion.customer_email:
             return [Recipient(occasion.customer_email, occasion.customer_name, "customer")]
+        case _ if to.startswith("user:"):
+            return directory.person(to.removeprefix("user:"))
         case _:
             return []
 
@@ -137,6 +143,8 @@ def plan_deliveries(occasion: Occasion, definitions: Iterable[Definition], direc
     for definition in definitions:
         # No other channel has a sender yet, and a row that nobody takes would wait for ever.
         if definition.channel != "email" or (definition.items and occasion.item_kind not in definition.items):
+            continue
+        if definition.statuses and occasion.facts.get("status") not in definition.statuses:
             continue
         for to in definition.to:
             for recipient in recipients(to, occasion, directory):

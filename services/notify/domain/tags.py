@@ -18,6 +18,7 @@ UNKNOWN_CUSTOMER = "customer"
 """What a customer without a known name is called: `Dear customer`."""
 _TITLES = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "rev"})
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NO_LINKS: Mapping[str, str] = {}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -61,11 +62,18 @@ def local_time(text: str, zone: ZoneInfo) -> str:
     return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
 
 
-def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str], recipient: str, is_person: bool = True) -> dict[str, str]:
+def tag_values(
+    facts: Mapping[str, str],
+    names: Names,
+    people: Mapping[str, str],
+    recipient: str,
+    is_person: bool = True,
+    links: Mapping[str, str] = _NO_LINKS,
+) -> dict[str, str]:
     """The value of every tag.
 
     `facts` are what the delivery was queued with (see `domain.occasions`), `people` the names of staff by user, `recipient` the name of
-    whom the message is for, who may be a whole unit. Times in `facts` are ISO text.
+    whom the message is for, who may be a whole unit. Times in `facts` are ISO text. `links` are those of the recipient, by their tag.
     """
 
     def fact(name: str) -> str:
@@ -86,6 +94,12 @@ def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str]
     owners = {"user": people, "role": names.roles, "unit": names.units}
     customer = fact("customer")
     return {
+        "acceptance_link": links.get("acceptance_link", ""),
+        "approval": fact("approval"),
+        "approval_link": links.get("approval_link", ""),
+        "approver": person("approver"),
+        "asked_by": person("asked_by"),
+        "asked_since": moment("asked_since"),
         "assignee": person("assignee"),
         "case_number": fact("number"),
         "case_title": fact("title"),
@@ -94,6 +108,7 @@ def tag_values(facts: Mapping[str, str], names: Names, people: Mapping[str, str]
         "customer_email": fact("customer_email"),
         "description": fact("description"),
         "due": moment("due_at"),
+        "feedback_link": links.get("feedback_link", ""),
         "first_name": first_name(customer) or UNKNOWN_CUSTOMER,
         "full_name": customer or UNKNOWN_CUSTOMER,
         "item": fact("item"),

@@ -47,6 +47,12 @@ class Template:
     text: Text
     html: Text | None = None
 
+    @property
+    def tags(self) -> frozenset[str]:
+        """Every tag that it has."""
+        texts = (self.subject_line, self.text, self.html) if self.html else (self.subject_line, self.text)
+        return frozenset(tag for text in texts for _, tag in text.parts if tag)
+
 
 def one_line(text: str) -> str:
     """`text` without line ends and control characters, fit for a header."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.notify.domain.message import Address, Message, Written, numbered, write
@@ -11,8 +13,11 @@ from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
 from services.notify.storage.deliveries import Claimed
+from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
+from shared.links import BadKeys, Link, LinkKeyFile
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
+from shared.schemas.configuration.tags import APPROVAL_LINK, LINKS
 from shared.schemas.events import StaffChanged
 
 
@@ -35,6 +40,8 @@ class Wording:
             roles={role.code: role.name for role in configuration.roles},
         )
         self.mail_domain = organisation.mail_domain
+        self.links_valid_for = parse_duration(configuration.customer_links.valid_for)
+        self.approval_links_valid_for = parse_duration(configuration.approvals.links_valid_for)
         self._sections = {template.code: template for template in configuration.templates}
         self._compiled: dict[str, Template] = {}
         self._accounts: dict[str, str] = {}
@@ -57,6 +64,21 @@ class Wording:
         return self._accounts.get(method, "")
 
 
+@dataclass(frozen=True, slots=True)
+class LinkMaker:
+    """Makes the links by which customers and approvers answer, whose pages are at these addresses; empty: there are none."""
+
+    answer_url: str
+    decide_url: str
+    keys: LinkKeyFile
+
+    def link(self, purpose: str, record: UUID, at: datetime, valid_for: Duration, user: str = "") -> str:
+        """The same whenever it is made. `user`: the approver; empty: it is for a customer. Raises `BadKeys`."""
+        link = Link(purpose, record, at, due(valid_for, at, ROUND_THE_CLOCK), user)
+        url = self.decide_url if user else self.answer_url
+        return f"{url.rstrip('/')}/{self.keys.keys().token(link)}"
+
+
 class PeopleNames(Mapping[str, str]):
     """Names of staff by user, read from the directory as it is now."""
 
@@ -76,7 +98,8 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str) -> None:
+    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None) -> None:
+        self._links = links
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
         self._mail_from = mail_from
@@ -90,7 +113,8 @@ class Composer:
         wording = self._wordings.get(claimed.config_version)
         template = wording.template(claimed.template)
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        values = tag_values(claimed.facts, wording.names, people, claimed.recipient_name, is_person)
+        links = self._links_of(claimed, template, wording)
+        values = tag_values(claimed.facts, wording.names, people, claimed.recipient_name, is_person, links)
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         return write(
@@ -106,6 +130,40 @@ class Composer:
                 references=(thread_reference(thread, wording.mail_domain),),
             )
         )
+
+    def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
+        """The recipient's links that the template asks for, by their tags. Raises NotComposable.
+
+        A customer's are for nobody else, nor is an approver's: whoever has one can answer.
+        """
+        at = claimed.facts.get("at", "")
+        if not at:
+            return {}
+        made_at = datetime.fromisoformat(at)
+        try:
+            if claimed.audience == "customer" and claimed.case_id is not None and (wanted := template.tags & LINKS.keys()):
+                maker = self._maker(min(wanted), "CASESTREAM_ANSWER_URL")
+                return {tag: maker.link(LINKS[tag], claimed.case_id, made_at, wording.links_valid_for) for tag in wanted}
+            if APPROVAL_LINK in template.tags and (approver := self._approver(claimed)):
+                maker, approval = self._maker(APPROVAL_LINK, "CASESTREAM_DECIDE_URL"), UUID(claimed.facts["approval_id"])
+                return {APPROVAL_LINK: maker.link("approval", approval, made_at, wording.approval_links_valid_for, approver)}
+        except BadKeys as error:
+            raise NotComposable(f"the keys of links: {error}") from error
+        return {}
+
+    def _maker(self, tag: str, url: str) -> LinkMaker:
+        maker = self._links
+        if maker is None or not (maker.decide_url if tag == APPROVAL_LINK else maker.answer_url):
+            raise NotComposable(f"#{tag} needs the settings {url} and CASESTREAM_LINK_KEYS")
+        return maker
+
+    def _approver(self, claimed: Claimed) -> str:
+        """The user who is asked for an approval, if the message goes to them."""
+        facts = claimed.facts
+        if claimed.audience in ("customer", "unit") or "approval_id" not in facts or facts.get("status") != "asked":
+            return ""
+        member = self._reference.staff.get(facts["approver"])
+        return facts["approver"] if member is not None and member.email.lower() == claimed.recipient.lower() else ""
 
     def _reply_to(self, claimed: Claimed, wording: Wording) -> str:
         """A customer's answer belongs where their method's mail comes in; a colleague's with the unit, never in a customers' mailbox."""

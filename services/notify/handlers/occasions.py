@@ -8,12 +8,21 @@ from typing import Any, NamedTuple
 from services.notify.domain.occasions import Occasion
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
+    ApprovalAsked,
+    ApprovalChanged,
+    ApprovalDecided,
+    ApprovalDelegated,
+    ApprovalReminded,
+    CaseAcceptanceAsked,
     CaseAssigned,
+    CaseBroadcast,
+    CaseChased,
     CaseOpened,
     CaseState,
     CaseStatusChanged,
     ClockDueSoon,
     ClockOverdue,
+    ClockStartLate,
     ClockState,
     TaskAssigned,
     TaskDueChanged,
@@ -57,6 +66,7 @@ def case_occasion(on: str, event: Event, config_version: int) -> Occasion:
             "due_at": case.expected_completion_at or "",
             "opened_at": case.opened_at,
             "changed_by": case.changed_by,
+            "at": event.time,
         },
         assignee=assignee,
         owner_kind=owner_kind,
@@ -67,6 +77,12 @@ def case_occasion(on: str, event: Event, config_version: int) -> Occasion:
         config_version=config_version,
         traceparent=event.traceparent,
     )
+
+
+def broadcast_occasion(on: str, event: Event, config_version: int) -> Occasion:
+    """The customer of a case is to be told something (EDGE-15)."""
+    about = case_occasion(on, event, config_version)
+    return about._replace(facts={**about.facts, "message": event.data.text})
 
 
 def task_occasion(on: str, event: Event, config_version: int) -> Occasion:
@@ -144,6 +160,38 @@ def clock_occasion(on: str, event: Event, config_version: int) -> Occasion:
     )
 
 
+def approval_occasion(on: str, event: Event, config_version: int) -> Occasion:
+    """Somebody is asked to approve something, or has decided. For staff: the customer is not in it."""
+    approval: ApprovalChanged = event.data
+    item = "task" if approval.task_id else "case"
+    return Occasion(
+        on=on,
+        cause=event.id,
+        item_kind=item,
+        item_id=approval.task_id or approval.case_id,
+        case_id=approval.case_id,
+        facts={
+            "item": item,
+            "at": event.time,
+            "approval_id": str(approval.approval_id),
+            "number": approval.case_number,
+            "title": approval.case_title,
+            "task": approval.subject_line,
+            "approval": approval.what,
+            "approver": approval.approver,
+            "asked_by": approval.asked_by,
+            "asked_since": approval.held_since,
+            "status": approval.state.value,
+            "reason": (approval.comment or approval.note)[:LONGEST_FACT],
+            "unit": approval.unit or "",
+            "changed_by": approval.changed_by,
+        },
+        unit=approval.unit or "",
+        config_version=config_version,
+        traceparent=event.traceparent,
+    )
+
+
 class Reading(NamedTuple):
     """How an event is read, in two steps, because most occasions are none that anybody is told of.
 
@@ -175,15 +223,23 @@ CASES: Readings = {
     CaseOpened: Reading(_always("case.opened"), case_occasion),
     CaseAssigned: Reading(_always("case.assigned"), case_occasion),
     CaseStatusChanged: Reading(_always("case.status-changed"), case_occasion),
+    CaseAcceptanceAsked: Reading(_always("case.acceptance-asked"), case_occasion),
+    CaseChased: Reading(_always("case.chased"), case_occasion),
+    CaseBroadcast: Reading(_always("case.broadcast"), broadcast_occasion),
 }
 TASKS: Readings = {
     TaskTriggered: Reading(_always("task.triggered"), task_occasion),
     TaskAssigned: Reading(_always("task.assigned"), task_occasion),
     TaskDueChanged: Reading(_always("task.due-changed"), task_occasion),
     TaskStatusChanged: Reading(_completion, task_occasion),
+    ApprovalAsked: Reading(_always("approval.asked"), approval_occasion),
+    ApprovalDelegated: Reading(_always("approval.asked"), approval_occasion),
+    ApprovalReminded: Reading(_always("approval.reminded"), approval_occasion),
+    ApprovalDecided: Reading(_always("approval.decided"), approval_occasion),
 }
 CLOCKS: Readings = {
     ClockDueSoon: Reading(_always("clock.due-soon"), clock_occasion),
     ClockOverdue: Reading(_overdue, clock_occasion),
+    ClockStartLate: Reading(_always("clock.start-late"), clock_occasion),
 }
 """For each topic: which events are occasions, and how they are read."""

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from uuid import UUID
 
 from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.occasions import Definition, Delivery
 from services.notify.domain.recipients import Directory, plan_deliveries
+from services.notify.handlers.automation import deliveries_of
 from services.notify.handlers.occasions import Reading, Readings
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.metrics import QUEUED, STOPPED
@@ -17,7 +19,7 @@ from services.notify.storage import bounces, deliveries
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
-from shared.schemas.events import CaseOpened, CommunicationBounced
+from shared.schemas.events import CaseOpened, CommunicationBounced, CommunicationErased, ContactErased, RuleFired, TaskTriggered
 from shared.storage import Transaction
 
 
@@ -34,7 +36,15 @@ def policy_of(configuration: Configuration) -> Policy:
     by_event: dict[str, list[Definition]] = {}
     for section in configuration.communications:
         by_event.setdefault(section.on, []).append(
-            Definition(section.code, section.on, section.to, section.channel, section.template, frozenset(section.items))
+            Definition(
+                section.code,
+                section.on,
+                section.to,
+                section.channel,
+                section.template,
+                frozenset(section.items),
+                frozenset(section.statuses),
+            )
         )
     # What is escalated is still overdue: those who were told that are told again, and those up the chain as well.
     by_event["clock.escalated"] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
@@ -50,6 +60,11 @@ class Queue:
     came_back: list[Verdict] = field(default_factory=list)
     alive: set[str] = field(default_factory=set)
     """Addresses of customers who made contact anew."""
+    erased: list[UUID] = field(default_factory=list)
+    """Communications and cases whose titles were erased."""
+    forgotten: list[UUID] = field(default_factory=list)
+    """Cases whose customer was erased."""
+    """Communications and cases whose titles are gone."""
 
 
 Apply = Callable[[Queue, Event], None]
@@ -70,6 +85,8 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
             bounces.revive(tx, queue.alive)
             dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
         outcomes += deliveries.queue(tx, queue.planned, dead)
+        deliveries.erase_titles(tx, queue.erased)
+        outcomes += deliveries.forget_customers(tx, queue.forgotten)
         for outcome in outcomes:
             emit_outcome(tx, outcome)
             STOPPED.labels(outcome.state).inc()
@@ -88,7 +105,13 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
 
         return plan
 
-    occasions = {payload: planning(reading) for payload, reading in readings.items()}
+    def on_rule_fired(queue: Queue, event: Event) -> None:
+        version = event.config_version or reference.version
+        queue.planned += deliveries_of(event, queue.directory, policies.get(version).mail_domain, version)
+
+    occasions: dict[type[Payload], Apply] = {payload: planning(reading) for payload, reading in readings.items()}
+    if TaskTriggered in readings:
+        occasions[RuleFired] = on_rule_fired
     return Handler(load=load, apply={**occasions, **others}, save=save)
 
 
@@ -99,3 +122,15 @@ def on_bounce(queue: Queue, event: Event) -> None:
         verdict = judge(data.bounce.message_id, [(one.action, one.status) for one in data.bounce.recipients])
         if verdict is not None:
             queue.came_back.append(verdict)
+
+
+def on_erased(queue: Queue, event: Event) -> None:
+    """What was erased is not kept here either."""
+    data: CommunicationErased = event.data
+    queue.erased += [data.communication_id, *data.opened]
+
+
+def on_contact_erased(queue: Queue, event: Event) -> None:
+    """Of a customer who was erased nothing is kept here either, and nothing more is sent to them."""
+    data: ContactErased = event.data
+    queue.forgotten += data.case_ids

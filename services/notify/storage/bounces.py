@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
 
 from services.notify.domain.bounces import Verdict
 from services.notify.storage.deliveries import FINISHED, Finished
@@ -59,8 +61,23 @@ def dead(tx: Transaction, addresses: Collection[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
+def listed_dead(tx: Transaction, after: str, limit: int) -> list[dict[str, Any]]:
+    """Dead addresses with what was reported and when, by address, from the first one after `after`."""
+    return tx.dicts(
+        """select a.address, a.status, a.delivery_id, a.since from dead_addresses a
+           where a.address > %s order by a.address limit %s""",
+        (after, limit),
+    )
+
+
 def revive(tx: Transaction, addresses: Collection[str]) -> int:
     """Whoever has these addresses (in small letters) made contact: they are written to again. Returns how many were dead."""
     if not addresses:
         return 0
     return tx.execute("delete from dead_addresses where address = any(%b)", (arrays.texts(sorted(addresses)),)).rowcount
+
+
+def revive_one(tx: Transaction, address: str) -> UUID | None:
+    """Write to this address (in small letters) again; the delivery that came back from it. None: it was not dead."""
+    row = tx.row("delete from dead_addresses where address = %s returning delivery_id", (address,))
+    return row[0] if row else None

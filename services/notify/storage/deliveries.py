@@ -281,3 +281,50 @@ def get(tx: Transaction, delivery: UUID, *, unit: str | None = None, assignee: s
         {"id": delivery, "unit": unit, "assignee": assignee},
     )
     return found[0] if found else None
+
+
+def erase_titles(tx: Transaction, items: Sequence[UUID]) -> None:
+    """Forget the titles in messages about these communications and cases: those that were sent, and those that still wait."""
+    if items:
+        tx.execute(
+            """update deliveries set facts = jsonb_set(facts::jsonb, '{title}', '"[erased]"')::text
+               where id in (select id from deliveries where item_id = any(%(items)b) union
+                            select id from deliveries where case_id = any(%(items)b))
+                 and facts::jsonb ? 'title'""",
+            {"items": arrays.uuids(items)},
+        )
+
+
+_PERSONAL = ("title", "customer", "customer_email", "task", "description", "message", "reason", "approval")
+"""Facts that may tell who a customer is, or hold what was written about them."""
+
+
+def forget_customers(tx: Transaction, cases: Sequence[UUID]) -> list[Finished]:
+    """Forget the customers of these cases, in messages to them and in those to staff. What waited to be sent to them has failed, and is
+    returned; what is just being sent goes out.
+    """
+    if not cases:
+        return []
+    values = {"cases": arrays.uuids(cases), "personal": arrays.texts(_PERSONAL)}
+    tx.execute(
+        """delete from dead_addresses where address in (
+               select lower(recipient) from deliveries where case_id = any(%(cases)b) and audience = 'customer')""",
+        values,
+    )
+    rows = tx.rows(
+        f"""update deliveries d set state = 'failed', revision = revision + 1, finished_at = now(),
+                error = 'not sent: the customer was erased'
+            where case_id = any(%(cases)b) and audience = 'customer' and state = 'queued' returning {FINISHED}""",
+        values,
+    )
+    tx.execute(
+        """update deliveries d set
+               recipient = case when audience = 'customer' then '' else recipient end,
+               recipient_name = case when audience = 'customer' then '' else recipient_name end,
+               facts = (select coalesce(jsonb_object_agg(key, case when key = any(%(personal)b) and value <> '""'
+                                                                   then '"[erased]"' else value end), '{}')
+                        from jsonb_each(facts::jsonb))::text
+           where case_id = any(%(cases)b)""",
+        values,
+    )
+    return [Finished(*row)._replace(recipient="") for row in rows]

@@ -102,7 +102,7 @@ def _advance(
         if target is None:
             return None, []
         clock = _start(target, fact, policy, ())
-    elif needs_target and clock.closed_at is None:
+    elif clock.closed_at is None and (needs_target or (policy.recalculating and clock.started_at != _started_at(kind, fact, policy))):
         clock, alerts = _retarget(clock, fact, policy, now)
         if clock is None:
             return None, alerts
@@ -138,11 +138,19 @@ def _reached_at(kind: ClockKind, fact: CaseFact, now: Moment) -> Moment | None:
     return min(fact.at if told is None else told, now)
 
 
+def _started_at(kind: ClockKind, fact: CaseFact, policy: Policy) -> Moment:
+    """From when the clock counts: the opening; for completion the response, where the subject has it recalculated then (CASE-9)."""
+    if kind == ClockKind.COMPLETION and fact.responded_at is not None and fact.facts.subject in policy.recalculating:
+        return fact.responded_at
+    return fact.opened_at
+
+
 def _start(target: Target, fact: CaseFact, policy: Policy, suspensions: tuple[tuple[Moment, Moment | None], ...]) -> Clock:
-    due_at = due_micros(target.within, fact.opened_at, target.calendar)
+    started_at = _started_at(target.kind, fact, policy)
+    due_at = due_micros(target.within, started_at, target.calendar)
     return start_clock(
         target.kind,
-        fact.opened_at,
+        started_at,
         due_at,
         target.runs_on,
         policy.ladder,
@@ -158,7 +166,8 @@ def _retarget(clock: Clock, fact: CaseFact, policy: Policy, now: Moment) -> tupl
         withdrawn, alerts = withdraw(clock, fact.at, now, policy.calendar_of(clock.calendar), policy.ladder)
         return None, alerts
     fresh = _start(target, fact, policy, clock.suspensions)
-    if (fresh.budget, fresh.calendar, fresh.is_pausable) == (clock.budget, clock.calendar, clock.is_pausable):
+    same = (fresh.budget, fresh.calendar, fresh.is_pausable) == (clock.budget, clock.calendar, clock.is_pausable)
+    if same and fresh.started_at == clock.started_at:
         return clock, []
     withdrawn, alerts = withdraw(clock, fact.at, now, policy.calendar_of(clock.calendar), policy.ladder)
     return replace(fresh, events=withdrawn.events), alerts

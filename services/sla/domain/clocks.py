@@ -33,6 +33,8 @@ class ClockKind(IntEnum):
     COMPLETION = 4
     EXPIRY = 5
     LAG = 6
+    START = 7
+    """Until work on a task begins, where its plan says by when."""
 
 
 CASE_CLOCKS: Final = (ClockKind.RESPONSE, ClockKind.TEMPORARY_RESOLUTION, ClockKind.RESOLUTION, ClockKind.COMPLETION)
@@ -53,6 +55,7 @@ class AlertType(StrEnum):
     OVERDUE = "overdue"
     EXPIRED = "expired"
     LAG_OVER = "lag-over"
+    START_LATE = "start-late"
     WITHDRAWN = "withdrawn"
     CLOSED = "closed"
 
@@ -251,7 +254,8 @@ def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calenda
 
 
 def fire_once(clock: Clock, kind: AlertType, now: Moment, late_before: Moment) -> tuple[Clock, Alert]:
-    """Fire the only rung of a clock without a ladder (an expiry, a lag)."""
+    """Fire the only rung of a clock without a ladder: an expiry and a lag are over with it, a late start is still awaited."""
     late = clock.due_at < late_before
-    fired = replace(clock, rung=Rung.FIRST_REPETITION, next_at=None, closed_at=now, events=clock.events + 1)
+    closed_at = None if kind == AlertType.START_LATE else now
+    fired = replace(clock, rung=Rung.FIRST_REPETITION, next_at=None, closed_at=closed_at, events=clock.events + 1)
     return fired, Alert(kind, fired, fired.events, kind, 0, fired.due_at, now, late)

@@ -44,6 +44,8 @@ class Policy:
     """By task definition; others run on the organisation's."""
     expiries: Mapping[str, Duration] = field(default_factory=dict)
     """By communication method, for those with an expiry rule."""
+    recalculating: frozenset[str] = frozenset()
+    """Subjects whose cases count their time to completion from the response once there is one (CASE-9)."""
     found: dict[tuple[int, str, str, str], Target | None] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What `target` has answered: cases of one subject and priority are many."""
 

@@ -23,11 +23,12 @@ TYPES: Final[dict[AlertType, type[events.ClockState]]] = {
     AlertType.OVERDUE: events.ClockOverdue,
     AlertType.EXPIRED: events.ClockExpired,
     AlertType.LAG_OVER: events.ClockLagOver,
+    AlertType.START_LATE: events.ClockStartLate,
     AlertType.WITHDRAWN: events.ClockWithdrawn,
     AlertType.CLOSED: events.ClockClosed,
 }
 _TYPE_NAMES: Final = {kind: payload.event_type.encode() for kind, payload in TYPES.items()}
-CLOCK_NAMES: Final = {kind: events.ClockKind(kind.name.lower()).value for kind in ClockKind}
+CLOCK_NAMES: Final = {kind: kind.name.lower() for kind in ClockKind}
 ITEM_NAMES: Final = {
     ItemKind.CASE: events.ItemKind.CASE.value,
     ItemKind.TASK: events.ItemKind.TASK.value,

@@ -66,6 +66,8 @@ class TaskFields(Struct, gc=False):
     triggered_at: Instant | None = None
     due_at: Instant | None = None
     completed_at: Instant | None = None
+    start_by: Instant | None = None
+    in_progress_at: Instant | None = None
 
 
 class CaseFields(Struct, gc=False):
@@ -184,6 +186,8 @@ def _task(envelope: Envelope, fields: TaskFields, _is_expired: bool) -> TaskFact
         _maybe(fields.due_at),
         _maybe(fields.completed_at),
         facts,
+        _maybe(fields.start_by),
+        _maybe(fields.in_progress_at),
     )
 
 

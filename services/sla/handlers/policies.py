@@ -9,8 +9,9 @@ from services.sla.domain.policy import Policy, Target
 from shared.calendars import ROUND_THE_CLOCK, Calendar, parse_duration
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.calendars import calendar_of
-from shared.schemas.configuration.models import Subject, TaskDefinition
+from shared.schemas.configuration.models import Subject
 from shared.schemas.configuration.models import Target as TargetSection
+from shared.schemas.configuration.tasks import TaskDefinition
 
 
 def build_policy(configuration: Configuration) -> Policy:
@@ -30,6 +31,7 @@ def build_policy(configuration: Configuration) -> Policy:
             ladder.repeat_overdue_times if ladder.repeat_overdue_every else 0,
         ),
         task_calendars={d.code: _task_calendar(d, calendars, own) for d in configuration.task_definitions},
+        recalculating=frozenset(subject.code for subject in configuration.subjects if subject.recalculate_on_response),
         expiries={m.code: parse_duration(m.expire_after) for m in configuration.methods if m.expire_after},
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from services.sla import metrics
 from services.sla.domain.cases import CaseFact, apply_case
+from services.sla.domain.clocks import ClockKind
 from services.sla.domain.communications import CommunicationFact, apply_activity, apply_communication
 from services.sla.domain.firing import fire
 from services.sla.domain.policy import Policy
@@ -111,8 +112,16 @@ class Partition:
                 active = self._record(key_of(ItemKind.CONVERSATION, record.facts.conversation))
                 active_at = active.clocks[0].started_at if active is not None else None
             metrics.LATENESS.observe((now - due_at) / 1e6)
-            self._keep(key, fire(record, now, late_before, self._policies(record.config_version), active_at), b"")
+            policy = self._policies(record.config_version)
+            self._keep(key, fire(record, now, late_before, policy, active_at, self._is_case_over(record)), b"")
         return len(keys)
+
+    def _is_case_over(self, record: Record) -> bool:
+        """Of a task that is to begin by some moment, whether its case is finished; its case is on this partition too."""
+        if record.kind != ItemKind.TASK or not record.facts.case_id or record.clock(ClockKind.START) is None:
+            return False
+        case = self._record(key_of(ItemKind.CASE, record.facts.case_id))
+        return case is not None and case.forget_at is not None
 
     def _before(self, key: bytes, revision: int) -> tuple[bool, Record | None]:
         """Whether this revision or a newer one was taken in; if not, the record so far.

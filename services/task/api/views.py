@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -13,6 +14,7 @@ from services.task.domain.case import Case, Customer
 from services.task.domain.critical_path import Forecast
 from services.task.domain.plan import Plan
 from services.task.domain.task import Task
+from services.task.domain.workflow import Dependency
 from services.task.handlers.compile import Compiled
 from shared.schemas.events import TaskLifeCycle
 from shared.schemas.parts import CustomerRef, OwnerRef
@@ -25,6 +27,8 @@ class TaskView(BaseModel):
     id: UUID
     revision: int
     case_id: UUID | None
+    lead_id: UUID | None
+    """The lead that it was scheduled for: number and title are then the lead's, and it has no case."""
     case_number: str
     case_title: str
     subject: str | None
@@ -49,7 +53,23 @@ class TaskView(BaseModel):
     reason: str
     changed_by: str
     config_version: int
+    note_id: UUID | None
     message: str
+
+
+class ReassignedItem(BaseModel):
+    """What became of one task. `why`: of one that was refused or not found, or that whoever stands in has meanwhile."""
+
+    id: UUID
+    outcome: Literal["reassigned", "unchanged", "refused", "not_found"]
+    why: str
+
+
+class Reassigned(BaseModel):
+    """What became of each task; `next`, if the filter finds more than one command takes, goes into `after`."""
+
+    items: list[ReassignedItem]
+    next: UUID | None
 
 
 class TaskDetail(TaskView):
@@ -66,6 +86,16 @@ class TaskPage(BaseModel):
     next: str | None
 
 
+class TaskCounts(BaseModel):
+    """Open tasks. `due_today`: not overdue, and due before midnight. `available`: those that nobody has yet."""
+
+    open: int
+    overdue: int
+    due_today: int
+    available: int
+    by_priority: dict[str, int]
+
+
 def caller_of(principal: Principal) -> Caller:
     """The caller as tasks know one."""
     may_assign = principal.may("task:assign")
@@ -79,10 +109,11 @@ def task_view(task: Task, case: Case | None, compiled: Compiled, now: datetime) 
     return {
         "id": task.id,
         "revision": task.revision,
-        "case_id": task.case_id,
+        "case_id": None if case and case.is_lead else task.case_id,
+        "lead_id": case.id if case and case.is_lead else None,
         "case_number": case.number if case else "",
         "case_title": case.title if case else "",
-        "subject": case.subject if case else None,
+        "subject": None if case is None or case.is_lead else case.subject,
         "definition": task.definition,
         "subject_line": task.subject_line,
         "description": task.description or (definition.description if definition else ""),
@@ -104,6 +135,7 @@ def task_view(task: Task, case: Case | None, compiled: Compiled, now: datetime) 
         "reason": standing.cancellation_reason or "",
         "changed_by": task.changed_by,
         "config_version": task.config_version,
+        "note_id": task.note_id,
         "message": definition.messages.get(task.stage, "") if definition else "",
     }
 
@@ -128,7 +160,8 @@ def plan_view(plan: Plan, forecast: Forecast) -> dict[str, Any]:
                 "task_id": plan.task_id(code),
                 "definition": code,
                 "state": planned.state.value,
-                "waits_for": [link.after for link in plan.workflow.incoming.get(code, ())],
+                "waits_for": _afters(plan.workflow.holding_start.get(code, ())),
+                "finishes_after": _afters(plan.workflow.holding_finish.get(code, ())),
                 "start_by": planned.start_by,
                 "starts_at": forecast.tasks[code].starts_at,
                 "finishes_at": forecast.tasks[code].finishes_at,
@@ -138,6 +171,10 @@ def plan_view(plan: Plan, forecast: Forecast) -> dict[str, Any]:
             for code, planned in plan.tasks.items()
         ],
     }
+
+
+def _afters(links: Iterable[Dependency]) -> list[str]:
+    return list(dict.fromkeys(link.after for link in links))
 
 
 def _customer(customer: Customer) -> dict[str, Any]:

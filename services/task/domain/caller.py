@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from services.task.domain.ownership import Actor, is_member
+from services.task.domain.ownership import Actor, Owner, OwnerKind, is_member
 from services.task.domain.task import Task
 from shared.ids import UserId
 
@@ -26,13 +26,20 @@ class Caller:
 
     def actor_on(self, task: Task) -> Actor:
         """How they act on this task."""
-        units = frozenset({self.unit}) if self.unit else frozenset()
-        return Actor(UserId(self.user), self.roles, units, self.oversees(task.unit))
+        return Actor(UserId(self.user), self.roles, self._units, self.oversees(task.unit))
 
     def sees(self, task: Task) -> bool:
-        """Whether the task is within reach: theirs, one they could accept, their unit's, or any. As `storage.queries` lists them."""
-        if self.scope == "all" or task.assignee == self.user or (self.scope == "unit" and task.unit == self.unit):
+        """Whether the task is within reach."""
+        return self.reaches(task.owner, task.assignee, task.unit)
+
+    def reaches(self, owner: Owner, assignee: str | None, unit: str) -> bool:
+        """Whether a task of these is within reach: theirs, one they could accept, their unit's, or any. As `storage.lists` lists them."""
+        if self.scope == "all" or assignee == self.user or (self.scope == "unit" and unit == self.unit):
             return True
-        if task.owner.kind.value == "user":
-            return task.owner.code == self.user
-        return task.assignee is None and is_member(task.owner, self.actor_on(task))
+        if owner.kind is OwnerKind.USER:
+            return owner.code == self.user
+        return assignee is None and is_member(owner, Actor(UserId(self.user), self.roles, self._units))
+
+    @property
+    def _units(self) -> frozenset[str]:
+        return frozenset({self.unit}) if self.unit else frozenset()

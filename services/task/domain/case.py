@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 
@@ -17,9 +17,14 @@ class Customer(NamedTuple):
     email: str = ""
 
 
+CASE, LEAD = "case", "lead"
+CLOSED: Final = frozenset({"completed", "cancelled", "won", "lost"})
+"""The states in which nothing is begun for a case or lead any more."""
+
+
 @dataclass(slots=True)
 class Case:
-    """A case as its newest event described it, and whether its tasks are planned."""
+    """A case as its newest event described it, and whether its tasks are planned. Or a lead, of which no tasks are planned (LEAD-2)."""
 
     id: UUID
     revision: int
@@ -27,6 +32,7 @@ class Case:
     number: str
     title: str
     subject: str
+    """Its code; of a lead, that of its type."""
     unit: str
     owner: str | None
     state: str
@@ -36,8 +42,19 @@ class Case:
     plan_revision: int = 0
     """Of its plan, an aggregate of its own; 0: not planned."""
     planned_at: datetime | None = None
+    kind: str = CASE
+
+    @property
+    def is_lead(self) -> bool:
+        """Whether it is a lead."""
+        return self.kind == LEAD
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing is begun for it any more."""
-        return self.state in ("completed", "cancelled")
+        return self.state in CLOSED
+
+    @property
+    def may_be_followed_up(self) -> bool:
+        """Whether rules may add tasks: it is open, or a lead that is won, whose customer is to be served now."""
+        return not self.is_closed or self.state == "won"

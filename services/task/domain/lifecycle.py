@@ -94,6 +94,9 @@ class Refusal(StrEnum):
     NO_RULE = "no_rule"
     UNKNOWN_STATUS = "unknown_status"
     NO_REASON = "no_reason"
+    NOT_APPROVED = "not_approved"
+    TOO_EARLY = "too_early"
+    AWAY = "away"
 
 
 class TransitionRefused(Exception):
@@ -136,6 +139,27 @@ def cancel(task: Standing, actor: Actor, now: datetime, statuses: Statuses, reas
     return replace(moved, cancellation_reason=reason)
 
 
+def reopen(task: Standing, actor: Actor, statuses: Statuses) -> Standing:
+    """The completed task in progress again: it was not done after all."""
+    what = "reopen the task"
+    if task.state is not TaskState.COMPLETED:
+        raise TransitionRefused(what, Refusal.NO_SUCH_MOVE, f"it is {task.state}, and only what was completed can be reopened")
+    if not may_work_on(task.assignee, actor):
+        raise TransitionRefused(what, Refusal.NOT_YOURS, _whose(task))
+    return replace(task, state=TaskState.IN_PROGRESS, status=statuses.default_of(TaskState.IN_PROGRESS), ended_at=None)
+
+
+def withdraw(task: Standing, statuses: Statuses) -> Standing:
+    """The pending task, on which nobody has set to work, planned again: what it waited for is open again. Whoever has it keeps it."""
+    _require_open(task, "withdraw the task")
+    return replace(task, state=TaskState.PLANNED, status=statuses.default_of(TaskState.PLANNED))
+
+
+def take_up_again(task: Standing, state: TaskState, status: str) -> Standing:
+    """The cancelled task as it was before: what it was cancelled for was undone."""
+    return replace(task, state=state, status=status, cancellation_reason=None, ended_at=None)
+
+
 def set_status(task: Standing, status: str, actor: Actor, now: datetime, statuses: Statuses, reason: str | None = None) -> Standing:
     """The task with this status, and so in the state that the status means. `reason` is for cancelling."""
     what = f"set status {status}"
@@ -155,6 +179,12 @@ def accept(task: Standing, actor: Actor) -> Standing:
         taken = f"{task.assignee} has it already" if task.assignee else f"it is for {task.owner}"
         raise TransitionRefused(what, Refusal.NOT_YOURS, taken)
     return replace(task, assignee=actor.user)
+
+
+def give(task: Standing, owner: Owner, assignee: str | None) -> Standing:
+    """The task for this owner, in the hands of this user or of nobody: a rule's or an absence's doing. Others `accept` or `reassign`."""
+    _require_open(task, "give the task")
+    return replace(task, owner=owner, assignee=None if assignee is None else UserId(assignee))
 
 
 def reassign(task: Standing, owner: Owner, actor: Actor) -> Standing:

@@ -11,6 +11,7 @@ from services.task.domain import lifecycle
 from services.task.domain.case import Customer
 from services.task.domain.lifecycle import TaskState
 from services.task.domain.ownership import Owner
+from shared.ids import CaseId, task_id
 
 
 @dataclass(slots=True)
@@ -41,6 +42,10 @@ class Task:
     triggered_at: datetime | None = None
     due_at: datetime | None = None
     changed_by: str = "system"
+    note_id: UUID | None = None
+    """The note of a follow-up that came from one (CASE-10)."""
+    firing_id: UUID | None = None
+    """The firing of the automation rule that made it, if one did (AUTO-1)."""
 
     def of_case(self, id: UUID, case_id: UUID) -> Task:
         """The same task of another case, under its own id."""
@@ -65,9 +70,19 @@ class Task:
         )
 
     @property
+    def is_planned_with_case(self) -> bool:
+        """Whether it is part of its case's plan, and not a single task of the same definition."""
+        return self.case_id is not None and self.definition is not None and self.id == task_id(CaseId(self.case_id), self.definition)
+
+    @property
     def state(self) -> TaskState:
         """Its standing-cycle state."""
         return self.standing.state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has started and not ended."""
+        return self.standing.state in (TaskState.PENDING, TaskState.IN_PROGRESS)
 
     @property
     def owner(self) -> Owner:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from shared.calendars import Duration
 
@@ -13,10 +14,17 @@ from shared.calendars import Duration
 class DependencyKind(StrEnum):
     """What of the predecessor the successor waits for, and what of the successor waits.
 
-    One so far. Start-to-start and finish-to-finish would be further members; planning and forecasting read the kind.
+    A task has started, for what waits for that, once somebody began to work on it; one that ended without that, when it ended.
     """
 
     FINISH_TO_START = "finish_to_start"
+    START_TO_START = "start_to_start"
+    FINISH_TO_FINISH = "finish_to_finish"
+
+    @property
+    def holds_start(self) -> bool:
+        """Whether the successor's start waits; else its completion does."""
+        return self is not DependencyKind.FINISH_TO_FINISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +39,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """`task` starts after `after` has ended, at least `lag` later and, as a deadline, at most `max_lag` later.
+    """`task` starts, or is completed, after `after` has ended or was begun, as `kind` says.
 
-    Lags run on the calendar of `task`.
+    That is at least `lag` later and, as a deadline, at most `max_lag` later. Lags run on the calendar of `task`.
     """
 
     task: str
@@ -54,12 +62,20 @@ class Workflow:
     by_code: Mapping[str, Node] = field(init=False, repr=False, compare=False)
     incoming: Mapping[str, tuple[Dependency, ...]] = field(init=False, repr=False, compare=False)
     """What each task waits for; tasks that wait for nothing are absent."""
+    holding_start: Mapping[str, tuple[Dependency, ...]] = field(init=False, repr=False, compare=False)
+    """What each task's start waits for; tasks that start with the case are absent."""
+    holding_finish: Mapping[str, tuple[Dependency, ...]] = field(init=False, repr=False, compare=False)
+    """What each task's completion waits for, beside its own work."""
     outgoing: Mapping[str, tuple[Dependency, ...]] = field(init=False, repr=False, compare=False)
     """What waits for each task."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_code", MappingProxyType({node.code: node for node in self.nodes}))
         object.__setattr__(self, "incoming", _grouped(self.dependencies, lambda dependency: dependency.task))
+        starts = [dependency for dependency in self.dependencies if dependency.kind.holds_start]
+        finishes = [dependency for dependency in self.dependencies if not dependency.kind.holds_start]
+        object.__setattr__(self, "holding_start", _grouped(starts, lambda dependency: dependency.task))
+        object.__setattr__(self, "holding_finish", _grouped(finishes, lambda dependency: dependency.task))
         object.__setattr__(self, "outgoing", _grouped(self.dependencies, lambda dependency: dependency.after))
 
     def calendar_of(self, code: str) -> str:
@@ -149,7 +165,7 @@ def _check_nodes(workflow: Workflow, definitions: Collection[str] | None, calend
 
 
 def _check_dependencies(workflow: Workflow) -> Iterable[Problem]:
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, DependencyKind]] = set()
     for position, link in enumerate(workflow.dependencies):
         pair = (link.after, link.task)
         for code in dict.fromkeys(pair):
@@ -159,12 +175,13 @@ def _check_dependencies(workflow: Workflow) -> Iterable[Problem]:
         if link.task == link.after:
             message = f"task {link.task} waits for itself"
             yield Problem(ProblemKind.SELF_LINK, message, (link.task,), dependency=position)
-        if pair in seen:
+        if (*pair, link.kind) in seen:
             message = f"task {link.task} waits for {link.after} twice"
             yield Problem(ProblemKind.DUPLICATE_DEPENDENCY, message, pair, dependency=position)
-        seen.add(pair)
+        seen.add((*pair, link.kind))
         if link.lag and link.max_lag and link.lag.is_surely_longer_than(link.max_lag):
-            message = f"task {link.task} may start {link.lag} after {link.after} but must start within {link.max_lag}"
+            what = "start" if link.kind.holds_start else "be completed"
+            message = f"task {link.task} may {what} {link.lag} after {link.after} but must {what} within {link.max_lag}"
             yield Problem(ProblemKind.LAG_ORDER, message, pair, dependency=position)
 
 
@@ -181,6 +198,41 @@ def in_order(workflow: Workflow) -> list[str]:
                 if waiting_for[link.task] == 0:
                     order.append(link.task)
     return order
+
+
+_BRIDGES: Final = {
+    (DependencyKind.FINISH_TO_START, DependencyKind.FINISH_TO_START): DependencyKind.FINISH_TO_START,
+    (DependencyKind.FINISH_TO_START, DependencyKind.START_TO_START): DependencyKind.FINISH_TO_START,
+    (DependencyKind.FINISH_TO_START, DependencyKind.FINISH_TO_FINISH): DependencyKind.FINISH_TO_FINISH,
+    (DependencyKind.START_TO_START, DependencyKind.FINISH_TO_START): DependencyKind.START_TO_START,
+    (DependencyKind.START_TO_START, DependencyKind.START_TO_START): DependencyKind.START_TO_START,
+    (DependencyKind.FINISH_TO_FINISH, DependencyKind.FINISH_TO_START): DependencyKind.FINISH_TO_START,
+    (DependencyKind.FINISH_TO_FINISH, DependencyKind.FINISH_TO_FINISH): DependencyKind.FINISH_TO_FINISH,
+}
+"""What two dependencies in a row come to when the task between them takes no time; nothing is left of those that are not here."""
+
+
+def without(workflow: Workflow, left_out: Collection[str]) -> Workflow:
+    """The workflow without these tasks: what would wait for one of them waits for what that one would have waited for.
+
+    Lags are the successor's: how long it would have waited after the task that is left out. How long that one would have, is forgotten.
+    """
+    incoming: dict[str, list[Dependency]] = {code: list(links) for code, links in workflow.incoming.items()}
+    for code in in_order(workflow):
+        bridged: dict[Dependency, None] = {}  # in order, each once
+        for link in incoming.get(code, ()):
+            if link.after not in left_out:
+                bridged[link] = None
+                continue
+            for earlier in incoming.get(link.after, ()):
+                if (kind := _BRIDGES.get((earlier.kind, link.kind))) is not None:
+                    bridged[Dependency(code, earlier.after, link.lag, link.max_lag, kind)] = None
+        incoming[code] = list(bridged)
+    return Workflow(
+        tuple(node for node in workflow.nodes if node.code not in left_out),
+        tuple(link for node in workflow.nodes if node.code not in left_out for link in incoming[node.code]),
+        workflow.calendar,
+    )
 
 
 def find_cycle(workflow: Workflow) -> tuple[str, ...]:

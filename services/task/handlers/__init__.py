@@ -2,3 +2,5 @@
 
 All change tasks through `Work`, one transaction's unit: what was loaded, what changed, and the events that tell of it.
 """
+
+import services.task.handlers.automation  # noqa: F401 - has rules followed whenever work is saved

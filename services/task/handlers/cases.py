@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import cast
+from uuid import UUID
 
 from services.task.domain import lifecycle
-from services.task.domain.case import Case, Customer
+from services.task.domain.case import CLOSED, Case, Customer
+from services.task.domain.lifecycle import TaskState
 from services.task.domain.ownership import SYSTEM, Owner, OwnerKind
 from services.task.domain.task import Task
-from services.task.handlers import payloads
-from services.task.handlers.beginnings import beginnings
+from services.task.handlers import approvals
+from services.task.handlers.beginnings import beginnings, left_out
 from services.task.handlers.compile import Compiled
+from services.task.handlers.leads import takes_tasks_along
+from services.task.handlers.progress import resume
 from services.task.handlers.work import Cause, CompiledOf, Work
+from services.task.storage import approvals as kept_approvals
 from services.task.storage import repository
 from shared.clock import Clock
-from shared.ids import CaseId, task_id
 from shared.messaging import Refused
 from shared.schemas.envelope import Event
 from shared.schemas.events import (
     CaseAssigned,
     CaseLifeCycle,
+    CaseMergeUndone,
     CaseState,
+    ContactErased,
+    LeadState,
+    ReplacementApproved,
     TaskAssigned,
     TaskStatusChanged,
 )
@@ -29,24 +39,51 @@ from shared.storage import Transaction
 
 CASE_CANCELLED = "case-cancelled"
 """The reason of tasks that were cancelled with their case."""
+CASE_MERGED = "case-merged"
+"""The reason of tasks that were cancelled because their case was merged into another; undoing that brings them back."""
 
 
 def load_cases(compiled: CompiledOf, clock: Clock) -> Callable[[Transaction, Sequence[Event]], Work]:
-    """Loads the cases of a batch of events, and the tasks of those whose tasks may follow."""
+    """Loads the cases and leads of a batch of events, and the tasks of those whose tasks may follow."""
 
     def load(tx: Transaction, events: Sequence[Event]) -> Work:
         work = Work(compiled, clock())
-        work.cases = repository.lock_cases(tx, {event.data.case_id for event in events})
-        followed = {event.data.case_id for event in events if _tasks_may_follow(event.data)} & work.cases.keys()
+        erased = [event.data for event in events if isinstance(event.data, ContactErased)]
+        told = [event.data for event in events if not isinstance(event.data, ContactErased)]
+        concerned = {case for data in erased for case in data.case_ids}
+        work.cases = repository.lock_cases(tx, {_id_of(data) for data in told} | concerned)
+        follow = {_id_of(data) for data in told if _tasks_may_follow(data)} | _reopening(told, work.cases)
+        followed = (follow | concerned) & work.cases.keys()
         if followed:
             work.add_tasks(repository.tasks_of_cases(tx, followed).values())
+        if erased:
+            work.add_tasks(repository.follow_ups_of_contacts(tx, {data.contact_id for data in erased}))
+        undone = {event.data.case_id for event in events if isinstance(event.data, CaseMergeUndone)}
+        gone = [task for case_id in undone for task in work.tasks_of(case_id) if _is_set_aside(task)]
+        if gone:
+            work.set_aside = repository.last_changes(tx, gone)
+        if undone:
+            work.withdrawn_approvals = kept_approvals.lock_withdrawn(tx, undone, approvals.CASE_MERGED)
         return work
 
     return load
 
 
-def _tasks_may_follow(data: CaseState) -> bool:
-    return isinstance(data, CaseAssigned) or data.state is CaseLifeCycle.CANCELLED
+def _id_of(data: CaseState | LeadState | ReplacementApproved) -> UUID:
+    return data.lead_id if isinstance(data, LeadState) else data.case_id
+
+
+def _tasks_may_follow(data: CaseState | LeadState | ReplacementApproved) -> bool:
+    if isinstance(data, LeadState):
+        return takes_tasks_along(data)
+    return isinstance(data, CaseAssigned | CaseMergeUndone | ReplacementApproved) or data.state is CaseLifeCycle.CANCELLED
+
+
+def _reopening(told: Iterable[CaseState | LeadState | ReplacementApproved], cases: Mapping[UUID, Case]) -> set[UUID]:
+    """Cases that may be open again after these events: closed ones that are told of as open, also where the same events close them."""
+    of_cases = [data for data in told if isinstance(data, CaseState)]
+    closed = {data.case_id for data in of_cases if data.state.value in CLOSED} | {case.id for case in cases.values() if case.is_closed}
+    return {data.case_id for data in of_cases if data.case_id in closed and data.state.value not in CLOSED} if closed else set()
 
 
 def save(tx: Transaction, work: Work) -> None:
@@ -65,29 +102,73 @@ def on_case_opened(work: Work, event: Event) -> None:
         return
     _require_plannable(work.compiled(event.config_version), event.data.subject)
     # An opening that comes after newer events of its case (it was a dead letter, and is replayed) plans the case as it is now.
-    case = _refreshed(work, event)
+    case = _as_told(work, event)
     case.subject, case.config_version = event.data.subject, event.config_version
     if not case.is_closed:
-        _plan(work, case, _cause(work, event))
+        _plan(work, case, event.data, cause_of(work, event))
+        if known is not None:
+            resume(work, case, cause_of(work, event))
 
 
 def on_case_status_changed(work: Work, event: Event) -> None:
-    """A cancelled case takes its open tasks with it."""
+    """A cancelled case takes its open tasks with it; so does a deleted one, whose last state is told as cancelled."""
+    _follow_cancellation(work, event, CASE_CANCELLED)
+
+
+def on_case_merged(work: Work, event: Event) -> None:
+    """A case that was merged into another takes its open tasks with it; each keeps what it was, for the merge may be undone."""
+    _follow_cancellation(work, event, CASE_MERGED)
+
+
+def on_case_merge_undone(work: Work, event: Event) -> None:
+    """The tasks that the merge cancelled are again what they were."""
+    known = work.cases.get(event.data.case_id)
+    if known is None or known.planned_at is None:
+        on_case_opened(work, event)
+        return
+    if _is_old(work, event):
+        return
+    case = _as_told(work, event)
+    cause = cause_of(work, event)
+    for task in sorted(work.tasks_of(case.id), key=lambda task: task.id):
+        before = work.set_aside.get(task.id)
+        if before is None or not _is_set_aside(task):
+            continue
+        state, status, starts_at = (before[field][0] for field in ("state", "status", "starts_at"))
+        was = task.state
+        task.standing = lifecycle.take_up_again(task.standing, TaskState(str(state)), str(status))
+        task.starts_at = datetime.fromisoformat(starts_at) if isinstance(starts_at, str) else cast("datetime | None", starts_at)
+        changes: dict[str, tuple[object, object]] = {"state": (was.value, task.state.value)}
+        work.record(TaskStatusChanged, task, cause, changes, was.value)
+    approvals.bring_back(work, case, cause)
+    resume(work, case, cause)
+
+
+def _is_set_aside(task: Task) -> bool:
+    return task.state is TaskState.CANCELLED and task.standing.cancellation_reason == CASE_MERGED
+
+
+def _follow_cancellation(work: Work, event: Event, reason: str) -> None:
     if _is_old(work, event):
         return
     case = _refreshed(work, event)
     if case.state != CaseLifeCycle.CANCELLED.value:
         return
-    cause = _cause(work, event)
+    if reason == CASE_MERGED:
+        work.merged.add(case.id)
+    cause = cause_of(work, event)
     statuses = work.compiled(case.config_version).statuses
     for task in sorted(work.tasks_of(case.id), key=lambda task: task.id):
         if not task.state.is_open:
             continue
-        before = task.state
-        task.standing = lifecycle.cancel(task.standing, SYSTEM, cause.at, statuses, CASE_CANCELLED)
+        before, starts_at = task.standing, task.starts_at
+        task.standing = lifecycle.cancel(task.standing, SYSTEM, cause.at, statuses, reason)
         task.starts_at = None
-        changes: dict[str, tuple[object, object]] = {"state": (before.value, task.state.value)}
-        work.record(TaskStatusChanged, task, cause, changes, before.value)
+        changes: dict[str, tuple[object, object]] = {"state": (before.state.value, task.state.value)}
+        if reason == CASE_MERGED:
+            changes |= {"status": (before.status, task.standing.status), "starts_at": (starts_at, None)}
+            work.set_aside[task.id] = changes
+        work.record(TaskStatusChanged, task, cause, changes, before.state.value)
 
 
 def on_case_assigned(work: Work, event: Event) -> None:
@@ -100,7 +181,7 @@ def on_case_assigned(work: Work, event: Event) -> None:
     if unit_before is None or unit_before == case.unit:
         return
     compiled = work.compiled(case.config_version)
-    cause = _cause(work, event)
+    cause = cause_of(work, event)
     for task in sorted(work.tasks_of(case.id), key=lambda task: task.id):
         definition = compiled.definitions.get(task.definition or "")
         follows = definition is not None and definition.unit is None and task.unit == unit_before
@@ -126,7 +207,8 @@ def _is_old(work: Work, event: Event) -> bool:
     return case is not None and event.revision <= case.revision
 
 
-def _cause(work: Work, event: Event) -> Cause:
+def cause_of(work: Work, event: Event) -> Cause:
+    """What this event makes happen, it makes happen now at the latest."""
     # An event from a host whose clock is ahead must not make our times lie in the future.
     return Cause(event.id, min(event.time, work.now), "system", event.traceparent)
 
@@ -140,7 +222,20 @@ def _require_plannable(compiled: Compiled, subject: str) -> None:
 
 
 def _refreshed(work: Work, event: Event) -> Case:
-    """The case with what this event tells, if it is news."""
+    """The case with what this event tells, if it is news. One that is open again goes on, or is planned if it never was."""
+    known = work.cases.get(event.data.case_id)
+    was_closed = known is not None and known.is_closed
+    case = _as_told(work, event)
+    if was_closed and not case.is_closed:
+        # One whose subject cannot be planned has its opening among the dead letters, and is planned once that is replayed.
+        if case.planned_at is None and case.subject in work.compiled(case.config_version).workflows:
+            _plan(work, case, event.data, cause_of(work, event))
+        resume(work, case, cause_of(work, event))
+    return case
+
+
+def _as_told(work: Work, event: Event) -> Case:
+    """The case with what this event tells, if it is news; its tasks are left as they are."""
     data: CaseState = event.data
     case = work.cases.get(data.case_id)
     if case is not None and event.revision <= case.revision:
@@ -166,13 +261,8 @@ def _refreshed(work: Work, event: Event) -> Case:
     return case
 
 
-def _plan(work: Work, case: Case, cause: Cause) -> None:
+def _plan(work: Work, case: Case, opening: CaseState, cause: Cause) -> None:
     case.planned_at = cause.at
-    customer = payloads.customer_ref(case.customer)
-    tasks: list[Task] = []
-    for begins in beginnings(work.compiled(case.config_version), case.config_version, case.subject, case.unit, cause.at):
-        task = begins.task.of_case(task_id(CaseId(case.id), begins.code), case.id)
-        tasks.append(task)
-        work.record_as(payloads.of_case(begins.told, task.id, case, customer), task, cause)
-    work.add_tasks(tasks)
-    work.record_plan(case, tuple([task.id for task in tasks]), cause)
+    compiled = work.compiled(case.config_version)
+    without = left_out(compiled, case.subject, opening)
+    work.begin(case, beginnings(compiled, case.config_version, case.subject, case.unit, cause.at, without), cause)

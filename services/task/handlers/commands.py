@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from services.task.domain import lifecycle
+from services.task.domain.approvals import Before
+from services.task.domain.assignment.absences import Meanwhile
 from services.task.domain.lifecycle import Refusal, Standing, TaskState, TransitionRefused
 from services.task.domain.ownership import Actor, Owner, OwnerKind, may_accept, may_reassign
 from services.task.domain.task import Task
-from services.task.handlers.progress import after_end
+from services.task.handlers import giving
+from services.task.handlers.approvals import pass_gate
+from services.task.handlers.progress import after_begin, after_end, after_reopening, require_completable
 from services.task.handlers.work import Cause, Work
-from services.task.storage import repository
+from services.task.storage import approvals, repository
 from shared.schemas.events import TaskAssigned, TaskDueChanged, TaskStatusChanged
 from shared.storage import Transaction
+
+_NOTHING: Mapping[str, tuple[object, object]] = MappingProxyType({})
 
 
 def load_task(tx: Transaction, work: Work, task_id: UUID) -> Task | None:
@@ -25,8 +33,8 @@ def load_task(tx: Transaction, work: Work, task_id: UUID) -> Task | None:
         task = repository.lock_task(tx, task_id)
         work.add_tasks([task] if task else [])
     else:
-        work.cases = repository.lock_cases(tx, (case_id,))
-        work.add_tasks(repository.tasks_of_cases(tx, (case_id,)).values())
+        work.lock_cases(tx, (case_id,))
+    work.approvals = approvals.lock_of_task(tx, task_id)
     return work.tasks.get(task_id)
 
 
@@ -35,10 +43,19 @@ def accept(work: Work, task: Task, actor: Actor, cause: Cause) -> None:
     _set_assignee(work, task, lifecycle.accept(task.standing, actor), cause)
 
 
-def begin(work: Work, task: Task, actor: Actor, cause: Cause) -> None:
-    """Set to work on it. Whoever begins a task that nobody has takes it, if they may."""
+def begin(work: Work, task: Task, actor: Actor, cause: Cause, override: str = "") -> None:
+    """Set to work on it. Whoever begins a task that nobody has takes it, if they may. Raises `NotApproved`, unless there is an `override`.
+
+    The task stays as it is where an approval that it needs was not asked yet: that is asked.
+    """
     _take(work, task, actor, cause)
-    _move(work, task, lifecycle.begin(task.standing, actor, cause.at, _statuses(work, task)), cause)
+    after = lifecycle.begin(task.standing, actor, cause.at, _statuses(work, task))
+    passage = pass_gate(work, task, Before.START, cause, override)
+    if passage.is_open:
+        is_first = task.standing.in_progress_at is None
+        _move(work, task, after, cause, passage.overridden)
+        if is_first:
+            after_begin(work, task, cause)
 
 
 def put_back(work: Work, task: Task, actor: Actor, cause: Cause) -> None:
@@ -46,12 +63,32 @@ def put_back(work: Work, task: Task, actor: Actor, cause: Cause) -> None:
     _move(work, task, lifecycle.put_back(task.standing, actor, cause.at, _statuses(work, task)), cause)
 
 
-def complete(work: Work, task: Task, actor: Actor, cause: Cause) -> None:
-    """Complete it, through in progress if it was not begun, and start what waited for it."""
+def complete(work: Work, task: Task, actor: Actor, cause: Cause, override: str = "") -> None:
+    """Complete it, through in progress if it was not begun, and start what waited for it. Of approvals as `begin`.
+
+    Raises `TransitionRefused` as too early while its completion waits for other tasks.
+    """
+    require_completable(work, task, cause)
     if task.state is TaskState.PENDING:
-        begin(work, task, actor, cause)
-    _move(work, task, lifecycle.complete(task.standing, actor, cause.at, _statuses(work, task)), cause)
-    after_end(work, task, cause)
+        begin(work, task, actor, cause, override)
+        if task.state is TaskState.PENDING:
+            return
+    after = lifecycle.complete(task.standing, actor, cause.at, _statuses(work, task))
+    passage = pass_gate(work, task, Before.COMPLETION, cause, override)
+    if passage.is_open:
+        _move(work, task, after, cause, passage.overridden)
+        after_end(work, task, cause)
+
+
+def reopen(work: Work, task: Task, actor: Actor, cause: Cause, reason: str) -> None:
+    """Take up a completed task again, for a reason. What has started since its end, and nobody has set to work on, waits for it again."""
+    case = None if task.case_id is None else work.cases[task.case_id]
+    if case is not None and case.is_closed:
+        raise TransitionRefused("reopen the task", Refusal.ENDED, f"its {case.kind} is {case.state}")
+    before, task.standing = task.standing, lifecycle.reopen(task.standing, actor, _statuses(work, task))
+    changes: dict[str, tuple[object, object]] = {"state": (before.state.value, task.state.value), "reason": (None, reason)}
+    work.record(TaskStatusChanged, task, cause, changes, before.state.value)
+    after_reopening(work, task, before.ended_at, cause)
 
 
 def cancel(work: Work, task: Task, actor: Actor, cause: Cause, reason: str) -> None:
@@ -61,13 +98,24 @@ def cancel(work: Work, task: Task, actor: Actor, cause: Cause, reason: str) -> N
     after_end(work, task, cause)
 
 
-def assign(work: Work, task: Task, owner: Owner, unit: str | None, actor: Actor, cause: Cause) -> None:
-    """Give it to another owner; `unit`: whose work it is from now on, where that changes."""
+def assign(work: Work, task: Task, owner: Owner, unit: str | None, actor: Actor, cause: Cause, meanwhile: Meanwhile | None = None) -> None:
+    """Give it to another owner; `unit`: whose work it is from now on, where that changes.
+
+    `meanwhile`: the new owner is away, and whoever stands in gets it until their return; it is refused where nobody does.
+    """
     before = task.standing
     unit_before = task.unit
     after = lifecycle.reassign(before, owner, actor)
     if after == before and unit in (None, unit_before):
         return
+    why = ""
+    if meanwhile is not None and task.state is not TaskState.PLANNED and meanwhile.takes(task.due_at):
+        after = giving.lend(work, task, after, meanwhile)
+        if after == before and unit in (None, unit_before):
+            return
+        why = f"absence of {meanwhile.user}"
+    elif actor.is_system:
+        work.given_by_rule(task, cause)
     task.standing = after
     task.unit = unit or unit_before
     changes: dict[str, tuple[object, object]] = {
@@ -75,7 +123,7 @@ def assign(work: Work, task: Task, owner: Owner, unit: str | None, actor: Actor,
         "assignee": (before.assignee, after.assignee),
         "unit": (unit_before, task.unit),
     }
-    work.record(TaskAssigned, task, cause, {name: pair for name, pair in changes.items() if pair[0] != pair[1]})
+    work.record(TaskAssigned, task, cause, {name: pair for name, pair in changes.items() if pair[0] != pair[1]}, why=why)
 
 
 def set_due(work: Work, task: Task, due_at: datetime, actor: Actor, cause: Cause) -> None:
@@ -111,11 +159,11 @@ def _set_assignee(work: Work, task: Task, after: Standing, cause: Cause) -> None
         work.record(TaskAssigned, task, cause, {"assignee": (before.assignee, after.assignee)})
 
 
-def _move(work: Work, task: Task, after: Standing, cause: Cause) -> None:
+def _move(work: Work, task: Task, after: Standing, cause: Cause, besides: Mapping[str, tuple[object, object]] = _NOTHING) -> None:
     before, task.standing = task.standing, after
     if after.state is before.state and after.status == before.status:
         return
-    changes: dict[str, tuple[object, object]] = {"state": (before.state.value, after.state.value)}
+    changes: dict[str, tuple[object, object]] = {"state": (before.state.value, after.state.value), **besides}
     if after.cancellation_reason:
         changes["reason"] = (None, after.cancellation_reason)
     work.record(TaskStatusChanged, task, cause, changes, before.state.value)

@@ -20,7 +20,8 @@ from shared.schemas.events import PlanMade, TaskLifeCycle, TaskState
 from shared.schemas.parts import CustomerRef, OwnerRef
 
 WITHOUT_CASE = "none"
-"""Stands for the subject of a task that belongs to no case; its `case_id` is then its own id, and its case number empty."""
+"""Stands for the subject of a task that belongs to no case: its `case_id` is then its own id, and its case number empty, or both are those
+of its lead."""
 
 P = TypeVar("P", bound=BaseModel)
 _STATES = {state: TaskLifeCycle(state.value) for state in lifecycle.TaskState}
@@ -55,7 +56,8 @@ def task_payload(event: type[TaskState], task: Task, case: Case | None, compiled
             "case_id": task.case_id or task.id,
             "case_number": case.number if case else "",
             "case_title": case.title if case else "",
-            "subject": case.subject if case else WITHOUT_CASE,
+            "lead_id": case.id if case and case.is_lead else None,
+            "subject": WITHOUT_CASE if case is None or case.is_lead else case.subject,
             "definition": task.definition,
             "subject_line": task.subject_line,
             "description": task.description or (definition.description if definition else ""),
@@ -74,27 +76,49 @@ def task_payload(event: type[TaskState], task: Task, case: Case | None, compiled
             "completed_at": task.completed_at,
             "reason": standing.cancellation_reason or "",
             "changed_by": task.changed_by,
+            "note_id": task.note_id,
+            "start_by": task.start_by,
+            "in_progress_at": standing.in_progress_at,
         },
     )
 
 
-def of_case(pattern: TaskState, task_id: UUID, case: Case, customer: CustomerRef) -> TaskState:
-    """What `pattern` says of a task, said of the same task of another case. `customer`: the case's, as `customer_ref` gives it."""
-    values = {
-        **vars(pattern),
-        "task_id": task_id,
+def held_by(payload: TaskState, task: Task, why: str) -> TaskState:
+    """The payload, with whom the task is for and who has it by now, and why."""
+    values = {**vars(payload), "owner": _owner_ref(task.owner), "assignee": task.assignee, "reason": why}
+    return unvalidated(type(payload), values)
+
+
+Shown = dict[str, Any]
+
+
+def shown_of(case: Case) -> Shown:
+    """What events of a case's tasks show of the case, by field."""
+    return {
         "case_id": case.id,
         "case_number": case.number,
         "case_title": case.title,
         "subject": case.subject,
-        "customer": customer,
+        "customer": customer_ref(case.customer),
     }
-    return unvalidated(type(pattern), values)
 
 
-def plan_payload(case: Case, task_ids: tuple[UUID, ...]) -> PlanMade:
+_OF_CASE = {"task_id", "case_id", "case_number", "case_title", "subject", "customer"}
+
+
+def alike(pattern: TaskState) -> Shown:
+    """The fields that `of_case` leaves as they are."""
+    return {name: value for name, value in vars(pattern).items() if name not in _OF_CASE}
+
+
+def of_case(pattern: TaskState, task_id: UUID, shown: Shown) -> TaskState:
+    """What `pattern` says of a task, said of the same task of another case, which is `shown_of` that."""
+    return unvalidated(type(pattern), {**vars(pattern), "task_id": task_id, **shown})
+
+
+def plan_payload(case_id: UUID, subject: str, task_ids: tuple[UUID, ...]) -> PlanMade:
     """The data of the event that a case is planned."""
-    return unvalidated(PlanMade, {"case_id": case.id, "subject": case.subject, "task_ids": task_ids})
+    return unvalidated(PlanMade, {"case_id": case_id, "subject": subject, "task_ids": task_ids})
 
 
 _NOBODY = Customer()

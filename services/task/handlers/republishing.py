@@ -16,8 +16,7 @@ CHUNK = 200
 
 def republish_cases(tx: Transaction, work: Work, case_ids: Sequence[UUID], cause: Cause) -> int:
     """Tell of these cases' tasks and plans again; the number of tasks. A plan is told of after its tasks, as when it was made."""
-    work.cases = repository.lock_cases(tx, case_ids)
-    work.add_tasks(repository.tasks_of_cases(tx, work.cases).values())
+    work.lock_cases(tx, case_ids)
     count = 0
     for case in work.cases.values():
         tasks = work.tasks_of(case.id)

@@ -12,11 +12,19 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from shared.schemas.configuration.automation_rules import check_automation
 from shared.schemas.configuration.channels import MailSender
+from shared.schemas.configuration.clones import fill_in_clones
+from shared.schemas.configuration.codes import generate_codes
 from shared.schemas.configuration.document import Document, Path, Problem, read_document
-from shared.schemas.configuration.models import ClockTime, Configuration, DurationText
+from shared.schemas.configuration.lead_rules import check_leads
+from shared.schemas.configuration.models import Configuration
 from shared.schemas.configuration.references import check_references
+from shared.schemas.configuration.resource_rules import check_resources
+from shared.schemas.configuration.resources import TimeText
 from shared.schemas.configuration.rules import check_rules
+from shared.schemas.configuration.section import ClockTime, DurationText
+from shared.schemas.configuration.workflow_rules import check_workflows
 from shared.schemas.events import Code
 
 __all__ = ["Checked", "Problem", "check_configuration"]
@@ -37,9 +45,15 @@ def check_configuration(text: str) -> Checked:
         if not document.problems:
             document.problem((), "the text is no mapping; it begins with a section such as `organisation:`")
         return Checked(None, document.problems)
+    generate_codes(document)
+    fill_in_clones(document)
     configuration = _validated(document)
     check_references(document)
     check_rules(document)
+    check_workflows(document)
+    check_leads(document)
+    check_automation(document)
+    check_resources(document)
     problems = document.problems
     return Checked(None if problems else configuration, problems)
 
@@ -49,7 +63,7 @@ def _validated(document: Document) -> Configuration | None:
         return Configuration.model_validate(document.data)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
-            path = tuple(part for part in problem["loc"] if part != "[key]")
+            path = tuple(part for part in problem["loc"] if part not in _TAGS)
             document.problem(path, _message(path, problem))
         return None
 
@@ -75,9 +89,13 @@ def _message(path: Path, problem: Mapping[str, Any]) -> str:
     return text[:1].lower() + text[1:]
 
 
+_TAGS = ("[key]", "[code]", "[conditional]")
+"""What pydantic adds to the place of a problem: of a mapping's keys, and of which kind an entry was taken for."""
+
+
 def _unknown_key(path: Path) -> str:
     model = _model_at(path[:-1])
-    known = list(model.model_fields) if model else []
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
     near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
     if near:
         return f"there is no such key here; did you mean {near[0]!r}?"
@@ -89,7 +107,7 @@ def _model_at(path: Path) -> type[BaseModel] | None:
     shape: Any = Configuration
     for part in path:
         if isinstance(shape, type) and issubclass(shape, BaseModel):
-            field = shape.model_fields.get(str(part))
+            field = next((field for name, field in shape.model_fields.items() if (field.alias or name) == str(part)), None)
             if field is None:
                 return None
             shape = _bare(field.annotation)
@@ -116,6 +134,7 @@ def _pattern(annotated: Any) -> str:
 _PATTERNS = {
     _pattern(Code): "a code: lower-case letters, digits and `.`, `_`, `-`, beginning with a letter or digit",
     _pattern(DurationText): "a duration such as `30 minutes`, `4 working hours` or `2 days`",
+    _pattern(TimeText): "a time such as `30 minutes` or `2 hours`",
     _pattern(MailSender): "an address, or `@` with a domain",
     _pattern(ClockTime): "a time such as 09:00, up to 24:00",
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "a user name: lower-case letters, digits and `.`, `_`, `-`, at most 64",

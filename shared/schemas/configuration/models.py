@@ -9,28 +9,24 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from shared.schemas.configuration.answers import AnswerCategory
+from shared.schemas.configuration.approvals import Reminders
+from shared.schemas.configuration.assignment import Skill
+from shared.schemas.configuration.automation import Automation
 from shared.schemas.configuration.channels import MailFetch, PhoneLine, Robots, WebForm, XAccount
+from shared.schemas.configuration.chases import Chase
+from shared.schemas.configuration.customers import Accounts, Area
+from shared.schemas.configuration.feedback import CustomerLinks, FeedbackForm
+from shared.schemas.configuration.late_replies import LateReply
+from shared.schemas.configuration.leads import LeadsSection
+from shared.schemas.configuration.products import Products
+from shared.schemas.configuration.resources import Resource, Service
+from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
+from shared.schemas.configuration.task_rules import RecurringRule, TaskRule
+from shared.schemas.configuration.tasks import TaskDefinition, Workflow
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-DurationText = Annotated[str, StringConstraints(pattern=r"^\d+ (working )?(minute|hour|day|week|month|year)s?$")]
-ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Named(Section):
-    """Something with a code, unique among its kind, and a name for people."""
-
-    code: Code
-    name: Text
-    description: str = ""
 
 
 class Organisation(Section):
@@ -81,6 +77,8 @@ class Method(Named):
     security_script: tuple[str, ...] = ()
     expire_after: DurationText | None = None
     """Time without activity after which its communications expire."""
+    keep_files_for: KeepText | None = None
+    """How long raw messages and files of its communications are kept from their arrival; none: for ever. Texts stay."""
     targets: tuple[Target, ...] = ()
 
 
@@ -170,44 +168,6 @@ class Sla(Section):
     ladder: Ladder = Ladder()
 
 
-class OwnerSection(Section):
-    """Whom a task is for: exactly one of user, role, unit."""
-
-    user: str | None = None
-    role: Code | None = None
-    unit: Code | None = None
-
-
-class TaskDefinition(Named):
-    """A task definition (TASK-1, TASK-4)."""
-
-    subject_line: str = ""
-    """Empty: the name."""
-    messages: dict[Literal["contact", "pending", "complete"], str] = {}
-    instructions: str = ""
-    complete_within: DurationText
-    calendar: Code | None = None
-    priority: Literal["low", "normal", "high"] = "normal"
-    owner: OwnerSection | None = None
-    """None: the case's unit."""
-
-
-class Dependency(Section):
-    """`task` starts after `after` completes, a lag later (TASK-2)."""
-
-    task: Code
-    after: Code
-    lag: DurationText | None = None
-    max_lag: DurationText | None = None
-
-
-class Workflow(Section):
-    """The tasks of a subject and what depends on what."""
-
-    tasks: tuple[Code, ...] = ()
-    dependencies: tuple[Dependency, ...] = ()
-
-
 class Subject(Named):
     """A subject: the type of a case (CASE-2)."""
 
@@ -218,14 +178,32 @@ class Subject(Named):
     default_impact: Code | None = None
     statuses: tuple[Code, ...] = ()
     """Allowed statuses; none listed means all."""
-    default_statuses: dict[CaseLifeCycle, Code] = {}
+    default_statuses: dict[CaseLifeCycle, Code] = Field(default_factory=dict)
     transitions: tuple[TransitionRule, ...] = ()
     """None listed means the life cycle's own transitions."""
     temporary_resolution: bool = False
+    """Whether its cases may be resolved temporarily before they are resolved for good."""
     categories: tuple[Code, ...] = ()
+    """Allowed categories, each with those below it; none listed means all."""
     default_category: Code | None = None
+    opened_by: tuple[Code, ...] = ()
+    """Business units whose staff may open its cases by hand; none listed means all."""
+    products: tuple[Code, ...] = ()
+    """Products that its cases may be about; none listed means all."""
+    activity_types: tuple[Code, ...] = ()
+    """Task definitions that may be used on its cases, its workflow's among them; none listed means all."""
+    recalculate_on_response: bool = False
+    """Its time to be completed within counts from the response once there is one, instead of from the opening."""
     targets: tuple[Target, ...] = ()
     workflow: Workflow = Workflow()
+    sensitive: bool = False
+    """True: who looks at its cases, and at what was written, is recorded (EDGE-17)."""
+    keep_for: KeepText | None = None
+    """How long after its end a case keeps its texts, its files and who it was about; none: for ever. Figures stay."""
+    late_reply: LateReply = "record"
+    """What a customer's reply does to a case of it that is completed or cancelled (CASE-8)."""
+    chase: Chase | None = None
+    """What is done when the customer keeps silent; none: what the organisation's `chase` says (EDGE-10)."""
 
 
 class Route(Section):
@@ -276,6 +254,9 @@ class User(Section):
     roles: tuple[Code, ...]
     active: bool = True
     password_hash: str | None = None
+    skills: tuple[Code, ...] = ()
+    capacity: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """Open tasks up to which more are given to them by themselves; none: no limit."""
 
 
 class Template(Named):
@@ -293,6 +274,9 @@ class CommunicationDefinition(Named):
         "case.opened",
         "case.assigned",
         "case.status-changed",
+        "case.acceptance-asked",
+        "case.broadcast",
+        "case.chased",
         "task.triggered",
         "task.assigned",
         "task.due-changed",
@@ -300,10 +284,16 @@ class CommunicationDefinition(Named):
         "clock.due-soon",
         "clock.overdue",
         "clock.escalated",
+        "clock.start-late",
+        "approval.asked",
+        "approval.reminded",
+        "approval.decided",
     ]
     items: tuple[Literal["case", "task", "communication"], ...] = ()
-    """For clock events: on which kind of item; none listed means all."""
-    to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer"], ...]
+    """For clock events and approvals: on which kind of item; none listed means all."""
+    statuses: tuple[Code, ...] = ()
+    """For `case.status-changed` and `case.chased`: only when the case is in one of these then; none listed means any."""
+    to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker"], ...]
     channel: Literal["email", "sms"] = "email"
     template: Code
 
@@ -322,26 +312,43 @@ class Configuration(Section):
     units: tuple[UnitSection, ...]
     roles: tuple[Role, ...]
     users: tuple[User, ...]
+    skills: tuple[Skill, ...] = ()
     methods: tuple[Method, ...]
     mail_accounts: tuple[MailAccount, ...] = ()
     x_accounts: tuple[XAccount, ...] = ()
     phone_lines: tuple[PhoneLine, ...] = ()
     web_forms: tuple[WebForm, ...] = ()
     robots: Robots = Robots()
+    areas: tuple[Area, ...] = ()
+    accounts: Accounts = Accounts()
     classifications: tuple[Classification, ...] = ()
     categories: tuple[Category, ...] = ()
     prioritisation: Prioritisation
     statuses: tuple[Status, ...]
     default_statuses: dict[CaseLifeCycle, Code]
     task_statuses: tuple[TaskStatus, ...] = ()
+    response_categories: tuple[AnswerCategory, ...] = ()
+    temporary_resolution_categories: tuple[AnswerCategory, ...] = ()
+    final_resolution_categories: tuple[AnswerCategory, ...] = ()
     cancellation_reasons: tuple[Named, ...] = ()
     default_cancellation_reason: Code | None = None
     task_definitions: tuple[TaskDefinition, ...]
     subjects: tuple[Subject, ...]
     routing: Routing
+    leads: LeadsSection = LeadsSection()
     sla: Sla = Sla()
     templates: tuple[Template, ...] = ()
     communications: tuple[CommunicationDefinition, ...] = ()
+    products: Products = Products()
+    feedback: tuple[FeedbackForm, ...] = ()
+    customer_links: CustomerLinks = CustomerLinks()
+    chase: Chase | None = None
+    automation: Automation = ()
+    recurring_rules: tuple[RecurringRule, ...] = ()
+    task_rules: tuple[TaskRule, ...] = ()
+    approvals: Reminders = Reminders()
+    services: tuple[Service, ...] = ()
+    resources: tuple[Resource, ...] = ()
 
 
 Method.model_rebuild()

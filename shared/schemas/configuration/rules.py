@@ -6,20 +6,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import re2
 
 from shared.calendars import Calendar, CalendarError, DurationError, Window, parse_clock_time, parse_duration, weekly
+from shared.schemas.configuration.approvals import check_approvals
+from shared.schemas.configuration.assignment import check_assignment
+from shared.schemas.configuration.category_rules import check_answer_categories, check_category_tree
+from shared.schemas.configuration.chases import check_chases
+from shared.schemas.configuration.customer_rules import check_feedback, check_products
 from shared.schemas.configuration.document import Document, Path
+from shared.schemas.configuration.late_replies import check_late_replies
 from shared.schemas.configuration.references import Found, find
 from shared.schemas.configuration.tags import check_template
+from shared.schemas.configuration.task_rules import check_task_rules
 from shared.schemas.events import CaseLifeCycle
+from shared.schemas.events.texts import LINE_LENGTH
 from shared.schemas.permissions import STANDARD_ROLES, unknown_permissions
 
 DURATIONS = (
     "methods[].expire_after",
+    "methods[].keep_files_for",
+    "subjects[].keep_for",
     "methods[].targets[].within",
     "subjects[].targets[].within",
     "subjects[].complete_within",
@@ -28,6 +37,18 @@ DURATIONS = (
     "sla.targets[].within",
     "sla.ladder.repeat_overdue_every",
     "task_definitions[].complete_within",
+    "products.return_policies[].within",
+    "products.catalogue[].warranty",
+    "customer_links.valid_for",
+    "approvals.links_valid_for",
+    "leads.types[].complete_within",
+    "chase.after",
+    "chase.close_after",
+    "subjects[].chase.after",
+    "subjects[].chase.close_after",
+    "automation[].then[].after",
+    "recurring_rules[].lead",
+    "task_rules[].after",
 )
 MAX_PATTERN = 1000
 
@@ -140,58 +161,6 @@ def check_owners(document: Document) -> None:
             document.problem(path, f"name exactly one of user, role and unit, not {got}")
 
 
-def check_workflows(document: Document) -> None:
-    """Dependencies are between tasks of the workflow, each once, and lead in no circle."""
-    for path, workflow in _dicts(document, "subjects[].workflow"):
-        tasks = set(_strings(workflow.get("tasks")))
-        after: dict[str, list[str]] = {task: [] for task in tasks}
-        links = workflow.get("dependencies")
-        seen: set[tuple[str, str]] = set()
-        for index, link in enumerate(links if isinstance(links, list) else []):
-            where = (*path, "dependencies", index)
-            if not isinstance(link, dict) or not isinstance(link.get("task"), str) or not isinstance(link.get("after"), str):
-                continue
-            ends = (link["task"], link["after"])
-            missing = [end for end in ends if end not in tasks]
-            for name, end in zip(("task", "after"), ends, strict=True):
-                if end in missing:
-                    document.problem((*where, name), f"{end!r} is not among this workflow's tasks; add it there, or remove the dependency")
-            if missing:
-                continue
-            if ends[0] == ends[1]:
-                document.problem(where, f"{ends[0]!r} cannot wait for itself")
-            elif ends in seen:
-                document.problem(where, f"that {ends[0]!r} comes after {ends[1]!r} is said twice; remove one")
-            else:
-                seen.add(ends)
-                after[ends[0]].append(ends[1])
-        _report_circle(
-            document, (*path, "dependencies"), after, "the dependencies lead in a circle, so none of these tasks could ever start"
-        )
-
-
-def check_category_tree(document: Document) -> None:
-    """No category is above itself; a subject's default category is one that it allows."""
-    parents = {
-        category["code"]: [category["parent"]] if isinstance(category.get("parent"), str) else []
-        for _, category in _dicts(document, "categories[]")
-        if isinstance(category.get("code"), str)
-    }
-    _report_circle(document, ("categories",), parents, "the parents lead in a circle")
-    for path, subject in _dicts(document, "subjects[]"):
-        allowed, default = _strings(subject.get("categories")), subject.get("default_category")
-        if allowed and isinstance(default, str) and default not in allowed:
-            document.problem((*path, "default_category"), f"{default!r} is not among the subject's categories")
-
-
-def _report_circle(document: Document, path: Path, before: dict[str, list[str]], message: str) -> None:
-    try:
-        TopologicalSorter(before).prepare()
-    except CycleError as error:
-        circle: list[str] = error.args[1]
-        document.problem(path, f"{message}: {' -> '.join(circle)}")
-
-
 def check_prioritisation(document: Document) -> None:
     """The table gives a priority for every urgency and impact, each pair once."""
     model = document.data.get("prioritisation") if isinstance(document.data, dict) else None
@@ -290,8 +259,49 @@ def check_messages(document: Document) -> None:
     for path, definition in _dicts(document, "communications[]"):
         if definition.get("to") == []:
             document.problem((*path, "to"), "it goes to nobody; name at least one, such as assignee")
-        if definition.get("items") and not str(definition.get("on")).startswith("clock."):
-            document.problem((*path, "items"), "only clock events are narrowed by items; remove them here")
+        if definition.get("items") and not str(definition.get("on")).startswith(("clock.", "approval.")):
+            document.problem((*path, "items"), "only clock events and approvals are narrowed by items; remove them here")
+        if definition.get("statuses") and definition.get("on") not in ("case.status-changed", "case.chased"):
+            document.problem((*path, "statuses"), "only case.status-changed and case.chased are narrowed by statuses; remove them here")
+
+
+def check_methods(document: Document) -> None:
+    """What a communication method says can be used (COM-2): prompts and locations are text, and what feeds it may come in by it."""
+    directions: dict[str, list[str]] = {}
+    for path, method in _dicts(document, "methods[]"):
+        code = method.get("code")
+        if isinstance(code, str):
+            directions[code] = _strings(method.get("directions"))
+        if method.get("directions") == []:
+            document.problem((*path, "directions"), "it is for no direction; list `inbound`, `outbound` or both")
+        in_both = set(_strings(method.get("pre_script"))) & set(_strings(method.get("security_script")))
+        for prompt in sorted(in_both):
+            where = (*path, "security_script", method["security_script"].index(prompt))
+            document.problem(where, f"{prompt!r} is in the pre-script already; an answer could not tell which was meant")
+        if "\n" in str(method.get("default_subject_line")) or len(str(method.get("default_subject_line"))) > LINE_LENGTH:
+            document.problem((*path, "default_subject_line"), f"a subject line is one line of up to {LINE_LENGTH} characters")
+    for name, what, longest in (("pre_script", "prompt", 1000), ("security_script", "prompt", 1000), ("locations", "location", 200)):
+        for item in _texts(document, f"methods[].{name}[]"):
+            if not item.value.strip() or len(item.value) > longest:
+                document.problem(item.path, f"a {what} is text of up to {longest} characters")
+    for pattern in ("mail_accounts[].method", "x_accounts[].method", "phone_lines[].calls", "phone_lines[].messages", "web_forms[].method"):
+        for item in _texts(document, pattern):
+            if "inbound" not in directions.get(item.value, ["inbound"]):
+                document.problem(item.path, f"contacts come in here, and the method {item.value!r} is not for inbound ones")
+
+
+def check_targets(document: Document) -> None:
+    """No target stands behind another for the same clock and priority, where it would never be used (SLA-1)."""
+    for pattern in ("methods[].targets", "subjects[].targets", "sla.targets"):
+        for item in find(document.data, pattern):
+            seen: set[tuple[str, str]] = set()
+            for index, target in enumerate(item.value if isinstance(item.value, list) else []):
+                if not isinstance(target, dict):
+                    continue
+                what = (str(target.get("clock")), str(target.get("priority") or "any"))
+                if what in seen:
+                    document.problem((*item.path, index), f"there is a target for {what[0]} and priority {what[1]} before it; remove one")
+                seen.add(what)
 
 
 def check_users(document: Document) -> None:
@@ -312,11 +322,20 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_calendars,
     check_roles,
     check_owners,
-    check_workflows,
+    check_assignment,
     check_category_tree,
+    check_answer_categories,
     check_prioritisation,
     check_statuses,
     check_routing,
     check_messages,
+    check_methods,
+    check_targets,
     check_users,
+    check_late_replies,
+    check_chases,
+    check_approvals,
+    check_products,
+    check_feedback,
+    check_task_rules,
 )

@@ -16,6 +16,12 @@ from types import MappingProxyType
 
 TAGS: Mapping[str, str] = MappingProxyType(
     {
+        "acceptance_link": "Link by which the customer accepts or declines our answer; in messages to customers about a case.",
+        "approval": "What is to be approved; in messages about an approval.",
+        "approval_link": "Link by which the approver approves or declines it; in messages to the approver.",
+        "approver": "Name of who is to approve it.",
+        "asked_by": "Name of who asked for the approval.",
+        "asked_since": "Since when the approver is asked, in the organisation's time zone.",
         "assignee": "Name of the member of staff who has the case or task.",
         "case_number": "Number of the case, such as C-2026-000123.",
         "case_title": "What the case is about, in a line.",
@@ -24,16 +30,17 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "customer_email": "The customer's email address.",
         "description": "The task's description.",
         "due": "When the item is due, in the organisation's time zone.",
+        "feedback_link": "Link by which the customer says how they liked it; in messages to customers about a case.",
         "first_name": "The customer's first name.",
         "full_name": "The customer's whole name.",
         "item": "The kind of item that this message is about: case, task or communication.",
         "last_name": "The customer's last name.",
-        "message": "What the task's definition tells the user at the present stage.",
+        "message": "What the task's definition tells the user at the present stage; what is told to all customers of a major case.",
         "opened": "When the case was opened, in the organisation's time zone.",
         "organisation": "The organisation's name.",
         "owner": "Whom the item is for: a member of staff, a role or a business unit, by name.",
         "priority": "The priority's name.",
-        "reason": "Why the item's state changed, where a reason was given.",
+        "reason": "Why the item's state changed, where a reason was given; what was said to an approval.",
         "recipient": "Name of the person whom this message goes to.",
         "recipient_first_name": "First name of the person whom this message goes to.",
         "status": "The item's status.",
@@ -43,6 +50,10 @@ TAGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every tag and what it is replaced with; one that does not apply to an event is replaced with nothing."""
+APPROVAL_LINK = "approval_link"
+"""The tag that stands for an approver's link. For the approver only: whoever has it can decide."""
+LINKS: Mapping[str, str] = MappingProxyType({"acceptance_link": "acceptance", "feedback_link": "feedback"})
+"""Tags that stand for a customer's link, and the purpose that the link has. For the customer only: whoever has it can answer."""
 
 _MARK = re.compile(r"##|(?<!&)#([^\W\d_]\w*)")
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
@@ -54,9 +54,19 @@ class CaseState(Payload):
     resolved_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
     expected_completion_at: AwareDatetime | None = None
+    response_category: str = ""
+    """The category of the response; empty: none was chosen (CASE-4)."""
+    temporary_category: str = ""
+    final_category: str = ""
+    awaiting_acceptance: Literal["", "response", "temporary_resolution", "final_resolution"] = ""
+    """The answer that the customer has to accept before the case can go further (CASE-12); empty: none."""
+    estimated_completion_at: AwareDatetime | None = None
+    """When staff reckon that it will be complete (CASE-9)."""
     changed_by: str = "system"
     reason: str = ""
     """Why the last change was made, where a reason was given; `expired` when expiry cancelled it (COM-8)."""
+    firing_id: UUID | None = None
+    """The firing of the automation rule that made this change, where one did: what follows is reckoned to it (AUTO-1)."""
 
 
 class CaseOpened(CaseState):
@@ -83,6 +93,33 @@ class CasePriorityChanged(CaseState):
     event_type: ClassVar[str] = "casestream.case.priority-changed.v1"
 
 
+class CaseAmended(CaseState):
+    """Something else of the case changed: its category, an answer or the customer's word on it, an estimate."""
+
+    event_type: ClassVar[str] = "casestream.case.amended.v1"
+
+
+class CaseAcceptanceAsked(CaseState):
+    """An answer was given or amended that the customer has to accept (CASE-12); told instead of the change of status that came with it."""
+
+    event_type: ClassVar[str] = "casestream.case.acceptance-asked.v1"
+
+
+class CaseChased(CaseState):
+    """The customer, for whom the case waits, kept silent and is reminded (EDGE-10)."""
+
+    event_type: ClassVar[str] = "casestream.case.chased.v1"
+
+    reminder: int = Field(ge=1)
+    """Which reminder it is since they wrote last, or since the case began to wait: 1 is the first."""
+
+
+class CaseDeleted(CaseState):
+    """The case was deleted, as nothing referred to it (CASE-8). Its `state` is `cancelled`: what hangs on it ends as if it were."""
+
+    event_type: ClassVar[str] = "casestream.case.deleted.v1"
+
+
 class CaseRepublished(CaseState):
     """The case as it is now, sent again for a consumer that starts anew; nothing happened to it."""
 
@@ -90,7 +127,10 @@ class CaseRepublished(CaseState):
 
 
 class CommunicationRecorded(Payload):
-    """case recorded a communication: activity on its conversation, and what its expiry depends on (COM-8)."""
+    """case recorded a communication: activity on its conversation, and what its expiry depends on (COM-8).
+
+    With a higher revision: staff opened a case from it, joined it to one, or recorded script answers; its key stays as it was.
+    """
 
     event_type: ClassVar[str] = "casestream.communication.recorded.v1"
     topic: ClassVar[str] = topics.CASES
@@ -99,7 +139,7 @@ class CommunicationRecorded(Payload):
     conversation_id: UUID
     method: Code
     case_ids: tuple[UUID, ...]
-    """The cases it opened or joined."""
+    """The cases it opened or joined, the first one first."""
     customer: CustomerRef
     subject_line: Line = ""
     direction: Literal["inbound", "outbound"]
@@ -115,6 +155,19 @@ class CommunicationBounced(CommunicationRecorded):
 
 
 class CommunicationExpired(CommunicationRecorded):
-    """The communication expired after its method's time without activity (COM-8)."""
+    """The communication expired after its method's time without activity (COM-8); or staff did something with an expired one."""
 
     event_type: ClassVar[str] = "casestream.communication.expired.v1"
+
+
+class CommunicationErased(Payload):
+    """A communication's texts, people and files were erased for privacy: whoever keeps copies erases them too (EDGE-17)."""
+
+    event_type: ClassVar[str] = "casestream.communication.erased.v1"
+    topic: ClassVar[str] = topics.CASES
+
+    communication_id: UUID
+    case_ids: tuple[UUID, ...] = ()
+    """The cases it opened or joined."""
+    opened: tuple[UUID, ...] = ()
+    """Those of them that it opened: their titles were its subject line, and are erased as well."""

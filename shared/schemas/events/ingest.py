@@ -83,3 +83,5 @@ class CommunicationReceived(Payload):
     """Subjects chosen at the source; empty: routing decides."""
     script_answers: ScriptAnswers = ()
     """What the customer answered to the method's scripts at the point of contact."""
+    entered_by: Annotated[str, StringConstraints(max_length=64)] = ""
+    """The member of staff who entered it by hand (COM-6); empty: it came by itself."""

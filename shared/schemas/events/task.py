@@ -33,6 +33,8 @@ class TaskState(Payload):
     case_id: UUID
     case_number: str
     case_title: Line = ""
+    lead_id: UUID | None = None
+    """The lead that it was scheduled for: `case_id`, `case_number` and `case_title` are then the lead's."""
     subject: Code
     definition: Code | None
     """None: added by hand, without a definition (TASK-3)."""
@@ -56,11 +58,18 @@ class TaskState(Payload):
     due_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
     reason: str = ""
+    """Why it was cancelled; or, where no person gave it to its assignee, why they got it."""
     changed_by: str = "system"
+    note_id: UUID | None = None
+    """The note that it came from, of a follow-up that did (CASE-10)."""
+    start_by: AwareDatetime | None = None
+    """By when work on it is to begin, from a maximum lag (EDGE-5); it may be known before its predecessors have all ended."""
+    in_progress_at: AwareDatetime | None = None
+    """When work on it first began."""
 
 
 class TaskPlanned(TaskState):
-    """The task is part of its case's plan and waits for its predecessors (TASK-2)."""
+    """The task is part of its case's plan and waits for its predecessors (TASK-2): from the beginning, or again."""
 
     event_type: ClassVar[str] = "casestream.task.planned.v1"
 
@@ -89,10 +98,26 @@ class TaskDueChanged(TaskState):
     event_type: ClassVar[str] = "casestream.task.due-changed.v1"
 
 
+class TaskServiceWaived(TaskState):
+    """A mandatory service was waived: the task is completed without its minimum. Or it is required again (TASK-10)."""
+
+    event_type: ClassVar[str] = "casestream.task.service-waived.v1"
+
+    service: Code
+    waived: bool
+    """False: it is required again."""
+
+
 class TaskScheduled(TaskState):
     """The task's predecessors are done; it starts at `starts_at`, after its lag (EDGE-5)."""
 
     event_type: ClassVar[str] = "casestream.task.scheduled.v1"
+
+
+class TaskStartByChanged(TaskState):
+    """A task that still waits got a `start_by`, or another one (EDGE-5)."""
+
+    event_type: ClassVar[str] = "casestream.task.start-by-changed.v1"
 
 
 class TaskRepublished(TaskState):

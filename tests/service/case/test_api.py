@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
 import httpx
@@ -13,11 +14,11 @@ from services.case.settings import Settings
 from shared.ids import case_id, derive
 from shared.messaging import EventPublisher
 from shared.schemas import topics
-from shared.schemas.events import CommunicationReceived, TaskLifeCycle
+from shared.schemas.events import CallStage, CommunicationReceived, CommunicationUpdated, TaskLifeCycle
 from shared.schemas.parts import FileRef, ScriptAnswer
 from shared.web import create_app
 from tests.service.case.conftest import CaseService
-from tests.support.case import NOW, a_mail, a_plan, a_task_change, an_expiry, received
+from tests.support.case import NOW, a_mail, a_plan, a_task_change, an_event, an_expiry, received
 from tests.support.web import a_token, a_verifier, bearer, served
 
 AGENT = ("case:read", "case:progress", "communication:read")
@@ -67,11 +68,32 @@ def test_a_case_is_shown_with_customer_communications_and_history(api: httpx.Cli
     assert answer.headers["etag"] == '"1"'
     assert (shown["number"], shown["state"], shown["status"], shown["unit"]) == ("C-2026-000001", "pending", "new", "repairs")
     assert shown["customer"]["email"] == "ann@customer.example"
+    assert [(target["clock"], target["within"], target["source"]) for target in shown["targets"]] == [
+        ("response", "4 working hours", "organisation"),
+        ("completion", "1 day", "subject"),
+    ]
     assert [(c["id"], c["body"]) for c in shown["communications"]] == [(str(mail.communication_id), mail.text)]
+    without = bearer(a_token("rita", "case:read", "case:progress", unit="repairs"))
+    assert mail.text not in api.get(f"/cases/{leak}", headers=without).text
     assert [(entry["field"], entry["new"], entry["by"]) for entry in shown["history"]] == [
         ("communication", str(mail.communication_id), "system"),
         ("state", "pending", "system"),
     ]
+
+
+@pytest.mark.requirement("COM-5")
+def test_a_call_is_shown_as_far_as_it_has_got_and_a_mail_is_none(
+    api: httpx.Client, service: CaseService, mail: CommunicationReceived
+) -> None:
+    answered = CommunicationUpdated(
+        communication_id=mail.communication_id, conversation_id=mail.conversation_id, stage=CallStage.ANSWERED, at=NOW, answered_by="Dora"
+    )
+    assert api.get(f"/communications/{mail.communication_id}").json()["call"] is None
+    service.receive(an_event(answered))
+
+    call = api.get(f"/communications/{mail.communication_id}").json()["call"]
+    assert (call["stage"], call["rang_at"], call["answered_by"], call["ended_at"], call["outcome"]) == ("answered", None, "Dora", None, "")
+    assert datetime.fromisoformat(call["answered_at"]) == NOW
 
 
 @pytest.mark.requirement("COM-1", "COM-2")
@@ -249,6 +271,15 @@ def test_a_communication_tells_what_its_sender_quoted_and_which_files_are_danger
 
     assert shown["body"][: shown["own_text_length"]] == "Yes."
     assert [file["danger"] for file in shown["attachments"]] == ["executable"]
+
+
+def test_open_cases_are_those_neither_completed_nor_cancelled(api: httpx.Client, leak: UUID) -> None:
+    def listed(**params: bool) -> set[str]:
+        return {case["subject"] for case in api.get("/cases", params=params).json()["items"]}
+
+    assert listed(open=True) == listed() == {"leak", "noise"}
+    assert api.post(f"/cases/{leak}/status", json={"status": "cancelled", "reason": "duplicate"}).status_code == 200
+    assert (listed(open=True), len(listed())) == ({"noise"}, 2)
 
 
 @pytest.mark.requirement("COM-8")

@@ -6,15 +6,24 @@ from uuid import UUID
 
 import pytest
 
-from services.case.domain.progress import Gate
-from services.case.storage import plans
+from services.case.domain.progress import Gate, OpenApproval
+from services.case.storage import major, plans
 from shared.ids import case_id, derive
 from shared.messaging import Refused
 from shared.schemas import topics
-from shared.schemas.events import CaseStatusChanged, CommunicationExpired, CommunicationReceived, TaskLifeCycle
+from shared.schemas.events import (
+    ApprovalAsked,
+    ApprovalDecided,
+    ApprovalDelegated,
+    ApprovalWithdrawn,
+    CaseStatusChanged,
+    CommunicationExpired,
+    CommunicationReceived,
+    TaskLifeCycle,
+)
 from shared.storage import Database
 from tests.service.case.conftest import CaseService
-from tests.support.case import a_case_configuration, a_mail, a_plan, a_task_change, an_expiry, received
+from tests.support.case import NOW, a_case_configuration, a_mail, a_plan, a_task_change, an_approval_change, an_expiry, received
 
 TWEET = {"method": "social", "message_id": ""}
 
@@ -138,3 +147,32 @@ def test_the_gate_counts_planned_tasks_that_are_not_done(service: CaseService) -
     assert gate().open_tasks == 1
     service.take(topics.TASKS, [a_task_change(case, by_hand, TaskLifeCycle.COMPLETED, 3)])
     assert gate().open_tasks == 0
+
+
+@pytest.mark.requirement("EDGE-6", "AUTO-1")
+def test_the_gate_knows_the_approvals_that_a_case_waits_for(service: CaseService) -> None:
+    case, one, of_task = (derive("approval gate", n) for n in range(3))
+
+    def approvals() -> tuple[OpenApproval, ...]:
+        with service.database.read() as tx:
+            found = plans.gate(tx, case).approvals
+            assert major.gates(tx, [case])[case].approvals == found
+        return found
+
+    service.take(
+        topics.TASKS,
+        [
+            an_approval_change(ApprovalAsked, case, one, 1),
+            an_approval_change(ApprovalAsked, case, of_task, 1, task_id=derive("a task")),
+        ],
+    )
+    assert approvals() == (OpenApproval("max", NOW),)
+    service.take(topics.TASKS, [an_approval_change(ApprovalDelegated, case, one, 2, approver="lena")])
+    assert approvals() == (OpenApproval("lena", NOW),)
+    declined = {"approver": "lena", "state": "declined", "decided_by": "lena", "decided_at": NOW}
+    service.take(topics.TASKS, [an_approval_change(ApprovalDecided, case, one, 3, **declined)])
+    assert approvals() == (OpenApproval("lena", NOW, is_declined=True),)
+    service.take(topics.TASKS, [an_approval_change(ApprovalWithdrawn, case, one, 4, state="withdrawn")])
+    assert approvals() == ()
+    service.take(topics.TASKS, [an_approval_change(ApprovalAsked, case, one, 1)])
+    assert approvals() == (), "an older word must not undo a newer one"

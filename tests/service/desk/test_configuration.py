@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -141,3 +142,43 @@ def test_garbage_is_refused_with_its_reason(client: httpx.Client, desk: Desk) ->
         answer = client.post("/configuration", content=garbage, headers=machine(desk, *READ_APPLY))
         assert answer.status_code == 422
         assert answer.json()["detail"]
+
+
+@pytest.mark.requirement("FACE-2", "TASK-1")
+def test_a_draft_is_kept_with_its_problems_and_published_once_it_has_none(client: httpx.Client, desk: Desk) -> None:
+    headers = machine(desk, *READ_APPLY) | {"Content-Type": "application/yaml"}
+
+    def drafts(method: str, address: str = "", text: str = "", **more: str) -> httpx.Response:
+        return client.request(method, f"/configuration/drafts{address}", content=text.encode(), headers=headers | more)
+
+    base = re.sub(r" +password_hash:.*\n(  +\S+\n)?", "", a_configuration_text())
+    good = "  # without any password_hash\n" + base.replace("Test Homes", "Spring Homes")
+    assert apply(client, desk, base).json()["version"] == 1
+    saved = drafts("PUT", "/spring", good.replace("housing.example", ""))
+    assert (saved.status_code, saved.headers["etag"], saved.json()["based_on"]) == (200, '"1"', 1)
+    assert saved.json()["problems"]
+    assert saved.json()["problems"] == drafts("GET", "/spring").json()["problems"]
+    assert "nothing was applied" in drafts("POST", "/spring/publish").json()["detail"]
+    assert drafts("PUT", "/spring", good, **{"If-Match": '"7"'}).status_code == 412
+    assert drafts("PUT", "/spring", good, **{"If-Match": '"1"'}).json()["problems"] == []
+    assert drafts("PUT", "/winter", base).json()["revision"] == 1
+    assert "password_hash" in drafts("PUT", "/secret", a_configuration_text()).json()["detail"]
+    assert drafts("PUT", "/later?based_on=9", base).status_code == 422
+    assert [(each["name"], each["is_outdated"]) for each in drafts("GET").json()["items"]] == [("spring", False), ("winter", False)]
+    assert "+++ draft spring" in drafts("GET", "/spring/difference").text
+
+    # Nothing of it was in force till now.
+    assert client.get("/configuration", headers=headers).headers["x-configuration-version"] == "1"
+    published = drafts("POST", "/spring/publish")
+    assert (published.status_code, published.json()["version"]) == (201, 2)
+    assert drafts("GET", "/spring").status_code == drafts("POST", "/spring/publish").status_code == 404
+    # The other was made from what is in force no more: it would undo what came since.
+    assert (drafts("POST", "/winter/publish").status_code, drafts("POST", "/winter/publish").json()["version"]) == (409, 2)
+    assert drafts("GET", "/winter").json()["is_outdated"]
+    assert drafts("PUT", "/winter?based_on=2", base).json()["is_outdated"] is False
+    assert drafts("POST", "/winter/publish").json()["version"] == 3
+    assert drafts("PUT", "/gone", base).status_code == 200
+    assert drafts("DELETE", "/gone").status_code == 204
+    assert drafts("DELETE", "/gone").status_code == 404
+    reader = machine(desk, "configuration:read")
+    assert client.put("/configuration/drafts/theirs", content=base, headers=reader).status_code == 403

@@ -37,12 +37,12 @@ def order_of(page: str, *titles: str) -> list[str]:
     return sorted(titles, key=page.index)
 
 
-@pytest.mark.requirement("TASK-9")
+@pytest.mark.requirement("TASK-9", "EDGE-5")
 def test_my_tasks_are_sorted_as_asked_overdue_marked_and_completed_from_the_page(platform: Platform) -> None:
     now = datetime.now(UTC)
     platform.add_task("rita", "Call Mrs <b>Hill</b>", now - 3 * HOUR - timedelta(minutes=5), "low")
     platform.add_task("rita", "Order a key", now + HOUR, "normal")
-    platform.add_task("rita", "Inspect the roof", now + 30 * HOUR, "high")
+    roof = platform.add_task("rita", "Inspect the roof", now + 30 * HOUR, "high")["id"]
     platform.add_task("nils", "Not for Rita", now + HOUR)
     sign_in(platform, "rita")
     page = platform.client.get("/tasks").text
@@ -58,6 +58,19 @@ def test_my_tasks_are_sorted_as_asked_overdue_marked_and_completed_from_the_page
     assert titles[0] in only_late
     assert titles[1] not in only_late
 
+    # By when it is to begin is shown until it has begun, and whether that is over.
+    assert "Start by" not in platform.client.get(f"/tasks/{roof}").text
+    platform.set_start_by(roof, now + HOUR)
+    shown = platform.client.get(f"/tasks/{roof}").text
+    assert ("Start by" in shown, "Not started yet" in shown) == (True, False)
+    platform.set_start_by(roof, now - HOUR)
+    shown = platform.client.get(f"/tasks/{roof}").text
+    assert "Not started yet" in shown
+    begin = re.search(r'action="(/tasks/[^"]+/start)">\s*<input[^>]*value="(\d+)">\s*<input[^>]*value="([^"]+)"', shown)
+    assert begin is not None
+    platform.client.post(begin[1], data={"revision": begin[2], "key": begin[3], "back": f"/tasks/{roof}"})
+    assert "Start by" not in platform.client.get(f"/tasks/{roof}").text
+
     form = re.search(r'action="(/tasks/[^"]+/start)">\s*<input[^>]*value="(\d+)">\s*<input[^>]*value="([^"]+)"', page)
     assert form is not None
     action, revision, key = form.groups()
@@ -70,6 +83,27 @@ def test_my_tasks_are_sorted_as_asked_overdue_marked_and_completed_from_the_page
     stale = platform.client.post(action.replace("/start", "/complete"), data=sent | {"key": str(uuid4())})
     assert stale.status_code == 409
     assert "Somebody changed this task" in stale.text
+
+    # What was not done after all is taken up again by who may assign tasks, saying why.
+    def look() -> str:
+        return platform.client.get(f"/tasks/{roof}").text
+
+    def complete() -> str:
+        found = re.search(r'action="(/tasks/[^"]+/complete)">\s*<input[^>]*value="(\d+)">\s*<input[^>]*value="([^"]+)"', look())
+        assert found is not None
+        platform.client.post(found[1], data={"revision": found[2], "key": found[3], "back": f"/tasks/{roof}"})
+        return look()
+
+    assert "not done after all" not in complete()
+    sign_in(platform, "lena")
+    hidden = re.search(r'/reopen">\s*<input[^>]*value="(\d+)">\s*<input[^>]*value="([^"]+)"', look())
+    assert hidden is not None
+    given = {"revision": hidden[1], "key": hidden[2]}
+    silent = platform.client.post(f"/tasks/{roof}/reopen", data=given | {"reason": " "})
+    assert (silent.status_code, "Say why it is taken up again." in silent.text) == (422, True)
+    reopened = platform.client.post(f"/tasks/{roof}/reopen", data=given | {"reason": "The wrong roof"})
+    assert "in progress again" in platform.client.get(reopened.headers["location"]).text
+    assert "In progress" in look()
 
 
 def test_without_a_session_every_page_leads_to_sign_in(platform: Platform) -> None:

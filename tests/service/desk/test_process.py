@@ -8,13 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
+import pytest
 from argon2 import PasswordHasher
 
+from services.desk.api import Desk
+from services.desk.handlers.configuration import apply_configuration
 from tests.support import eventually
+from tests.support.desk import PASSWORD, a_configuration_text
 
 PROJECT = Path(__file__).parents[3]
 
@@ -27,19 +34,12 @@ def run(role: str, environment: dict[str, str], **options: object) -> subprocess
     )
 
 
-def test_it_starts_logs_json_and_stops_in_good_order(
-    fresh_database: Callable[[str], str], kafka: str, topic_prefix: str, signing_key: Path
-) -> None:
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The role `api` once it is ready, and its address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    environment = {
-        "CASESTREAM_DATABASE": fresh_database("desk"),
-        "CASESTREAM_KAFKA": kafka,
-        "CASESTREAM_TOPIC_PREFIX": topic_prefix,
-        "CASESTREAM_PORT": str(port),
-        "CASESTREAM_SIGNING_KEY": str(signing_key),
-    }
-    process = run("api", environment)
+    process = run("api", environment | {"CASESTREAM_PORT": str(port)})
     try:
 
         def is_ready() -> bool:
@@ -50,14 +50,49 @@ def test_it_starts_logs_json_and_stops_in_good_order(
                 return False
 
         eventually(is_ready, 60)
-        process.send_signal(signal.SIGTERM)
-        out, error = process.communicate(timeout=30)
+        yield process, f"http://127.0.0.1:{port}"
     finally:
         process.kill()
+
+
+@pytest.fixture
+def environment(fresh_database: Callable[[str], str], kafka: str, topic_prefix: str, signing_key: Path) -> dict[str, str]:
+    return {
+        "CASESTREAM_DATABASE": fresh_database("desk"),
+        "CASESTREAM_KAFKA": kafka,
+        "CASESTREAM_TOPIC_PREFIX": topic_prefix,
+        "CASESTREAM_SIGNING_KEY": str(signing_key),
+    }
+
+
+def test_it_starts_logs_json_and_stops_in_good_order(environment: dict[str, str]) -> None:
+    with serving(environment) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        out, error = process.communicate(timeout=30)
     assert (process.returncode, error) == (0, "")
     lines = [json.loads(line) for line in out.splitlines()]
     assert lines
     assert all((line["service"], line["role"]) == ("desk", "api") for line in lines)
+
+
+@pytest.mark.requirement("COM-5")
+def test_pages_that_follow_the_calls_end_with_the_process_in_good_order(
+    environment: dict[str, str], make_desk: Callable[..., Desk]
+) -> None:
+    apply_configuration(make_desk().publisher, a_configuration_text(), "test", uuid4(), datetime.now(UTC))
+    with (
+        serving(environment | {"CASESTREAM_DATABASE": make_desk().settings.database}) as (process, url),
+        httpx.Client(base_url=url, trust_env=False) as client,
+    ):
+        assert client.post("/sign-in", data={"user": "rita", "password": PASSWORD}).status_code == 303
+        with client.stream("GET", "/calls/stream") as answer:
+            lines = answer.iter_lines()
+            assert next(line for line in lines if line.startswith("event:")) == "event: calls"
+            process.send_signal(signal.SIGTERM)
+            # What is cut off raises: this one comes to its end.
+            assert "".join(lines)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_a_bad_key_stops_it_with_the_settings_name(signing_key: Path) -> None:

@@ -16,7 +16,12 @@ import pytest
 
 from services.ingest.api import build
 from services.ingest.consumer import handlers
-from services.ingest.settings import ApiSettings
+from services.ingest.handlers.mails import MailIntake
+from services.ingest.handlers.posts import PostIntake
+from services.ingest.settings import ApiSettings, PollSettings
+from services.ingest.worker.plans import Planner
+from services.ingest.worker.poll import Poller
+from shared.clock import utc_now
 from shared.messaging import EventPublisher, StaticReference
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.direct import DirectPublisher
@@ -33,7 +38,7 @@ from shared.messaging.kafka import (
 from shared.messaging.topics import create_topics
 from shared.schemas import topics
 from shared.schemas.envelope import Event, decode
-from shared.schemas.events import CommunicationReceived
+from shared.schemas.events import PAYLOADS, CommunicationReceived
 from shared.storage import Database
 from shared.storage.objects import ObjectStore
 from tests.support.configuration import METHODS, a_configuration
@@ -57,7 +62,13 @@ class Ingest:
 
     def settings(self, **changes: object) -> ApiSettings:
         """What a process of this service is started with."""
-        given: dict[str, object] = {"kafka": self.kafka, "database": self.url, "port": 0, "topic_prefix": self.prefix, "objects": "unused:"}
+        given: dict[str, object] = {
+            "kafka": self.kafka,
+            "database": self.url,
+            "port": 0,
+            "topic_prefix": self.prefix,
+            "objects": "file:///unused",
+        }
         return ApiSettings.model_validate(given | changes)
 
     @contextlib.contextmanager
@@ -108,6 +119,10 @@ class Ingest:
 
     def published(self) -> list[Event]:
         """Every communication that Kafka has now, by partition in order."""
+        return [event for event in self.told() if isinstance(event.data, CommunicationReceived)]
+
+    def told(self) -> list[Event]:
+        """Everything that Kafka has now on the topic of communications, by partition in order."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
         topic = self.prefix + topics.COMMUNICATIONS
         found: list[Message] = []
@@ -122,12 +137,58 @@ class Ingest:
                     found += batch
         finally:
             consumer.close()
-        return [decode(m.key(), dict(headers_of(m)), m.value(), CommunicationReceived) for m in found]
+        messages = [(message.key(), dict(headers_of(message)), message.value()) for message in found]
+        return [decode(key, headers, value, PAYLOADS[headers["ce_type"].decode()]) for key, headers, value in messages]
+
+    @contextlib.contextmanager
+    def following(self) -> Iterator[Callable[[], Sequence[Event]]]:
+        """Gives, as often as it is asked, every communication that Kafka has by then; reads each once."""
+        group = f"{self.prefix}follow-{os.urandom(4).hex()}"
+        # On one connection the question for the ends would wait behind what fetches.
+        consumer, asking = Consumer(consumer_settings(self.kafka, group, None)), Consumer(consumer_settings(self.kafka, group, None))
+        count = topics.TOPICS[topics.COMMUNICATIONS].partitions
+        places = [TopicPartition(self.prefix + topics.COMMUNICATIONS, number, 0) for number in range(count)]
+        consumer.assign(places)
+        found: list[Event] = []
+
+        def published() -> Sequence[Event]:
+            missing = sum(eventually(partial(ends_of, asking, place))[1] for place in places) - len(found)
+            while missing > 0:
+                batch = consumer.consume(missing, 1)
+                missing -= len(batch)
+                found.extend(decode(m.key(), dict(headers_of(m)), m.value(), CommunicationReceived) for m in batch)
+            return found
+
+        with contextlib.closing(consumer), contextlib.closing(asking):
+            yield published
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """A look into the tables."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql.encode()).fetchall()
+
+
+@contextlib.contextmanager
+def polling_in_a_thread(
+    ingest: Ingest, settings: PollSettings, kafka: str | None = None, planner: type[Planner] = Planner
+) -> Iterator[tuple[Poller, Planner]]:
+    """A poller, as a process of its own would be; with another `kafka` it cannot publish."""
+    publisher = DirectPublisher(kafka or ingest.kafka, ingest.prefix, 20.0 if kafka is None else 2.0)
+    database = Database(ingest.url, pool_size=4, service="ingest")
+    stop = threading.Event()
+    surroundings = (ingest.reference, ingest.objects, publisher)
+    planning = planner(settings, MailIntake(*surroundings), PostIntake(*surroundings), utc_now)
+    poller = Poller(database, ingest.reference, planning, settings, f"poll-{settings.instance}", stop)
+    thread = threading.Thread(target=poller.run)
+    thread.start()
+    try:
+        yield poller, planning
+    finally:
+        stop.set()
+        thread.join(30)
+        publisher.close()
+        database.close()
+        assert not thread.is_alive()
 
 
 NOT_SETTLED = (6, -190)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.ingest.domain import phone as phone_domain
+from services.ingest.handlers import phone as phone_handler
 from shared.messaging import StaticReference
-from shared.schemas.events import CommunicationReceived
+from shared.schemas.events import CommunicationReceived, CommunicationUpdated
 from shared.schemas.parts import Handle
 from tests.service.ingest.conftest import NOBODY, Ingest
 from tests.support.configuration import METHODS, a_configuration
-from tests.support.phone import CUSTOMER, KEY, NUMBER, TOKEN, a_call, a_recording, a_text, an_event, by_twilio, signed
+from tests.support.phone import ACCOUNT, CUSTOMER, KEY, NUMBER, TOKEN, a_call, a_leg, a_recording, a_text, an_event, by_twilio, signed
 from tests.support.x import FakeX, Scripted, serving_x
 
 pytestmark = pytest.mark.requirement("COM-5")
@@ -100,6 +103,27 @@ def test_a_call_is_one_communication_that_opens_no_case_whatever_is_said_of_it(p
 
 
 @pytest.mark.requirement("EDGE-3")
+def test_how_a_call_goes_on_is_told_behind_the_call_itself_once_for_each_stage(phone: Phone) -> None:
+    stamps = {"Timestamp": "Mon, 02 Mar 2026 10:00:07 +0000"}
+    with phone.api() as api:
+        for form in (a_call(), a_call(), a_leg("in-progress", To="client:dora", **stamps), a_leg("completed", CallDuration="42"), a_text()):
+            assert twilio(api, form).status_code == 200
+    told = phone.ingest.told()
+    (call,) = (data for data in phone.published().values() if data.method == "telephone")
+    of_call = [event for event in told if event.key == str(call.conversation_id)]
+    assert [type(event.data) for event in of_call] == [CommunicationReceived, CommunicationUpdated] * 4
+    updates = [event for event in of_call if isinstance(event.data, CommunicationUpdated)]
+    assert len({event.id for event in updates}) == len({event.subject for event in updates}) == 3, "the second ringing is a repeat"
+    assert {event.revision for event in updates} == {1}
+    ringing, _, answered, ended = (event.data for event in updates)
+    assert {data.communication_id for data in (ringing, answered, ended)} == {call.communication_id}
+    assert (ringing.stage, ringing.leg) == ("ringing", False)
+    assert (answered.stage, answered.answered_by, answered.leg) == ("answered", "client:dora", True)
+    assert answered.at == datetime(2026, 3, 2, 10, 0, 7, tzinfo=UTC)
+    assert (ended.stage, ended.outcome, ended.duration_seconds) == ("ended", "completed", 42)
+
+
+@pytest.mark.requirement("EDGE-3")
 def test_a_text_message_is_one_communication_however_often_it_comes(phone: Phone) -> None:
     with phone.api() as api:
         for _ in range(2):
@@ -109,6 +133,73 @@ def test_a_text_message_is_one_communication_however_often_it_comes(phone: Phone
     assert (message.method, message.text, message.opens_case) == ("sms", "The tap leaks 🚿", True)
     assert message.raw is not None
     assert b"The+tap+leaks" in phone.ingest.objects.get(message.raw.sha256)
+
+
+@pytest.mark.requirement("COM-1", "EDGE-3")
+def test_pictures_of_a_message_are_its_files_and_what_cannot_be_had_is_told_with_its_address(phone: Phone) -> None:
+    host = phone.files
+    host.files["/1"] = Scripted(307, b"", {"Location": "/cdn"})
+    host.files["/cdn"] = Scripted(200, b"\xff\xd8 a leak", {"Content-Type": "image/jpeg"})
+    host.files["/2"] = Scripted(200, b"MZ\x90\x00 a program", {"Content-Type": ""})
+    host.files["/later"] = Scripted(503, b"")
+    host.files["/gone"] = Scripted(404, b"")
+    paths = ["1", "later", "2", "gone"]
+    media = {f"MediaUrl{place}": f"{host.url}/{path}" for place, path in enumerate(paths)} | {"MediaContentType2": "application/pdf"}
+    with phone.api() as api:
+        for _ in range(2):
+            assert twilio(api, a_text(NumMedia="4", **media)).status_code == 200
+    (message,) = phone.published().values()
+    assert [(file.filename, file.content_type, file.danger) for file in message.attachments] == [
+        ("picture-1.jpg", "image/jpeg", ""),
+        ("file-2.pdf", "application/pdf", "disguised"),
+    ]
+    assert phone.ingest.objects.get(message.attachments[0].sha256) == b"\xff\xd8 a leak"
+    assert message.text.splitlines() == [
+        "The tap leaks",
+        "",
+        f"A file was not fetched, because its host did not give it in time: {host.url}/later",
+        f"A file was not fetched, because HTTP 404: {host.url}/gone",
+    ]
+
+
+def test_pictures_share_their_time_and_room_and_the_message_comes_without_them(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, url = phone.files, "MediaUrl"
+    host.files["/large"] = Scripted(200, b"x" * 700, {"Content-Type": "image/png"})
+    host.files["/slow"] = Scripted(200, b"x" * 100, {"Content-Type": "image/png"}, stalls=10)
+    monkeypatch.setattr(phone_handler, "MEDIA_BYTES", 1000)
+    with phone.api() as api:
+        assert twilio(api, a_text(**{url + "0": f"{host.url}/large", url + "1": f"{host.url}/large"})).status_code == 200
+        monkeypatch.setattr(phone_handler, "MEDIA_SECONDS", 0.3)
+        slow = a_text(MessageSid="SM2", **{f"{url}{place}": f"{host.url}/slow" for place in range(10)})
+        assert twilio(api, slow).status_code == 200
+    first, second = sorted(phone.published().values(), key=lambda data: len(data.text))
+    assert [file.size for file in first.attachments] == [700]
+    assert "because it is over" in first.text
+    assert second.attachments == ()
+    assert second.text.count("did not give it in time") == 1
+    assert second.text.count("those before it took too long") == 9
+
+
+def test_twilio_is_given_its_accounts_token_for_files(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phone_domain, "TWILIO_FILES", phone.files.host)
+    path = f"/2010-04-01/Accounts/{ACCOUNT}/Media/ME1"
+    phone.files.files[path] = Scripted(200, b"a picture", {"Content-Type": "image/png"})
+    with phone.api() as api:
+        assert twilio(api, a_text(MediaUrl0=phone.files.url + path)).status_code == 200
+        assert twilio(api, a_recording(phone.files.url + path)).status_code == 200
+        assert switchboard(api, an_event("voicemail", recording_url=phone.files.url + path)).status_code == 202
+    login = "Basic " + b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+    assert phone.files.logins == [login, login, ""]
+
+
+def test_without_named_hosts_the_addresses_of_pictures_stand_below_the_text(phone: Phone) -> None:
+    config = phone.ingest.reference.configuration()
+    lines = tuple(line.model_copy(update={"recording_hosts": ()}) for line in config.phone_lines)
+    phone.ingest.reference = StaticReference(config.model_copy(update={"phone_lines": lines}))
+    with phone.api() as api:
+        assert twilio(api, a_text(MediaUrl0="https://a.example/0", MediaUrl1="https://a.example/1")).status_code == 200
+    (message,) = phone.published().values()
+    assert message.text == "The tap leaks\n\nhttps://a.example/0\nhttps://a.example/1"
 
 
 def test_the_address_counts_as_it_was_asked_for(phone: Phone) -> None:

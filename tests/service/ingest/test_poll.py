@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -17,19 +16,13 @@ from typing import Any
 
 import pytest
 
-from services.ingest.handlers.mails import MailIntake
-from services.ingest.handlers.posts import PostIntake
 from services.ingest.settings import PollSettings
-from services.ingest.worker.plans import Planner
 from services.ingest.worker.poll import Poller
-from shared.clock import utc_now
-from shared.messaging.direct import DirectPublisher
 from shared.messaging.kafka import Producer, producer_settings
 from shared.schemas import topics
 from shared.schemas.envelope import Event
 from shared.schemas.events import ConfigurationPublished
-from shared.storage import Database
-from tests.service.ingest.conftest import NOBODY, Ingest
+from tests.service.ingest.conftest import NOBODY, Ingest, polling_in_a_thread
 from tests.support.configuration import METHODS, a_configuration
 from tests.support.dovecot import LOOPBACK, PASSWORD, Dovecot
 from tests.support.mails import ordinary_mails
@@ -79,23 +72,8 @@ class Boxes:
     @contextlib.contextmanager
     def polling(self, instance: str, kafka: str | None = None) -> Iterator[Poller]:
         """A poller in a thread; with another `kafka` it cannot publish."""
-        settings = self.settings(instance)
-        publisher = DirectPublisher(kafka or self.ingest.kafka, self.ingest.prefix, 2.0)
-        database = Database(self.ingest.url, pool_size=4, service="ingest")
-        stop = threading.Event()
-        surroundings = (self.ingest.reference, self.ingest.objects, publisher)
-        planner = Planner(settings, MailIntake(*surroundings), PostIntake(*surroundings), utc_now)
-        poller = Poller(database, self.ingest.reference, planner, settings, f"poll-{instance}", stop)
-        thread = threading.Thread(target=poller.run)
-        thread.start()
-        try:
+        with polling_in_a_thread(self.ingest, self.settings(instance), kafka) as (poller, _):
             yield poller
-        finally:
-            stop.set()
-            thread.join(30)
-            publisher.close()
-            database.close()
-            assert not thread.is_alive()
 
     def holders(self) -> dict[str, str]:
         rows = self.ingest.rows("select name, holder from sources where lease_until > now()")

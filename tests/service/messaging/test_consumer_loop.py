@@ -198,7 +198,10 @@ def test_the_database_going_away_costs_no_message(tally: TallyService) -> None:
         if not cut.is_set():
             cut.set()
             with psycopg.connect(tally.url, autocommit=True) as admin:
-                admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'casestream-tally'")
+                admin.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and application_name = 'casestream-tally'"
+                )
 
     tally.produce(*(a_plan(case=case) for case in range(200)))
     with tally.running(handler(on_save=cut_connections)):

@@ -17,7 +17,7 @@ from services.notify.gateways.relay import connector
 from services.notify.handlers.composing import Composer
 from services.notify.settings import SendSettings
 from services.notify.storage.wakeup import Wakeup
-from services.notify.worker import Sender
+from services.notify.worker import Sender, link_maker
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
@@ -25,12 +25,15 @@ from shared.schemas import topics
 from shared.schemas.envelope import Event, Payload, decode
 from shared.schemas.events import (
     PAYLOADS,
+    ApprovalAsked,
     CaseLifeCycle,
     CaseOpened,
     ClockKind,
     ClockOverdue,
+    ClockStartLate,
     DeliveryState,
     ItemKind,
+    StartClockKind,
     TaskLifeCycle,
     TaskTriggered,
 )
@@ -38,6 +41,8 @@ from shared.schemas.parts import CustomerRef, OwnerRef
 from shared.storage import Database
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ONLOOKER = "test-onlooker"
+"""How a test's own looks into the tables are known among the connections."""
 ANN = CustomerRef(contact_id=derive("contact", "ann"), name="Ann Bell", email="ann@mail.example")
 
 
@@ -104,12 +109,33 @@ def a_case(number: int = 1, kind: type[Any] = CaseOpened, **changes: Any) -> Eve
     return an_event(kind(**(values | changes)), case, case)
 
 
+def an_approval(number: int = 1, kind: type[Any] = ApprovalAsked, **changes: Any) -> Event:
+    """An approval's event, by default that Rita asks Lena for one of her task."""
+    approval, case = derive("approval", number), derive("case", number)
+    values = {
+        "approval_id": approval,
+        "case_id": case,
+        "case_number": f"C-2026-{number:06d}",
+        "case_title": "Water under the sink",
+        "task_id": derive("task", number),
+        "subject_line": "Inspect the leak at once",
+        "unit": "repairs",
+        "what": "Pay the hotel",
+        "approver": "lena",
+        "asked_by": "rita",
+        "asked_at": NOW,
+        "held_since": NOW,
+        "state": "asked",
+    }
+    return an_event(kind(**(values | changes)), approval, case)
+
+
 def an_alert(number: int = 1, kind: type[Any] = ClockOverdue, **changes: Any) -> Event:
     """An alert about Rita's task."""
     task, case = derive("task", number), derive("case", number)
     values = {
         "clock_id": derive("clock", number),
-        "kind": ClockKind.DUE,
+        "kind": StartClockKind.START if kind is ClockStartLate else ClockKind.DUE,
         "item_kind": ItemKind.TASK,
         "item_id": task,
         "case_id": case,
@@ -172,7 +198,7 @@ class NotifyService:
         database = Database(self.url, service="notify")
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
-        composer = Composer(self.reference, settings.mail_from)
+        composer = Composer(self.reference, settings.mail_from, link_maker(settings))
         sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop)
         thread = threading.Thread(target=sender.run, name=me)
         thread.start()
@@ -187,8 +213,16 @@ class NotifyService:
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """A look into the tables."""
-        with psycopg.connect(self.url) as connection:
+        with psycopg.connect(self.url, application_name=ONLOOKER) as connection:
             return connection.execute(sql.encode(), params).fetchall()
+
+    def cut(self) -> None:
+        """End every connection to the database, as a failover does; only the test's own looks into the tables stay."""
+        self.rows(
+            """select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and usename = current_user and application_name <> %s""",
+            [ONLOOKER],
+        )
 
     def states(self) -> dict[str, int]:
         """How many deliveries are in which state."""

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.notify.api import build
+from services.notify.settings import Settings
 from shared.ids import derive
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseAssigned, CommunicationBounced
+from shared.schemas.events import CaseAssigned, CommunicationBounced, CommunicationErased, ContactErased
 from shared.schemas.parts import BounceReport, CustomerRef, Undelivered
 from tests.service.notify.harness import ANN, NotifyService, a_case, an_event
 from tests.support.configuration import COMMUNICATIONS, a_configuration
+from tests.support.web import a_token, a_verifier, bearer, served
 
 pytestmark = pytest.mark.requirement("EDGE-2", "NOTE-2")
 
@@ -87,3 +90,46 @@ def test_a_delay_and_what_is_forged_change_nothing(notify: NotifyService) -> Non
     forged = message.replace("@housing.example", "@other.example")
     notify.take(recorded(1, message, ("delayed", "4.4.1")), recorded(2, forged, ("failed", "5.1.1")))
     assert notify.states() == {"sent": 1}
+
+
+def test_dead_addresses_are_listed_and_written_to_again_when_an_operator_says_so(notify: NotifyService) -> None:
+    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
+    operator = a_token("olga", "delivery:revive", scope="all")
+    settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
+    with served(build(settings, notify.database, a_verifier()), operator) as api:
+        page = api.get("/dead-addresses").json()
+        assert [(found["address"], found["status"]) for found in page["items"]] == [("ann@mail.example", "5.1.1")]
+        assert page["next"] is None
+        assert api.post("/dead-addresses/revive", json={"address": "nobody@mail.example"}).status_code == 404
+        assert api.post("/dead-addresses/revive", json={"address": "no address"}).status_code == 422
+        nobody = bearer(a_token("max", "delivery:read", scope="all"))
+        assert api.get("/dead-addresses", headers=nobody).status_code == 403
+        assert api.post("/dead-addresses/revive", json={"address": "ann@mail.example"}, headers=nobody).status_code == 403
+        assert api.post("/dead-addresses/revive", json={"address": " Ann@Mail.example "}).status_code == 204
+        assert api.get("/dead-addresses").json()["items"] == []
+    notify.take(a_case(2))
+    assert notify.rows("select state from deliveries where recipient = 'ann@mail.example' order by sequence desc limit 1") == [("queued",)]
+
+
+@pytest.mark.requirement("EDGE-17")
+def test_titles_of_what_was_erased_are_forgotten(notify: NotifyService) -> None:
+    notify.take(a_case(1), a_case(2))
+    erased = CommunicationErased(communication_id=derive("mail", 1), case_ids=(derive("case", 1),), opened=(derive("case", 1),))
+    notify.take(an_event(erased, derive("mail", 1), derive("case", 1)))
+    titles = dict(notify.rows("select case_id, facts::jsonb ->> 'title' from deliveries"))
+    assert titles[derive("case", 1)] == "[erased]"
+    assert titles[derive("case", 2)] not in ("[erased]", None, "")
+
+
+@pytest.mark.requirement("EDGE-17")
+def test_a_customer_who_was_erased_is_forgotten_and_written_to_no_more(notify: NotifyService) -> None:
+    notify.take(a_case(1), a_case(2), recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
+    gone = derive("contact", "ann")
+    notify.take(an_event(ContactErased(contact_id=gone, case_ids=(derive("case", 1),)), gone, gone))
+    rows = notify.rows("select case_id, audience, state, recipient, recipient_name, facts, error from deliveries")
+    theirs = [row for row in rows if row[0] == derive("case", 1)]
+    assert {row[3] for row in theirs if row[1] == "customer"} == {""}
+    assert "Ann" not in str(theirs)
+    assert "ann@" not in str(theirs)
+    assert "Ann" in str([row for row in rows if row[0] == derive("case", 2)])
+    assert all(row[3] for row in rows if row[1] != "customer")

@@ -5,9 +5,25 @@ from uuid import UUID
 import pytest
 
 from shared.ids import derive
-from shared.schemas.events import ClockDueSoon, TaskAssigned, TaskDueChanged, TaskLifeCycle, TaskPlanned, TaskStatusChanged
+from shared.schemas.events import (
+    ApprovalAsked,
+    ApprovalDecided,
+    ApprovalDelegated,
+    ApprovalReminded,
+    CaseBroadcast,
+    CaseChased,
+    CaseMerged,
+    CaseMergeUndone,
+    ClockDueSoon,
+    ClockStartLate,
+    TaskAssigned,
+    TaskDueChanged,
+    TaskLifeCycle,
+    TaskPlanned,
+    TaskStatusChanged,
+)
 from shared.schemas.parts import OwnerRef
-from tests.service.notify.harness import ANN, NotifyService, a_case, a_task, an_alert
+from tests.service.notify.harness import ANN, NOW, NotifyService, a_case, a_task, an_alert, an_event
 from tests.support.configuration import COMMUNICATIONS, a_configuration
 
 
@@ -61,6 +77,45 @@ def test_an_alert_repeated_is_escalated(notify: NotifyService) -> None:
     ]
 
 
+@pytest.mark.requirement("EDGE-5", "NOTE-1")
+def test_a_late_start_is_told_by_its_own_definition_and_is_nothing_overdue(notify: NotifyService) -> None:
+    told = {"code": "not-begun", "name": "Not begun", "on": "clock.start-late", "to": ["assignee", "leader"], "template": "alert"}
+    notify.reference = type(notify.reference)(a_configuration(communications=[*COMMUNICATIONS, told]))  # type: ignore[call-arg]
+    late = an_alert(kind=ClockStartLate, rung="start-late")
+    notify.take(late, late)
+    assert queued(notify) == [("not-begun", "lena@housing.example"), ("not-begun", "rita@housing.example")]
+
+
+@pytest.mark.requirement("EDGE-15")
+def test_what_is_told_to_a_major_cases_customers_reaches_each_by_the_definition_for_it(notify: NotifyService) -> None:
+    told = {"code": "news", "name": "News", "on": "case.broadcast", "to": ["customer"], "template": "alert"}
+    notify.reference = type(notify.reference)(a_configuration(communications=[*COMMUNICATIONS, told]))  # type: ignore[call-arg]
+    news = a_case(4, CaseBroadcast, parent_id=derive("major case"), text="The water is back.")
+    notify.take(news, news)
+    assert queued(notify) == [("news", "ann@mail.example")]
+    assert notify.rows("select facts::json->>'message' from deliveries") == [("The water is back.",)]
+
+
+@pytest.mark.requirement("EDGE-10")
+def test_a_silent_customer_is_reminded_once_by_the_definition_for_what_the_case_waits_for(notify: NotifyService) -> None:
+    told = {"name": "Reminder", "on": "case.chased", "to": ["customer"], "template": "alert"}
+    both = [told | {"code": "answer-us", "statuses": ["waiting"]}, told | {"code": "accept-it", "statuses": ["resolved"]}]
+    notify.reference = type(notify.reference)(a_configuration(communications=[*COMMUNICATIONS, *both]))  # type: ignore[call-arg]
+    reminder = a_case(4, CaseChased, status="waiting", waiting_for_customer=True, reminder=1)
+    notify.take(reminder, reminder)
+    notify.take(reminder)
+    assert queued(notify) == [("answer-us", "ann@mail.example")]
+
+
+@pytest.mark.requirement("EDGE-11", "NOTE-1")
+def test_nobody_is_told_of_a_merge_or_its_undoing(notify: NotifyService) -> None:
+    into = derive("survivor")
+    notify.take(
+        a_case(5, CaseMerged, merged_into=into, merged_into_number="C-2026-000001"), a_case(5, CaseMergeUndone, was_merged_into=into)
+    )
+    assert queued(notify) == []
+
+
 def test_what_a_delivery_is_queued_with(notify: NotifyService) -> None:
     notify.take(a_case(7))
     ((identity, message_id, thread, version, facts),) = notify.rows(
@@ -83,3 +138,35 @@ def test_a_text_with_a_nul_is_queued_without_it(notify: NotifyService) -> None:
 def test_a_text_that_only_looks_like_a_nul_is_kept(notify: NotifyService) -> None:
     notify.take(a_task(subject_line="a\\u0000b"))
     assert notify.rows("select facts::json->>'task' from deliveries") == [("a\\u0000b",)]
+
+
+@pytest.mark.requirement("AUTO-1", "NOTE-1")
+def test_the_approver_hears_that_they_are_asked_and_the_asker_what_was_decided_once_each(notify: NotifyService) -> None:
+    told = {"template": "alert", "name": "Approval"}
+    asking = [told | {"code": code, "on": f"approval.{code}", "to": ["approver"]} for code in ("asked", "reminded")]
+    told_of = [*COMMUNICATIONS, *asking, told | {"code": "decided", "on": "approval.decided", "to": ["asker"]}]
+    notify.reference = type(notify.reference)(a_configuration(communications=told_of))  # type: ignore[call-arg]
+    approval, case = derive("approval"), derive("case", 1)
+    fields = {"approval_id": approval, "case_id": case, "what": "Pay the hotel", "approver": "lena", "asked_by": "rita"}
+    fields |= {"asked_at": NOW, "held_since": NOW, "state": "asked"}
+    decided = {"state": "approved", "decided_by": "noor", "decided_at": NOW}
+    events = [
+        an_event(kind.model_validate(fields | changes), approval, case, number)
+        for number, (kind, changes) in enumerate(
+            (
+                (ApprovalAsked, {}),
+                (ApprovalReminded, {"reminders": 1}),
+                (ApprovalDelegated, {"approver": "noor", "delegated_from": "lena"}),
+                (ApprovalDecided, {"approver": "noor", **decided}),
+            ),
+            start=1,
+        )
+    ]
+    notify.take(*events, *events)
+    notify.take(*events)
+    assert sorted(queued(notify)) == [
+        ("asked", "lena@housing.example"),
+        ("asked", "noor@housing.example"),
+        ("decided", "rita@housing.example"),
+        ("reminded", "lena@housing.example"),
+    ]

@@ -340,20 +340,17 @@ def test_events_on_kafka_end_as_mail(kafka: str, notify: NotifyService) -> None:
 
 
 def test_a_database_that_goes_away_for_a_moment_costs_no_message(notify: NotifyService) -> None:
-    def cut() -> None:
-        notify.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()")
-
     notify.take(*(a_task(number) for number in range(60)))
 
     def cutting(_message_id: str, _time: int) -> str:
         if len(server.offered) in (10, 30):
-            cut()
+            notify.cut()
         return "250 OK"
 
     with MailServer(cutting) as server, notify.sending(server.port):
         eventually(lambda: notify.all_sent(60), 30)
         assert len(set(server.ids)) == len(server.ids) == 60
-        # Afterwards new deliveries are found as before. The cuts hit this test's own connections too.
+        # Afterwards new deliveries are found as before. The cuts hit this test's own pool too.
         later = NotifyService(notify.kafka, notify.prefix, notify.url, notify.reference)
         later.take(a_task(1000))
         later.close()

@@ -54,7 +54,7 @@ def test_a_task_due_shortly_raises_due_soon_then_overdue_on_time_and_once(sla: S
 def test_after_a_kill_clocks_come_back_and_fire_once_late_and_only_for_what_is_not_done(sla: SlaStreams) -> None:
     sla.publish_configuration()
     process = sla.spawn()
-    early, late, done = due_in(0, "early"), due_in(12, "late"), due_in(12, "done")
+    early, late, done = due_in(0, "early"), due_in(20, "late"), due_in(20, "done")
     for task in (early, late, done):
         sla.send(task)
     eventually(lambda: len(sla.alerts("overdue")) == 1 and len(sla.alerts("due-soon")) == 3, 40)

@@ -20,7 +20,18 @@ from shared.messaging.batch import BatchProcessor, Incoming, Taken
 from shared.messaging.topics import create_topics
 from shared.observability import configure_logging
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseLifeCycle, CaseOpened, CaseState, ClockKind, ClockLagOver, ItemKind
+from shared.schemas.events import (
+    CaseLifeCycle,
+    CaseOpened,
+    CaseState,
+    ClockKind,
+    ClockLagOver,
+    ItemKind,
+    LeadLifeCycle,
+    LeadOpened,
+    LeadSource,
+    LeadState,
+)
 from shared.schemas.parts import CustomerRef
 from shared.storage import Database, Transaction
 from shared.storage.offsets import assigned
@@ -64,7 +75,8 @@ class Overheard(EventPublisher):
 class TaskService:
     """The service with its consumer's batches in the test's hand."""
 
-    def __init__(self, url: str, kafka: str, prefix: str, reference: ReferenceData, clock: Clock) -> None:
+    def __init__(self, url: str, kafka: str, prefix: str, reference: ReferenceData, clock: Clock, partition: int = 0) -> None:
+        self.partition = partition
         self.url, self.reference, self.clock = url, reference, clock
         self.publisher = Overheard(Database(url, pool_size=8, service="task"), kafka, prefix, "task")
         self.database = self.publisher.database
@@ -72,15 +84,15 @@ class TaskService:
         self._positions: dict[tuple[str, int], int] = {}
 
     def feed(self, *events: Event) -> Taken:
-        """Take these events in as one batch, each by its place on partition 0 of its topic."""
-        for topic in {event.data.topic for event in events}:
-            if (topic, 0) not in self._positions:
+        """Take these events in as one batch, each by its place on this service's partition of its topic."""
+        for where in {(event.data.topic, self.partition) for event in events}:
+            if where not in self._positions:
                 with self.database.transaction() as tx:
-                    self._positions[(topic, 0)] = assigned(tx, {(topic, 0): 0})[(topic, 0)].next_offset
+                    self._positions[where] = assigned(tx, {where: 0})[where].next_offset
         offsets = dict(self._positions)
         batch = []
         for event in events:
-            where = (event.data.topic, 0)
+            where = (event.data.topic, self.partition)
             batch.append(Incoming(where, offsets[where], event.key.encode(), event.headers(), event.value()))
             offsets[where] += 1
         return self._processor.take(batch, self._positions)
@@ -155,6 +167,27 @@ def a_case_event(
     data = kind(**(fields | changes))
     event_id = derive("test event", case, revision, kind.__name__)
     return Event(event_id, kind.event_type, "/test/case", str(case_id), time, revision, config_version, "", str(case_id), data)
+
+
+def a_lead_event(kind: type[LeadState] = LeadOpened, revision: int = 1, *, lead: str = "", time: datetime = NOW, **changes: Any) -> Event:
+    """An event of the lead with this name; of type `shared-ownership` with `repairs` unless `changes` say otherwise."""
+    lead_id = derive("test lead", *([lead] if lead else []))
+    fields: dict[str, Any] = {
+        "lead_id": lead_id,
+        "number": "L-2026-000001",
+        "lead_type": "shared-ownership",
+        "title": "A flat",
+        "source": LeadSource.WEBSITE,
+        "customer": CustomerRef(contact_id=derive("contact"), name="Joan Example", email="joan@customer.example"),
+        "state": LeadLifeCycle.PENDING,
+        "status": "new",
+        "priority": 5,
+        "importance": 5,
+        "unit": "repairs",
+        "opened_at": time,
+    }
+    event_id = derive("test event", lead_id, revision, kind.__name__)
+    return Event(event_id, kind.event_type, "/test/case", str(lead_id), time, revision, 1, "", str(lead_id), kind(**(fields | changes)))
 
 
 def a_lag_over(task: dict[str, Any], due_at: datetime, number: int = 1) -> Event:

@@ -14,6 +14,8 @@ import pytest
 from services.task.api import routers
 from services.task.settings import TaskSettings
 from shared.ids import derive, task_id
+from shared.schemas.envelope import Event
+from shared.schemas.events import ContactErased
 from shared.web import create_app
 from tests.service.task.conftest import NOW, TaskService, a_case_event, a_lag_over, assert_gapless
 from tests.support.configuration import ROLES, USERS
@@ -91,7 +93,7 @@ def test_a_lag_schedules_the_dependant_and_its_end_starts_it_once(service: TaskS
     row = service.task(CASE, "call-back")
     assert (row["state"], row["starts_at"], row["due_at"]) == ("planned", starts_at, None)
     assert service.heard()[-1] == ("scheduled", "call-back")
-    assert service.events[-1].data.starts_at == starts_at
+    assert (service.events[-1].data.starts_at, service.events[-1].data.start_by) == (starts_at, NOW + timedelta(days=3))
     # An end of an earlier lag than the one that runs now is none of this one's.
     service.feed(a_lag_over(row, starts_at - timedelta(hours=1)))
     assert service.task(CASE, "call-back")["state"] == "planned"
@@ -317,3 +319,27 @@ def test_garbage_is_refused_with_a_reason(service: TaskService, api: httpx.Clien
         assert answer.headers["content-type"] == "application/problem+json"
     assert api.post("/tasks", content=b"\xff\xfe{").status_code == 422
     assert api.get("/tasks", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+@pytest.mark.requirement("EDGE-17")
+def test_what_staff_wrote_in_follow_ups_goes_with_an_erased_contact(service: TaskService, by: As) -> None:
+    carla = derive("contact", 1)
+    service.feed(a_case_event())
+    rita = by("rita")
+    words = {"subject_line": "Visit Carla", "description": "Carla is ill.", "due_at": "2026-03-03T10:00:00Z"}
+    ours = ok(rita.post("/tasks", json=words | {"contact_id": str(carla), "customer_name": "Carla"}), 201)
+    in_case = ok(rita.post("/tasks", json=words | {"case_id": str(CASE)}), 201)
+    other = ok(rita.post("/tasks", json=words | {"contact_id": str(uuid4()), "customer_name": "Carla's neighbour"}), 201)
+    data = ContactErased(contact_id=carla, case_ids=(CASE,))
+    told = Event(derive("erased", 1), data.event_type, "/test/case", str(carla), NOW, 2, 0, "", str(carla), data)
+    service.feed(told)
+    service.feed(told)
+    for task in (ours, in_case):
+        shown = ok(rita.get(f"/tasks/{task['id']}"))
+        assert (shown["subject_line"], shown["description"], shown["state"]) == ("[erased]", "[erased]", "pending")
+    assert ok(rita.get(f"/tasks/{ours['id']}"))["customer"] == {"contact_id": str(carla), "account_id": None, "name": "", "email": ""}
+    assert ok(rita.get(f"/tasks/{other['id']}"))["description"] == "Carla is ill."
+    republished = [event.data for event in service.events if event.type == "casestream.task.republished.v1"]
+    assert {data.task_id for data in republished} == {UUID(ours["id"]), UUID(in_case["id"])}
+    assert "Carla" not in str(service.rows("select response from commands where response::text like %s", f"%{ours['id']}%"))
+    assert_gapless(service.events)

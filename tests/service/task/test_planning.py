@@ -9,7 +9,7 @@ import pytest
 
 from shared.ids import derive, task_id
 from shared.messaging import StaticReference
-from shared.schemas.events import CaseAssigned, CaseLifeCycle, CaseOpened, CaseRepublished, CaseStatusChanged
+from shared.schemas.events import CaseAssigned, CaseDeleted, CaseLifeCycle, CaseOpened, CaseRepublished, CaseState, CaseStatusChanged
 from tests.service.task.conftest import NOW, MakeService, TaskService, a_case_event, a_lag_over, assert_gapless, batches
 from tests.support.configuration import a_configuration
 
@@ -72,10 +72,11 @@ def test_thousand_cases_give_exactly_their_tasks_and_a_repeat_changes_nothing(se
     assert service.rows("select * from dead_letters") == []
 
 
-@pytest.mark.requirement("TASK-6")
-def test_cancelled_case_takes_its_open_tasks_with_it(service: TaskService) -> None:
+@pytest.mark.requirement("TASK-6", "CASE-8")
+@pytest.mark.parametrize("kind", [CaseStatusChanged, CaseDeleted])
+def test_cancelled_or_deleted_case_takes_its_open_tasks_with_it(service: TaskService, kind: type[CaseState]) -> None:
     service.feed(a_case_event(), a_case_event(2))
-    service.feed(a_case_event(1, CaseStatusChanged, revision=2, state=CaseLifeCycle.CANCELLED, status="cancelled"))
+    service.feed(a_case_event(1, kind, revision=2, state=CaseLifeCycle.CANCELLED, status="cancelled"))
     cancelled = [event.data for event in service.events if event.revision == 2]
     assert {(data.definition, data.state) for data in cancelled} == {
         (code, "cancelled") for code in ("inspect-leak", "fix-leak", "call-back")
@@ -144,3 +145,36 @@ def test_end_of_a_lag_for_a_task_that_waits_for_none_changes_nothing(service: Ta
     service.feed(a_case_event())
     service.feed(a_lag_over(service.task(CASE, "call-back"), NOW))
     assert len(service.events) == 4
+
+
+@pytest.mark.requirement("TASK-2", "EDGE-5")
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_a_case_open_again_starts_what_came_due_meanwhile_or_is_planned_if_it_never_was(service: TaskService, in_one_batch: bool) -> None:
+    starts_at, again = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    service.feed(a_case_event())
+    with service.database.transaction() as tx:
+        tx.execute("update tasks set starts_at = %s where definition = 'fix-leak'", (starts_at,))
+    closed = a_case_event(1, CaseStatusChanged, revision=2, state=CaseLifeCycle.COMPLETED, status="done")
+    reopened = a_case_event(1, CaseStatusChanged, revision=3, state=CaseLifeCycle.RESPONDED, time=again)
+    lag_over = a_lag_over(service.task(CASE, "fix-leak"), starts_at)
+    first_seen_closed = a_case_event(2, state=CaseLifeCycle.COMPLETED, status="done")
+    then_open = a_case_event(2, CaseStatusChanged, revision=2, state=CaseLifeCycle.RESPONDED, time=again)
+    service.clock.now = again  # type: ignore[attr-defined]
+    if in_one_batch:
+        service.feed(closed, first_seen_closed, reopened, then_open)
+    else:
+        service.feed(closed, first_seen_closed)
+        service.feed(lag_over)
+        assert service.task(CASE, "fix-leak")["state"] == "planned"
+        service.feed(reopened, then_open)
+    row = service.task(CASE, "fix-leak")
+    assert (row["state"], row["triggered_at"], row["starts_at"]) == ("pending", again, None)
+    assert service.heard(derive("test case", 2)) == [
+        ("triggered", "inspect-leak"),
+        *[("planned", c) for c in ("fix-leak", "call-back")],
+        ("plan.made", ""),
+    ]
+    told = len(service.events)
+    service.feed(lag_over, closed, reopened, then_open)  # again: nothing more
+    assert len(service.events) == told
+    assert_gapless(service.events)

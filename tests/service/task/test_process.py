@@ -63,7 +63,7 @@ def running(role: str, environment: dict[str, str]) -> Iterator[str]:
             process.wait()
 
 
-def test_case_on_kafka_becomes_tasks_on_kafka_and_the_api_comes_up(
+def test_case_on_kafka_becomes_tasks_on_kafka_and_the_other_roles_come_up(
     kafka: str, topic_prefix: str, fresh_database: Callable[[str], str]
 ) -> None:
     create_topics(kafka, topic_prefix, 1)
@@ -97,3 +97,5 @@ def test_case_on_kafka_becomes_tasks_on_kafka_and_the_api_comes_up(
         consumer.close()
     with running("api", environment) as url:
         assert httpx.get(f"{url}/tasks").status_code == 401
+    with running("work", environment):
+        pass

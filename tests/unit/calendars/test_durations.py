@@ -41,7 +41,7 @@ def london(text: str) -> datetime:
 
 
 durations = st.builds(Duration, st.integers(0, 1000), st.sampled_from(Unit)) | st.builds(
-    Duration, st.integers(0, 1000), st.sampled_from([Unit.MINUTE, Unit.HOUR, Unit.DAY]), st.just(True)
+    Duration, st.integers(0, 1000), st.sampled_from([Unit.SECOND, Unit.MINUTE, Unit.HOUR, Unit.DAY]), st.just(True)
 )
 instants = st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
@@ -56,6 +56,8 @@ def test_a_duration_written_out_reads_back_the_same(duration: Duration) -> None:
     ("text", "expected"),
     [
         ("30 minutes", Duration(30, Unit.MINUTE)),
+        ("3 seconds", Duration(3, Unit.SECOND)),
+        ("90 working seconds", Duration(90, Unit.SECOND, business=True)),
         ("1 hour", Duration(1, Unit.HOUR)),
         ("4 working hours", Duration(4, Unit.HOUR, business=True)),
         ("2 working days", Duration(2, Unit.DAY, business=True)),

@@ -10,7 +10,7 @@ from services.case.domain.assignment import accept, assign
 from services.case.domain.case import Actor, Case, Change, entries
 from services.case.domain.life_cycle import LifeCycle, LifeCycleRules
 from services.case.domain.priority import set_priority
-from services.case.domain.progress import Gate, expire, set_status
+from services.case.domain.progress import Gate, OpenApproval, expire, set_status
 from services.case.domain.refusals import AssignmentRefused, CaseLocked, PriorityRefused, TransitionRefused
 from services.case.handlers.rules import rules_of
 from tests.support.case import NOW, a_case, a_case_configuration
@@ -138,7 +138,7 @@ def test_reopening_needs_a_rule_and_is_recorded_as_such() -> None:
     with pytest.raises(TransitionRefused, match="is for users max"):
         _set(closed, "answered", COMPLAINT, CORA)
 
-    reopened, changes = set_status(closed, "answered", COMPLAINT, MAX, NO_TASKS, LATER)
+    reopened, changes, _ = set_status(closed, "answered", COMPLAINT, MAX, NO_TASKS, LATER)
 
     assert (reopened.state, reopened.completed_at) == (LifeCycle.RESPONDED, None)
     assert Change("reopened", "closed", "answered") in changes
@@ -159,16 +159,30 @@ def test_a_permitted_user_overrides_the_gate_with_a_reason_that_is_recorded() ->
 
     with pytest.raises(TransitionRefused, match="needs a reason"):
         _set(case, "closed", actor=LEADER, gate=gate, reason="  ")
-    _, changes = set_status(case, "closed", LEAK, LEADER, gate, LATER, "customer moved out")
+    _, changes, _ = set_status(case, "closed", LEAK, LEADER, gate, LATER, "customer moved out")
 
     assert Change("completion gate overridden", "2 open tasks", "customer moved out") in changes
+
+
+@pytest.mark.requirement("EDGE-6", "AUTO-1")
+def test_an_approval_that_is_not_given_shuts_the_gate_unless_it_is_overridden() -> None:
+    case, asked = _at("resolved"), Gate(True, 0, (OpenApproval("max", NOW),))
+
+    with pytest.raises(TransitionRefused, match="waits for approval by max, who is asked since 2026-"):
+        _set(case, "closed", gate=asked)
+    with pytest.raises(TransitionRefused, match=r"2 of its tasks are still open; max declined its approval on .* asked again or withdrawn"):
+        _set(case, "closed", gate=Gate(True, 2, (OpenApproval("max", NOW, is_declined=True),)))
+    with pytest.raises(TransitionRefused, match="needs a reason"):
+        _set(case, "closed", actor=LEADER, gate=asked)
+    changes = set_status(case, "closed", LEAK, LEADER, asked, LATER, "max is away")[1]
+    assert Change("completion gate overridden", "0 open tasks, approval by max", "max is away") in changes
 
 
 @pytest.mark.requirement("CASE-10")
 def test_the_history_tells_who_changed_what_and_when_with_old_and_new_value() -> None:
     case = a_case(owner="rita")
 
-    changed, changes = set_status(case, "answered", LEAK, RITA, NO_TASKS, LATER)
+    changed, changes, _ = set_status(case, "answered", LEAK, RITA, NO_TASKS, LATER)
 
     told = [(e.case_id, e.revision, e.field, e.old_value, e.new_value, e.changed_by, e.changed_at) for e in entries(changed, changes)]
     assert told == [

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain.contacts import BadHandle, contact_event_id, contact_key_id, normal_handle
+from services.ingest.domain.contacts import contact_event_id, contact_key_id, normal_handle
 from services.ingest.handlers.contacts import ContactRefused, communication_of, contact_rules
+from shared.handles import BadHandle
 from shared.schemas.events import BODY_LIMIT_BYTES, CommunicationReceived, ContactEvent
 from shared.schemas.parts import Handle, ScriptAnswer
 from tests.support.configuration import METHODS, a_configuration

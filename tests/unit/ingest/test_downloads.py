@@ -108,6 +108,42 @@ def test_what_will_not_come_is_given_up(x: FakeX, opened: Callable[..., Download
     assert x.fetched == ["/a"]
 
 
+def test_a_login_is_for_its_host_alone(x: FakeX, opened: Callable[..., Downloads], tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with serving_x(tmp_path / "other") as other:
+        both = tmp_path / "both.pem"
+        both.write_text(Path(x.ca_file).read_text() + Path(other.ca_file).read_text())
+        x.files = {"/a": Scripted(302, b"", {"Location": f"{other.url}/b"})}
+        other.files = {"/b": Scripted(200, b"there")}
+        allowed = {"hosts": [x.host, other.host], "redirects": 1, "ca_file": str(both)}
+        opened(**allowed, logins={x.host: ("user", "password")}).get(f"{x.url}/a", 100)
+        opened(**allowed, logins={"elsewhere.example": ("user", "password")}).get(f"{x.url}/a", 100)
+        assert (x.logins, other.logins) == (["Basic dXNlcjpwYXNzd29yZA==", ""], ["", ""])
+
+
+def test_of_a_redirect_nothing_is_read_but_where_it_leads(x: FakeX, opened: Callable[..., Downloads]) -> None:
+    x.files = {"/a": Scripted(302, b"x" * 300_000, {"Location": "https://[::1/"}, stalls=200_000)}
+    with pytest.raises(Unavailable, match="moved"):
+        opened().get(f"{x.url}/a", 100)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_where_it_is_wanted_redirects_are_followed_to_named_hosts_only(x: FakeX, opened: Callable[..., Downloads], status: int) -> None:
+    x.files = {"/a": Scripted(status, b"", {"Location": "/b"}), "/b": Scripted(status, b"", {"Location": f"{x.url}/c"})}
+    x.files["/c"] = Scripted(200, b"there")
+    for path, location in (
+        ("out", "https://elsewhere.example/c"),
+        ("in", "http://127.0.0.1/c"),
+        ("bad", "https://[::1/"),
+        ("loop", "/loop"),
+    ):
+        x.files[f"/{path}"] = Scripted(status, b"", {"Location": location})
+    assert opened(redirects=2).get(f"{x.url}/a", 100).content == b"there"
+    for path, redirects in (("a", 1), ("out", 2), ("in", 2), ("bad", 2), ("loop", 2)):
+        with pytest.raises(Unavailable):
+            opened(redirects=redirects).get(f"{x.url}/{path}", 100)
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
 def test_what_may_come_later_is_said_so(x: FakeX, opened: Callable[..., Downloads], status: int) -> None:
     x.files["/a"] = Scripted(status, b"later", {"Retry-After": "7"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,9 @@ import pytest
 
 from services.ingest.domain.mail import parse_mail
 from services.ingest.gateways import exchange
-from services.ingest.gateways.credentials import Credentials
-from services.ingest.gateways.exchange import ExchangeSource
 from services.ingest.gateways.source import GatewayError
-from shared.schemas.configuration.channels import ExchangeFetch
 from tests.support.exchange import ExchangeServer
-
-Open = Callable[..., ExchangeSource]
+from tests.support.exchange_sources import Open, exchange_sources
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +31,8 @@ def server(folder: Path) -> Iterator[ExchangeServer]:
 
 @pytest.fixture
 def open_source(server: ExchangeServer, tmp_path: Path) -> Iterator[Open]:
-    """A source for the server's mailbox; keywords change its section."""
-    (tmp_path / "mailbox").write_text("secret\n")
-    sources = []
-
-    def open_source(**changes: Any) -> ExchangeSource:
-        section = {"by": "exchange", "url": server.url, "user": "HOUSING\\reader", "login": "basic", "secret": "mailbox", **changes}
-        fetch = ExchangeFetch.model_validate(section)
-        sources.append(ExchangeSource(server.address, fetch, Credentials(str(tmp_path)), timeout=10, ca_file=server.ca_file))
-        return sources[-1]
-
-    yield open_source
-    for source in sources:
-        source.close()
+    with exchange_sources(server, tmp_path) as opened:
+        yield opened
 
 
 def mail(subject: str, text: str = "Hello") -> bytes:

@@ -6,7 +6,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -16,15 +16,13 @@ import pytest
 from exchangelib.protocol import CachingProtocol
 
 from services.ingest.gateways import exchange_connection
-from services.ingest.gateways.credentials import Credentials
 from services.ingest.gateways.exchange import ExchangeSource
 from services.ingest.gateways.source import GatewayError
-from shared.schemas.configuration.channels import ExchangeFetch
 from tests.support.exchange import ExchangeServer, busy, envelope, fault
 from tests.support.exchange_http import Answer
+from tests.support.exchange_sources import Open, exchange_sources
 from tests.support.waiting import eventually
 
-Open = Callable[..., ExchangeSource]
 MAIL = b"From: ann@example.com\r\nSubject: one\r\n\r\nHello\r\n"
 
 
@@ -43,19 +41,8 @@ def server(folder: Path) -> Iterator[ExchangeServer]:
 
 @pytest.fixture
 def open_source(server: ExchangeServer, tmp_path: Path) -> Iterator[Open]:
-    """A source for the server's mailbox; keywords change its section, or how it is made."""
-    (tmp_path / "mailbox").write_text("secret\n")
-    sources = []
-
-    def open_source(address: str = server.address, ca_file: str = server.ca_file, timeout: float = 10, **changes: Any) -> ExchangeSource:
-        section = {"by": "exchange", "url": server.url, "user": "HOUSING\\reader", "login": "basic", "secret": "mailbox", **changes}
-        fetch = ExchangeFetch.model_validate(section)
-        sources.append(ExchangeSource(address, fetch, Credentials(str(tmp_path)), timeout=timeout, ca_file=ca_file))
-        return sources[-1]
-
-    yield open_source
-    for source in sources:
-        source.close()
+    with exchange_sources(server, tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from services.ingest.domain.mail import parse_mail
 from tests.support.mails import multipart, raw_mail
 
 MEGABYTE = 1_000_000
+CEILING = 600_000
+"""Steps that a tenth of a second has room for on any machine of these days."""
 
 
 def nested(count: int) -> bytes:
@@ -22,6 +25,15 @@ def nested(count: int) -> bytes:
 
 def headed(name: str, unit: str, count: int) -> bytes:
     return raw_mail(f"{name}: {unit * count}")
+
+
+def tnef(one: tuple[int, bytes], count: int, *more: tuple[int, bytes]) -> bytes:
+    objects = b"".join(struct.pack("<BHHI", 2, kind, 6, len(data)) + data + b"\0\0" for kind, data in (one, *more))
+    return struct.pack("<IH", 0x223E9F78, 1) + objects * count
+
+
+def winmail(one: tuple[int, bytes], count: int, *more: tuple[int, bytes]) -> bytes:
+    return multipart(b"Content-Type: application/ms-tnef\n\n" + tnef(one, count, *more))
 
 
 SHAPES: dict[str, tuple[Callable[[int], bytes], int]] = {
@@ -45,6 +57,34 @@ SHAPES: dict[str, tuple[Callable[[int], bytes], int]] = {
         5_000,
     ),
     "ISO-2022-JP": (lambda count: raw_mail("Content-Type: text/plain; charset=iso-2022-jp", b"\x1b$B-!\x1b(B" * count), 100_000),
+    "blank lines in the head": (lambda count: b"\n" * count, 900_000),
+    "lines that are no fields": (lambda count: raw_mail("X-A: 1\n" + "=\n" * count), 450_000),
+    "commas": (lambda count: headed("To", ",", count), 250_000),
+    "quoted names": (lambda count: headed("To", '"a"', count), 80_000),
+    "names of no charset": (lambda count: raw_mail("To: " + ", ".join(f"=?x?q?{'=E6=F8' * 4}{n:05}?= <a@b>" for n in range(count))), 4_000),
+    "texts of no charset": (lambda count: multipart(*[f"\n{'Ð§Ñ' * 9}{n}".encode("latin-1") for n in range(count)]), 20_000),
+    "labels of no charset": (lambda count: raw_mail("Subject: " + " ".join(f"=?x{n}?q?{'=E6=F8' * 4}?=" for n in range(count))), 20_000),
+    "envelopes": (lambda count: raw_mail("\n".join(f"Delivered-To: {'a@b, ' * 3_000}" for _ in range(count))), 50),
+    "flowed lines": (lambda count: raw_mail("Content-Type: text/plain; format=flowed", "a \n" * count), 300_000),
+    "enriched lines": (lambda count: raw_mail("Content-Type: text/enriched", "a\n" * count), 400_000),
+    "closing delimiters": (lambda count: multipart("\nx") + b"--b1--\n" * count, 150_000),
+    "no delimiters": (lambda count: multipart("\nx" + "--b1x" * count), 200_000),
+    "padded base64": (lambda count: raw_mail("Content-Transfer-Encoding: base64", "Zg==\n" * count), 200_000),
+    "uuencoding, broken": (lambda count: raw_mail("Content-Transfer-Encoding: uuencode", "begin 644 x\n" * count), 80_000),
+    "tables": (lambda count: raw_mail("Content-Type: text/html", "<table><tr><td>x</table>" * count), 40_000),
+    "lists": (lambda count: raw_mail("Content-Type: text/html", "<li>" * count), 90_000),
+    "texts in HTML": (lambda count: multipart(*["Content-Type: text/html\n\n<table><tr><td>x</table>"] * count), 15_000),
+    "styles": (lambda count: raw_mail("Content-Type: text/html", f"<p style='{'a:b;' * count}'>x"), 90_000),
+    "entities": (lambda count: raw_mail("Content-Type: text/html", "&#65;" * count), 200_000),
+    "winmail.dat of properties": (
+        lambda count: winmail((0x9003, struct.pack("<I", 99) + b"\x1e\0\0\x10\1\0\0\0\0\0\0\0" * 99), count),
+        800,
+    ),
+    "winmail.dat of files": (lambda count: winmail((0x9002, b""), count, (0x8010, b"name")), 20_000),
+    "winmail.dat after winmail.dat": (
+        lambda count: multipart(*[b"Content-Type: application/ms-tnef\n\n" + tnef((0x9002, b""), 9, (0x8010, b"name"))] * count),
+        3_000,
+    ),
     "soft breaks": (lambda count: raw_mail("Content-Transfer-Encoding: quoted-printable", "=   " * count), 250_000),
 }
 
@@ -81,6 +121,12 @@ def test_work_grows_with_the_size_and_no_faster(shape: str) -> None:
     made, count = SHAPES[shape]
     small, large = steps(made(count // 10)), steps(made(count))
     assert large < 11 * small + 1_000
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_megabyte_takes_more_than_so_many_steps(shape: str) -> None:
+    made, count = SHAPES[shape]
+    assert steps(made(count)) < CEILING
 
 
 @pytest.mark.parametrize("shape", SHAPES)

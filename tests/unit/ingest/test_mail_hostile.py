@@ -136,6 +136,15 @@ _SHAPES: dict[str, Callable[[int], bytes]] = {
     "attributes": _html("<p a=b>"),
     "styles": _html("<p style='display:block;margin:9em;white-space:pre'>x"),
     "headed": _html("<h1>x</h1>"),
+    "blanks and no line end": lambda size: raw_mail("Content-Type: text/html", "<p>" + "&nbsp;" * (size // 6) + "x"),
+    "blanks behind a delimiter": lambda size: multipart("\nx") + (b"--b1" + b" " * 5_000 + b"x\n") * (size // 5_000),
+    "blanks behind a delimiter not declared": lambda size: (
+        multipart("\nx", boundary="") + (b"--b1" + b" " * 5_000 + b"x\n") * (size // 5_000)
+    ),
+    "tables around a long text": lambda size: b"Content-Type: text/html\n\n" + b"<table>" * 90 + b"words " * min(size // 6, 60_000),
+    "bytes that mean nothing": lambda size: raw_mail("X-A: 1", b"a\x1b$" + b"\x81" * size),
+    "UTF-7 line by line": lambda size: raw_mail("Content-Type: text/plain; charset=utf-7", b"\xa0\n" * (size // 2)),
+    "literals begun": lambda size: raw_mail("To: " + "[" * size),
 }  # fmt: skip
 
 

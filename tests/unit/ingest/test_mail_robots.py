@@ -40,6 +40,11 @@ def test_an_auto_reply_is_recognised(head: str) -> None:
         "From: postmaster@mx.example\nSubject: Undeliverable: Leak",
         "From: x@mx.example\nReturn-Path: <>\nSubject: Returned mail: see transcript for details",
         "X-Failed-Recipients: ann@tenant.example",
+        "From: MDaemon@mx.example\nPrecedence: bulk\nSubject: Warning",
+        "From: postmaster@mx.example\nSubject: Permanent Delivery Failure",
+        "From: postmaster@mx.example\nPrecedence: bulk\nSubject: FAILED MAIL to ann",
+        "From: gate@mx.example\nReturn-Path: <>\nSubject: Message Delivery Failure",
+        "From: gate@mx.example\nAuto-Submitted: auto-generated\nSubject: Mail could not be delivered",
     ],
 )
 def test_a_bounce_is_recognised(head: str) -> None:

@@ -124,3 +124,9 @@ def test_html_of_nothing_is_empty(body: str) -> None:
 def test_big_or_deep_html_keeps_its_words() -> None:
     assert _html("<style>x</style><p>word</p>\n" * 40_000).count("word") == 40_000
     assert _html("<div>" * 5_000 + "word" + "</div>" * 5_000) == "word"
+
+
+def test_entities_of_a_long_text_are_all_read() -> None:
+    words = "".join(f"caf&#{233};&nbsp;{number}&amp;lt;&eacute &unknown; " for number in range(30_000))
+    text = parse_mail(raw_mail("Content-Type: text/html", words)).text
+    assert text == "".join(f"café\u00a0{number}&lt;é &unknown; " for number in range(30_000)).rstrip()

@@ -80,3 +80,13 @@ def test_counts_in_the_file_are_not_believed() -> None:
     many = struct.pack("<IHHI", 0xFFFFFFFF, 0x1003, 0x1000, 0xFFFFFFFF)
     assert read_tnef(head + _object(1, 0x9003, many) + _object(1, 0x9004, b"\xff" * 8)) is None
     assert read_tnef(head + _object(1, 0x8004, b"") * 90_000) is None
+
+
+def test_an_empty_file_is_a_file() -> None:
+    data = struct.pack("<IH", 0x223E9F78, 1) + _object(2, 0x9002, b"") + _object(2, 0x800F, b"") + _object(2, 0x8010, b"AUTOEXEC.BAT\0")
+    assert [(file.filename, file.content) for file in parse_mail(_mail(data)).attachments] == [("AUTOEXEC.BAT", b"")]
+
+
+def test_one_that_says_it_has_thousands_of_files_is_kept_as_it_came() -> None:
+    data = struct.pack("<IH", 0x223E9F78, 1) + (_object(2, 0x9002, b"") + _object(2, 0x8010, b"a\0")) * 1_001
+    assert [(file.filename, file.content) for file in parse_mail(_mail(data)).attachments] == [("winmail.dat", data)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from services.ingest.domain.phone import BadPhoneEvent, PhoneEvent, other_party, phone_communication, phone_conversation, twilio_event
+from services.ingest.domain.phone import (
+    BadPhoneEvent,
+    PhoneEvent,
+    call_report,
+    other_party,
+    phone_communication,
+    phone_conversation,
+    twilio_event,
+    twilio_login,
+)
 from services.ingest.gateways.phone import MOST_FIELDS, NotSigned, from_signed, from_twilio
 from tests.support.phone import (
     CALL,
@@ -24,6 +34,7 @@ from tests.support.phone import (
     RECORDING,
     TOKEN,
     a_call,
+    a_leg,
     a_recording,
     a_text,
     an_event,
@@ -60,14 +71,27 @@ def test_twilios_signature_is_that_of_its_documentation() -> None:
         (a_call(), PhoneEvent("ringing", CALL, CUSTOMER)),
         (a_call("initiated", CallerName="ANN LEE"), PhoneEvent("ringing", CALL, CUSTOMER, name="ANN LEE")),
         (a_call("in-progress"), PhoneEvent("answered", CALL, CUSTOMER)),
-        (a_call("completed", CallDuration="42"), PhoneEvent("ended", CALL, CUSTOMER)),
-        (a_call("no-answer"), PhoneEvent("ended", CALL, CUSTOMER)),
-        (a_call(CallSid=LEG, ParentCallSid=CALL, Direction="outbound-dial", To="+441632960555"), PhoneEvent("ringing", CALL, CUSTOMER)),
+        (a_call("queued"), PhoneEvent("ringing", CALL, CUSTOMER)),
+        (a_call(Timestamp="Mon, 02 Mar 2026 10:00:07 +0000"), PhoneEvent("ringing", CALL, CUSTOMER, at=NOW + timedelta(seconds=7))),
+        (a_call(Timestamp="Mon, 02 Mar 2026 10:00:07"), PhoneEvent("ringing", CALL, CUSTOMER, at=NOW + timedelta(seconds=7))),
+        (a_call(Timestamp="soon"), PhoneEvent("ringing", CALL, CUSTOMER)),
+        (a_call("completed", CallDuration="42"), PhoneEvent("ended", CALL, CUSTOMER, seconds=42, outcome="completed")),
+        (a_call("busy"), PhoneEvent("ended", CALL, CUSTOMER, outcome="busy")),
+        (a_call("no-answer", CallDuration="0"), PhoneEvent("ended", CALL, CUSTOMER, seconds=0, outcome="no_answer")),
+        (a_call("canceled", CallDuration="?"), PhoneEvent("ended", CALL, CUSTOMER, outcome="cancelled")),
+        (a_call("failed"), PhoneEvent("ended", CALL, CUSTOMER, outcome="failed")),
+        (a_leg(), PhoneEvent("ringing", CALL, CUSTOMER, leg=LEG)),
+        (a_leg("in-progress", To="client:dora"), PhoneEvent("answered", CALL, CUSTOMER, answered_by="client:dora", leg=LEG)),
+        (a_leg("no-answer"), PhoneEvent("ended", CALL, CUSTOMER, outcome="no_answer", leg=LEG)),
+        (
+            a_call("in-progress", Direction="outbound-api", From=NUMBER, To=CUSTOMER, AnsweredBy="machine_start"),
+            PhoneEvent("answered", CALL, CUSTOMER, "outbound", answered_by="machine_start"),
+        ),
         (a_call(Direction="outbound-api", From=NUMBER, To=CUSTOMER), PhoneEvent("ringing", CALL, CUSTOMER, "outbound")),
         (a_text(), PhoneEvent("message", MESSAGE, CUSTOMER, text="The tap leaks")),
         (
-            a_text("", NumMedia="2", MediaUrl0="https://a.example/0", MediaUrl1="https://a.example/1"),
-            PhoneEvent("message", MESSAGE, CUSTOMER, text="https://a.example/0\nhttps://a.example/1"),
+            a_text("", NumMedia="2", MediaUrl0="https://a.example/0", MediaContentType0="image/jpeg", MediaUrl1="https://a.example/1"),
+            PhoneEvent("message", MESSAGE, CUSTOMER, media=(("https://a.example/0", "image/jpeg"), ("https://a.example/1", ""))),
         ),
         (a_recording(FILE), PhoneEvent("voicemail", CALL, None, recording=FILE, recording_id=RECORDING, seconds=42)),
         (
@@ -125,6 +149,13 @@ def test_a_form_may_name_a_field_twice_and_have_letters_of_any_kind() -> None:
     assert event == PhoneEvent("message", MESSAGE, CUSTOMER, text="Wasser läuft 🚿")
 
 
+def test_what_signed_json_says_of_a_call_that_goes_on() -> None:
+    ended = an_event("ended", outcome="busy", duration_seconds=7, answered_by="Dora")
+    answered = an_event("answered", answered_by="Dora", outcome="busy")
+    assert heard(ended, signed(ended, NOW)) == PhoneEvent("ended", "call-1", CUSTOMER, seconds=7, outcome="busy")
+    assert heard(answered, signed(answered, NOW)) == PhoneEvent("answered", "call-1", CUSTOMER, answered_by="Dora")
+
+
 def test_what_signed_json_says() -> None:
     body = an_event(
         "voicemail", name="Ann", at=NOW.isoformat(), recording_url=FILE, recording_id="r1", duration_seconds=7, conversation="c", more=1
@@ -180,6 +211,7 @@ def test_json_that_the_gateway_did_not_sign_is_refused() -> None:
         an_event(id="x" * 201),
         an_event(at="2026-03-02T10:00:00"),
         an_event(duration_seconds=-1),
+        an_event("ended", outcome="humming"),
         b'{"event": "ringing", "id": "\\ud800", "from": ""}',
     ],
 )
@@ -219,7 +251,49 @@ def test_all_that_is_said_of_a_call_is_about_one_communication() -> None:
     assert len({phone_conversation(NUMBER, event) for event in named}) == 1
 
 
-FIELDS = ["CallSid", "ParentCallSid", "MessageSid", "CallStatus", "From", "To", "RecordingUrl", "RecordingStatus", "MediaUrl0", "Body", "x"]
+def test_only_twilio_itself_is_given_the_accounts_token() -> None:
+    account = "AC" + "0a" * 16
+    file = f"https://api.twilio.com/2010-04-01/Accounts/{account}/Messages/MM1/Media/ME1"
+    assert twilio_login(file, TOKEN) == {"api.twilio.com": (account, TOKEN)}
+    for url in (
+        file.replace("https", "http"),
+        file.replace("api.", "evil."),
+        file.replace(".com", ".com.evil.example"),
+        file.replace(".com", ".com:8443"),
+        file.replace("//", "//evil.example@"),
+        file.replace("/2010", "@evil.example/2010"),
+        file.replace(account, "AC1"),
+        "",
+    ):
+        assert twilio_login(url, TOKEN) == {}
+    assert twilio_login(file, "") == {}
+
+
+@pytest.mark.requirement("EDGE-3")
+def test_a_report_is_the_same_one_as_long_as_it_says_the_same() -> None:
+    ended = PhoneEvent("ended", "1", CUSTOMER, outcome="busy", leg="a")
+    others = [replace(ended, **change) for change in ({"id": "2"}, {"leg": "b"}, {"what": "answered"}, {"outcome": "failed"})]
+
+    assert call_report(NUMBER, replace(ended, at=NOW, seconds=3, name="Ann")) == call_report(NUMBER, ended)
+    assert len({call_report(NUMBER, event) for event in [ended, *others]} | {call_report(CUSTOMER, ended)}) == 6
+
+
+FIELDS = [
+    "Timestamp",
+    "CallDuration",
+    "AnsweredBy",
+    "CallSid",
+    "ParentCallSid",
+    "MessageSid",
+    "CallStatus",
+    "From",
+    "To",
+    "RecordingUrl",
+    "RecordingStatus",
+    "MediaUrl0",
+    "Body",
+    "x",
+]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), st.text() | st.sampled_from(["ringing", "completed", NUMBER, CUSTOMER])))

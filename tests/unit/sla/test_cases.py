@@ -132,6 +132,20 @@ def test_a_cancelled_case_closes_its_clocks_as_cancelled() -> None:
     assert {alert.outcome for alert in life.told} == {"cancelled"}
 
 
+@pytest.mark.requirement("EDGE-11", "SLA-2")
+def test_a_case_whose_merge_is_undone_goes_on_with_the_time_it_had_left() -> None:
+    life = Life()
+    life.event(a_case_fact())
+    due = due_times(life)["RESOLUTION"]
+    life.event(a_case_fact(2, state="cancelled", at=at("2026-03-02 11:00")))
+    life.until(at("2026-03-03 11:00"))
+    assert {alert.outcome for alert in life.told} == {"cancelled"}
+    life.event(a_case_fact(3, at=at("2026-03-03 11:00")))
+    assert (due, due_times(life)["RESOLUTION"]) == (at("2026-03-03 11:00"), at("2026-03-04 11:00"))
+    life.until(at("2026-03-05 00:00"))
+    assert life.rungs().count(("overdue", 0)) == 2  # the response, and the resolution
+
+
 def test_a_reopened_case_goes_on_with_the_time_it_had_left() -> None:
     life = Life()
     life.event(a_case_fact(responded_at=at("2026-03-02 09:00")))

@@ -35,6 +35,30 @@ def test_a_communication_without_activity_expires_and_one_with_later_activity_wa
 
 
 @pytest.mark.requirement("COM-8")
+def test_what_staff_do_with_a_communication_neither_moves_its_expiry_nor_starts_another() -> None:
+    later = at("2026-03-03 09:00")
+    first = apply_communication(None, TWEET, POLICY, TWEET.occurred_at)
+    conversation = apply_activity(None, TWEET, POLICY, TWEET.occurred_at)
+    assert first is not None
+    opened = replace(TWEET, revision=2, facts=replace(TWEET.facts, case_id=str(derive("case"))))
+
+    second = apply_communication(first.record, opened, POLICY, later)
+
+    assert second is not None
+    assert second.record is not None
+    assert first.record is not None
+    assert (second.record.clocks, second.record.facts.case_id) == (first.record.clocks, opened.facts.case_id)
+    assert apply_activity(conversation, opened, POLICY, later) is None
+    gone = fire(second.record, at("2026-03-04 09:00"), 0, POLICY, TWEET.occurred_at).record
+    assert apply_communication(gone, replace(opened, revision=4, is_expired=True), POLICY, at("2026-03-05 09:00")) is None
+    # Also when its record is forgotten: no clock starts.
+    forgotten = apply_communication(None, replace(opened, revision=4, is_expired=True), POLICY, at("2026-05-05 09:00"))
+    assert forgotten is not None
+    assert forgotten.record is not None
+    assert (forgotten.record.clocks, forgotten.alerts) == ((), [])
+
+
+@pytest.mark.requirement("COM-8")
 def test_what_has_no_expiry_rule_is_not_kept() -> None:
     mail = replace(TWEET, facts=replace(TWEET.facts, method="email"))
     assert apply_communication(None, mail, POLICY, mail.occurred_at) is None

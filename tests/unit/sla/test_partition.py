@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sla.domain.records import ItemKind, Record, key_of, unpack
 from services.sla.domain.tasks import TaskFact
 from services.sla.stream.partition import Partition
-from shared.schemas import topics
-from tests.unit.sla.rules import POLICY, a_task_fact, at, hours
+from shared.ids import derive
+from shared.schemas import events, topics
+from tests.unit.sla.rules import POLICY, a_case_fact, a_task_fact, at, hours
 
 NOW = at("2026-03-02 10:00")
 DUE = at("2026-03-02 12:00")
+STARTED = derive("started task")
 KEY = key_of(ItemKind.TASK, a_task_fact().task_id)
 
 
@@ -99,3 +102,32 @@ def test_however_commits_fall_the_end_is_the_same(events: list[tuple[int, dict[s
             at_offset += 1
     assert partition.is_settled
     assert (partition.timers.records, partition.next_at(), seen) == (plain.timers.records, plain.next_at(), told)
+
+
+@pytest.mark.requirement("EDGE-5")
+def test_a_late_start_in_a_finished_case_is_told_once_the_case_is_open_again_and_its_task_has_started() -> None:
+    partition, told = a_partition(), []
+
+    def live(until: int) -> None:
+        partition.launch()
+        partition.settle()
+        partition.fire(until, until, 0, 10)
+        told.extend(headers["ce_type"] for headers in (dict(written[2]) for written in partition.work.alerts))
+        partition.launch()
+        partition.settle()
+
+    waiting: dict[str, Any] = {"state": "planned", "triggered_at": None, "due_at": None, "start_by": DUE}
+    partition.take(a_task_fact(1, **waiting), b"", NOW)
+    partition.take(a_task_fact(1, task=STARTED, start_by=DUE, due_at=DUE + hours(100)), b"", NOW)
+    partition.take(a_case_fact(1, state="completed", completed_at=NOW), b"", NOW)
+    late = events.ClockStartLate.event_type.encode()
+    live(DUE)
+    assert told == [late]  # of the task that can be begun
+    partition.take(a_task_fact(2, **waiting), b"", DUE)  # somebody else got it: it still cannot start
+    live(DUE + 1)
+    assert told == [late]
+    partition.take(a_case_fact(2, state="responded", at=DUE + 2), b"", DUE + 2)
+    partition.take(a_task_fact(3, start_by=DUE, due_at=DUE + hours(100), at=DUE + 2), b"", DUE + 2)
+    live(DUE + 3)
+    live(DUE + hours(1))
+    assert told == [late, late]

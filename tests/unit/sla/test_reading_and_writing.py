@@ -27,7 +27,7 @@ from shared.calendars.openings import moment
 from shared.ids import clock_id, derive
 from shared.schemas import events, topics
 from shared.schemas.envelope import Undecodable, decode
-from shared.schemas.events import PAYLOADS, ClockState, PlanMade
+from shared.schemas.events import PAYLOADS, CaseState, ClockState, CommunicationRecorded, TaskState
 from shared.schemas.events.texts import Code, Line
 from shared.schemas.parts import OwnerRef
 from tests.support.sla import a_case, a_communication, a_task, as_event
@@ -73,7 +73,7 @@ def test_every_event_on_an_item_is_read_and_others_are_passed_over() -> None:
     assert isinstance(read(as_event(a_communication())), CommunicationFact)
     for payload in PAYLOADS.values():
         known = payload.event_type.encode() in intake.READERS
-        assert known == (payload.topic in (topics.CASES, topics.TASKS) and payload is not PlanMade)
+        assert known == issubclass(payload, CaseState | TaskState | CommunicationRecorded)
 
 
 @pytest.mark.parametrize(
@@ -172,9 +172,10 @@ def test_the_short_way_to_an_id_leads_to_the_same_one() -> None:
 
 def test_alerts_are_events_that_everybody_can_decode() -> None:
     life = Life()
-    life.event(a_task_fact(due_at=at("2026-03-02 17:00")))
+    life.event(a_task_fact(due_at=at("2026-03-02 17:00"), start_by=at("2026-03-02 12:00")))
     life.until(at("2026-03-02 17:00"))
     assert life.record is not None
+    assert "start-late" in {alert.type for alert in life.told}
     for alert in life.told:
         key, value, headers = write_alert(ItemKind.TASK, str(TASK), life.record.facts, 1, alert)
         plain = {name: text for name, text in headers if isinstance(text, bytes)}
@@ -182,7 +183,7 @@ def test_alerts_are_events_that_everybody_can_decode() -> None:
         state = event.data
         assert isinstance(state, ClockState)
         assert type(state) is TYPES[AlertType(alert.type)]
-        assert (state.clock_id, state.item_id, state.case_id) == (clock_id(TASK, "due"), TASK, CASE)
+        assert (state.clock_id, state.item_id, state.case_id) == (clock_id(TASK, state.kind.value), TASK, CASE)
         assert (event.key, event.revision, event.subject) == (str(CASE), alert.revision, str(state.clock_id))
         assert state.assignee == "paul"
         assert event.traceparent

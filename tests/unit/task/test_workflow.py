@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.task.domain.workflow import (
     Dependency,
+    DependencyKind,
     Node,
     ProblemKind,
     Workflow,
@@ -19,6 +20,7 @@ from services.task.domain.workflow import (
     find_cycle,
     in_order,
     require_sound,
+    without,
 )
 from shared.calendars import parse_duration
 
@@ -94,6 +96,34 @@ def test_a_workflow_without_faults_or_without_tasks_is_accepted() -> None:
     assert check_workflow(Workflow(())) == ()
 
 
+FS, SS, FF = DependencyKind.FINISH_TO_START, DependencyKind.START_TO_START, DependencyKind.FINISH_TO_FINISH
+
+
+@pytest.mark.requirement("TASK-2")
+@pytest.mark.parametrize(
+    ("into", "out_of", "bridge"),
+    [(FS, FS, FS), (FS, SS, FS), (FS, FF, FF), (SS, FS, SS), (SS, SS, SS), (SS, FF, None), (FF, FS, FS), (FF, SS, None), (FF, FF, FF)],
+)
+def test_what_would_wait_for_a_task_that_is_left_out_waits_for_what_that_would_have_waited_for(
+    into: DependencyKind, out_of: DependencyKind, bridge: DependencyKind | None
+) -> None:
+    links = (Dependency("b", "a", DAY, None, into), Dependency("c", "b", parse_duration("2 hours"), DAY, out_of))
+    workflow = without(Workflow(tuple(Node(code, DAY) for code in "abc"), links, "office"), {"b"})
+    assert [node.code for node in workflow.nodes] == ["a", "c"]
+    expected = () if bridge is None else (Dependency("c", "a", parse_duration("2 hours"), DAY, bridge),)
+    assert workflow.dependencies == expected
+    assert workflow.calendar == "office"
+
+
+@pytest.mark.requirement("TASK-2")
+def test_bridges_lead_over_several_tasks_and_beside_what_is_there() -> None:
+    workflow = a_workflow("abcde", ("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"), ("e", "c"))
+    left = without(workflow, {"b", "c"})
+    assert left == a_workflow("ade", ("a", "d"), ("e", "d"))
+    assert without(workflow, set()) == a_workflow("abcde", ("a", "b"), ("b", "c"), ("e", "c"), ("c", "d"), ("a", "d"))
+    assert without(workflow, set("abcde")).nodes == ()
+
+
 links = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("abcdefgh")), max_size=16, unique=True)
 
 
@@ -113,3 +143,17 @@ def test_cycles_are_found_exactly_where_there_are_any(pairs: list[tuple[str, str
         position = {code: n for n, code in enumerate(in_order(workflow))}
         assert len(position) == 8
         assert all(position[after] < position[task] for after, task in pairs)
+
+
+@pytest.mark.requirement("TASK-2")
+@given(links, st.sets(st.sampled_from("abcdefgh")))
+def test_what_stays_waits_for_the_same_as_before_directly_or_not(pairs: list[tuple[str, str]], left_out: set[str]) -> None:
+    pairs = [(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]]
+    graph = nx.DiGraph(pairs)
+    graph.add_nodes_from("abcdefgh")
+    rest = without(a_workflow("abcdefgh", *dict.fromkeys(pairs)), left_out)
+    found = nx.DiGraph([(link.after, link.task) for link in rest.dependencies])
+    found.add_nodes_from(rest.by_code)
+    expected = nx.transitive_closure(graph).subgraph(set("abcdefgh") - left_out)
+    assert set(nx.transitive_closure(found).edges) == set(expected.edges)
+    assert set(found.nodes) == set(expected.nodes)

@@ -3,20 +3,49 @@
 const fresh = document.querySelector("[data-refresh]");
 const live = document.getElementById("live");
 if (fresh && live) {
+  const announce = document.getElementById("announce");
+  const links = (within) => [...within.querySelectorAll("th a")].map((one) => one.getAttribute("href"));
+  // What tells a link or button from the others, whatever else has changed.
+  const sign = (one) => one.getAttribute("href") ?? (one.form && one.form.getAttribute("action"));
+  const leave = () => location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
+  let waiting = 0;
+
   const refresh = async () => {
-    // Not under somebody's hands, and not while nobody looks.
-    if (document.hidden || live.contains(document.activeElement)) return;
+    if (document.hidden) return;
     try {
       const answer = await fetch(location.href, { headers: { "X-Refresh": "1" }, redirect: "error" });
-      if (answer.status === 401) { location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search)); return; }
+      if (answer.status === 401) { leave(); return; }
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.getElementById("live");
-      if (!next || live.contains(document.activeElement)) return;
+      if (!next) return;
+      // Whoever is on a link or button by keyboard stays on it; where it would go, the list stays until they have left it.
+      const held = live.contains(document.activeElement) ? sign(document.activeElement) : null;
+      const same = (one) => sign(one) === held;
+      if (held !== null && ![...next.querySelectorAll("a, button")].some(same)) return;
+      const before = new Set(links(live));
       live.replaceChildren(...next.childNodes);
+      if (held !== null) [...live.querySelectorAll("a, button")].find(same)?.focus({ preventScroll: true });
       fresh.replaceChildren(...page.querySelector("[data-refresh]").childNodes);
+      const added = links(live).filter((one) => !before.has(one)).length;
+      const gone = before.size + added - links(live).length;
+      const words = [[added, "more"], [gone, "fewer"]].filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+      if (announce && words.length) announce.textContent = "The list has changed: " + words.join(", ") + ".";
     } catch { /* The next time will tell. */ }
   };
+  // Many changes at once are one look.
+  const soon = () => { waiting ||= setTimeout(() => { waiting = 0; refresh(); }, 500); };
+
   setInterval(refresh, Number(fresh.dataset.refresh) * 1000);
   document.addEventListener("visibilitychange", refresh);
+  if (fresh.dataset.stream && "EventSource" in window) {
+    let lives = 0;
+    const source = new EventSource(fresh.dataset.stream);
+    source.addEventListener("changed", soon);
+    // After a time without it something may have been missed.
+    source.addEventListener("live", () => { fresh.dataset.live = "true"; if (lives++) soon(); });
+    source.addEventListener("away", () => { delete fresh.dataset.live; });
+    source.onerror = () => { delete fresh.dataset.live; };
+    source.addEventListener("end", () => { source.close(); leave(); });
+  }
 }

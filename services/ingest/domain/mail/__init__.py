@@ -11,12 +11,14 @@ from services.ingest.domain.mail.identity import content_digest
 from services.ingest.domain.mail.model import Attachment, Bounce, ParsedMail, Robot, Undelivered
 from services.ingest.domain.mail.parse import parse_mail, passed_on, to_json
 from services.ingest.domain.mail.quoting import own_text_length
+from services.ingest.domain.mail.sanitise import SafeHtml, safe_html
 
 __all__ = [
     "Attachment",
     "Bounce",
     "ParsedMail",
     "Robot",
+    "SafeHtml",
     "Undelivered",
     "clean_filename",
     "clean_text",
@@ -24,5 +26,6 @@ __all__ = [
     "own_text_length",
     "parse_mail",
     "passed_on",
+    "safe_html",
     "to_json",
 ]

@@ -12,12 +12,15 @@ from services.ingest.domain.mail.charsets import clean_text
 from services.ingest.domain.mail.fields import decode_words, plain
 
 MAX_ADDRESSES = 2_000
+MAX_TOKENS = 12_000
+"""Pieces of an address field that are read; 2,000 addresses with quoted names have fewer."""
 MAX_REFERENCES = 500
 _MAX_ID = 998
+_MAX_COMMENT = 10_000
 _SHORT_FIELD = 200
 
 _SIMPLE = re.compile(r'(?:"([^"\\]*+)"|([^"<>,;:()\\@]*+))\s*<([^<>()\s,;:"\\]++)>|([^<>()\s,;:"\\@]++@[^<>()\s,;:"\\@]++)')
-_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|<++([^<>]*+)>*+|([,;:])|(\[[^\]]*+\]|[^"<,;:(\[]++|.)', re.DOTALL)
+_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"?|<++([^<>]*+)>*+|([,;][,;\s]*+|:)|(\[[^\[\]]*+\]|[^"<,;:(\[]++|.)', re.DOTALL)
 _QUOTED_LOCAL = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(@[^\s"]*)\s*', re.DOTALL)
 _DOMAIN = re.compile(r"@[^\s,;:<>()\"]+")
 _ATOMS = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
@@ -25,6 +28,8 @@ _BARE = re.compile(r"[^@\s]+@[^@\s]+")
 _LOOSE = re.compile(r"(?<![ \t])[ \t]*([.@])[ \t]*")
 _COMMENT = re.compile(r"\([^()]*\)")
 _DATE_COMMENT = re.compile(r"\s*\([^()]*\)")
+_KEPT_BACK = re.compile(r"undisclosed[ -]?recipients?", re.IGNORECASE)
+_PIPERMAIL = re.compile(r"\S+ at \S+ \((.+)\)")
 _SCHEME = re.compile(r"mailto:", re.IGNORECASE)
 _NUMERIC_ZONE = re.compile(r"(?:\b(?:GMT|UTC?)|(?<=[ \d]))\s*([+-]\d\d):?(\d\d)\s*\Z", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -76,8 +81,9 @@ def _parse_list(value: str, charset: str) -> list[Mailbox]:
     named = 0  # pieces of the phrase before the angle
     has_unclosed = False
     has_at = False  # in the phrase so far; asked at every comma, so not searched for again
-    position = 0
-    while position < len(value) and len(found) < MAX_ADDRESSES:
+    position = tokens = 0
+    while position < len(value) and len(found) < MAX_ADDRESSES and tokens < MAX_TOKENS:
+        tokens += 1
         if value[position] == "(":
             end = _comment_end(value, position)
             comment.append(value[position + 1 : end].rstrip(")"))
@@ -108,8 +114,8 @@ def _parse_list(value: str, charset: str) -> list[Mailbox]:
             has_at = has_at or "@" in match[4]
         elif match[3] == ":" and angle is None and not has_at:
             phrase = []  # a group's name
-        elif match[3] in ",;":
-            if angle is None and match[3] == "," and phrase and not has_at:
+        elif match[3] != ":":
+            if angle is None and ";" not in match[3] and phrase and not has_at:
                 phrase.append(", ")  # an unquoted comma within a name: Doe, John <...>
                 continue
             _add(found, phrase, comment, angle, charset)
@@ -124,7 +130,7 @@ def _parse_list(value: str, charset: str) -> list[Mailbox]:
 def _comment_end(value: str, start: int) -> int:
     depth = 0
     position = start
-    while position < len(value):
+    while position < min(len(value), start + _MAX_COMMENT):
         letter = value[position]
         if letter == "\\":
             position += 1
@@ -148,7 +154,7 @@ def _add(found: list[Mailbox], phrase: list[str], comment: list[str], angle: str
             found.append(("", _address(text.split()[-1], charset)))
         return
     words = text.split()
-    if _has_loose_sign(words):
+    if len(text) <= _MAX_ID and _has_loose_sign(words):
         joined = _LOOSE.sub(r"\1", text)
         words = [joined] if _BARE.fullmatch(joined) else words
     bare = [word for word in words if _BARE.fullmatch(word)]
@@ -158,7 +164,7 @@ def _add(found: list[Mailbox], phrase: list[str], comment: list[str], angle: str
     if bare and not comment and len(words) > 1:
         comment = [word for word in words if word != bare[0]]
     at = bare[0] if bare else next((word for word in words if "@" in word), None)
-    if at is None and len(words) == 1 and "=?" not in text:
+    if at is None and len(words) == 1 and "=?" not in text and not _KEPT_BACK.fullmatch(text):
         at = words[0]  # a local name: root, MAILER-DAEMON
     if at is not None:
         address = _address(at, charset)
@@ -196,6 +202,8 @@ def _has_loose_sign(words: list[str]) -> bool:
 
 def name_alone(value: str, charset: str = "") -> str:
     """The name in a raw, unfolded sender that has no address."""
+    archived = _PIPERMAIL.fullmatch(value[:_MAX_ID])
+    value = archived[1] if archived else value  # mailing list archives write: ann at tenant.example (Ann Lee)
     name = _name(value.replace("<>", " "), charset) if len(value) <= _MAX_ID else ""
     return "" if "@" in name else name
 
@@ -211,6 +219,7 @@ def message_ids(value: str) -> list[str]:
         found = [found[0], *found[1 - MAX_REFERENCES :]]
     ids = []
     for one in found:
+        one = one[: 2 * _MAX_ID]
         text = _SPACE.sub("", one if one.isascii() else plain(one)).strip("<>")[:_MAX_ID]
         if text:
             ids.append(f"<{clean_text(text)}>")

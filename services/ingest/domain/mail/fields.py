@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
@@ -13,7 +14,9 @@ from services.ingest.domain.mail.charsets import clean_text, decode_base64, deco
 # Bounds on what a hostile mail makes us read; no honest mail comes near.
 MAX_BLOCK_BYTES = 1_000_000
 MAX_FIELDS = 10_000
+MAX_LINES = 30_000
 MAX_VALUE = 262_144
+MAX_WORDS = 2_000
 MAX_PARAMETERS = 200
 
 END_OF_HEAD = re.compile(rb"\n\r*+\n")
@@ -26,6 +29,7 @@ _TELLTALE = re.compile(
 )
 # No possessive group around alternatives, here and below: Python before 3.11.5 matches those wrongly. Unrolled is as fast.
 _WORD = re.compile(r"=\?([^?\s]{1,80}+)\?([bBqQ])\?([^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*)\?=")
+_COLON_BELOW = re.compile(r"^([!-9;-~]{1,200})[ \t]*+\r?\n[ \t]++:", re.MULTILINE)
 _FOLD = re.compile(r"\r*+\n[ \t]?")
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("[^"\\]*(?:\\.[^"\\]*)*"?|[^;]*+)', re.DOTALL)
 _EXTENDED = re.compile(r"([^*]++)(?:\*(\d{1,4}))?(\*)?")
@@ -48,9 +52,14 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
     block_end = found.start() + 1 if found else end
     body = found.end() if found else end
     text = raw[start : min(block_end, start + MAX_BLOCK_BYTES)].decode("ascii", "surrogateescape")
+    if "\n :" in text or "\n\t:" in text:
+        text = _COLON_BELOW.sub(r"\1:", text)
+    lines = text.count("\n")
+    if lines > MAX_LINES:
+        text = text[: len(text) - len(text.split("\n", MAX_LINES)[-1])]
     fields: Fields = {}
-    found_fields = _FIELDS.findall(text)
-    if found and len(found_fields) <= MAX_FIELDS and len(found_fields) == _count_lines(text):
+    found_fields = _FIELDS.findall(text) if lines <= MAX_FIELDS else []
+    if found and found_fields and len(found_fields) == _count_lines(text):
         fields = {name.lower(): [value] for name, value in found_fields}
         if len(fields) == len(found_fields):
             return fields, body
@@ -58,12 +67,13 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
         for name, value in found_fields:
             fields.setdefault(name.lower(), []).append(value)
         return fields, body
-    position, size, count = 0, len(text), 0
+    position, size, count, odd = 0, len(text), 0, 0
     last_telltale: int | None = None
-    while position < size and count < MAX_FIELDS:
+    while position < size and count < MAX_FIELDS and odd < MAX_FIELDS:
         match = _FIELD.match(text, position)
         if match is None:
-            if count and _ODD_FIELD.match(text, position):
+            odd += 1
+            if odd < MAX_FIELDS and count and _ODD_FIELD.match(text, position):
                 # A field whose name holds what no name may.
                 line_end = text.find("\n", position)
                 position = size if line_end < 0 else line_end + 1
@@ -72,8 +82,9 @@ def split_head(raw: bytes, start: int, end: int, *, root: bool = False) -> tuple
                 last_telltale = max((m.start() for m in _TELLTALE.finditer(text, position)), default=-1)
             if last_telltale < position and not (count and text[position] in " \t\r"):
                 return fields, start + position
+            following = _FIELDS.search(text, position) if last_telltale >= position else None
             line_end = text.find("\n", position)
-            position = size if line_end < 0 else line_end + 1
+            position = following.start() if following else size if line_end < 0 else line_end + 1
             continue
         fields.setdefault(match[1].lower(), []).append(match[2])
         position = match.end() + 1
@@ -121,7 +132,7 @@ def decode_words(value: str, charset: str = "") -> str:
     out: list[str] = []
     run: list[tuple[str, str, str]] = []
     position = 0
-    for match in _WORD.finditer(value):
+    for match in islice(_WORD.finditer(value), MAX_WORDS):
         between = value[position : match.start()]
         if not run or between.strip(" \t\r\n"):
             _flush(run, out)

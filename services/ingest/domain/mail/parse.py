@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,8 +17,8 @@ from services.ingest.domain.mail.addresses import (
 )
 from services.ingest.domain.mail.bounces import read_bounce
 from services.ingest.domain.mail.calendar import invitation_text
-from services.ingest.domain.mail.charsets import clean_text
-from services.ingest.domain.mail.fields import Fields, decode_words, first, unfold
+from services.ingest.domain.mail.charsets import begin_mail, clean_text
+from services.ingest.domain.mail.fields import MAX_VALUE, Fields, decode_words, first, unfold
 from services.ingest.domain.mail.filenames import MAX_FILENAME, clean_filename
 from services.ingest.domain.mail.inline import read_enriched, take_out_uuencoded
 from services.ingest.domain.mail.model import Attachment, ParsedMail, Robot
@@ -25,17 +26,24 @@ from services.ingest.domain.mail.pkcs7 import signed_content
 from services.ingest.domain.mail.robots import detect_robot
 from services.ingest.domain.mail.signed import SIGNED, without_armor
 from services.ingest.domain.mail.structure import Part, read_root
-from services.ingest.domain.mail.text import decode_html, decode_plain, html_to_text
+from services.ingest.domain.mail.text import Room, decode_html, decode_plain, html_to_text
 from services.ingest.domain.mail.tnef import read_tnef
 
 MAX_TEXT = 10_000_000
+MAX_OPENED = 1_000
+"""A mail that has so many files has no more of them taken out of others."""
 _HEAD_BYTES = 65_536
+_MAX_SENDERS = 20_000
+"""Characters read of a field that names who sent it."""
+_MAX_ENVELOPE = 2_000
+"""Characters of a field that holds one address, or a few."""
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "x-delivered-to", "x-envelope-to", "envelope-to")
 _PLAIN_TYPES = {"text/plain", "text/markdown", "text/x-markdown", "text/enriched"}
 _SIGNED_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
 _MESSAGE_TYPES = {"message/rfc822", "message/global"}
 _NESTED_HEAD = 16_384
 """Of a nested message so much is read for its subject."""
+_BLANK_LINES = re.compile(rb"[\r\n]*+")
 _NO_PATH = str.maketrans("/\\", "--")
 _TNEF_TYPES = {"application/ms-tnef", "application/vnd.ms-tnef"}
 
@@ -58,12 +66,15 @@ class _Reading:
     """What the first invitation among the parts says."""
     is_signed: bool = False
     """It is what a signature holds; another one within stays a file, so that none nests without end."""
+    is_rich: bool = False
+    """Rich text was read: of one body in a mail, since a little of it may unpack to much."""
     shown: list[Part] = field(default_factory=list)
     """Text files that are to be shown with the mail."""
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
     """Read a mail as far as it goes. Never raises, whatever the bytes; takes time linear in their number."""
+    begin_mail()
     raw, start = _prepared(raw)
     if _is_blank(raw[start:]):
         return ParsedMail(error="empty: there is nothing to read")
@@ -79,8 +90,10 @@ def parse_mail(raw: bytes) -> ParsedMail:
         text = _compose([_read_text(part, reading) for part in reading.shown])[0]
     fields, charset = root.head.fields, reading.charset
     subject = _one_line(decode_words(first(fields, "subject"), charset))
-    senders = _mailboxes(fields, "from", charset) or _mailboxes(fields, "sender", charset)
+    senders = _mailboxes(fields, "from", charset, _MAX_SENDERS)
     name, sender = senders[0] if senders else (name_alone(first(fields, "from"), charset), "")
+    if not senders and not name and (senders := _mailboxes(fields, "sender", charset, _MAX_SENDERS)):
+        name, sender = senders[0]
     robot = detect_robot(fields, root.content_type, root.head.parameters, sender, subject)
     replied = message_ids(first(fields, "in-reply-to")) if "in-reply-to" in fields else []
     ids = message_ids(first(fields, "message-id")) if "message-id" in fields else []
@@ -100,7 +113,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
         attachments=tuple(reading.files),
         robot=robot,
         delivered_to=_envelope(fields),
-        reply_to=addresses_only(_mailboxes(fields, "reply-to", charset)),
+        reply_to=addresses_only(_mailboxes(fields, "reply-to", charset, _MAX_SENDERS)),
         bounce=read_bounce(fields, reading.files, text) if robot is Robot.BOUNCE else None,
         error=_unreadable(raw, start, fields),
     )
@@ -152,8 +165,7 @@ def _prepared(raw: bytes) -> tuple[bytes, int]:
     if b"\n" not in raw and b"\r" in raw:
         raw = raw.replace(b"\r", b"\n")
     start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
-    while raw[start : start + 1] in (b"\r", b"\n"):
-        start += 1
+    start = _BLANK_LINES.match(raw, start).end()  # type: ignore[union-attr]
     if raw.startswith((b"From ", b">From "), start):
         line_end = raw.find(b"\n", start)
         start = line_end + 1 if line_end >= 0 else start
@@ -173,19 +185,23 @@ def _unreadable(raw: bytes, start: int, fields: Fields) -> str | None:
     return "not a mail: no header field, and its bytes are no text" if odd_enough else None
 
 
-def _mailboxes(fields: Fields, name: str, charset: str) -> tuple[Mailbox, ...]:
+def _mailboxes(fields: Fields, name: str, charset: str, most: int = MAX_VALUE) -> tuple[Mailbox, ...]:
     values = fields.get(name)
     if not values:
         return ()
     if len(values) == 1:
-        return parse_addresses(unfold(values[0]), charset)
+        return parse_addresses(unfold(values[0][:most]), charset)
     # More than one such field is against RFC 5322 and happens: nobody is left out.
-    return parse_addresses(unfold(", ".join(values[:100])), charset)
+    return parse_addresses(unfold(", ".join(values[:100])[:most]), charset)
 
 
 def _envelope(fields: Fields) -> tuple[str, ...]:
     values = [value for name in _ENVELOPE_FIELDS for value in fields.get(name, ())]
-    return addresses_only(one for value in values[:50] for one in parse_addresses(unfold(value))) if values else ()
+    return (
+        addresses_only(one for value in values[:50] if len(value) <= _MAX_ENVELOPE for one in parse_addresses(unfold(value)))
+        if values
+        else ()
+    )
 
 
 def _is_blank(text: str | bytes) -> bool:
@@ -213,9 +229,10 @@ def _collect(part: Part, reading: _Reading) -> list[_Body]:
         if kind == "text/plain":
             reading.shown.append(part)
     data = part.content(reading.raw)
-    if kind in _TNEF_TYPES or head.filename.lower() == "winmail.dat":
-        opened = read_tnef(data)
+    if len(reading.files) < MAX_OPENED and (kind in _TNEF_TYPES or head.filename.lower() == "winmail.dat"):
+        opened = read_tnef(data, may_be_rich=not reading.is_rich)
         if opened is not None:
+            reading.is_rich |= opened.is_rich
             for file in opened.files:
                 kept = _attachment(file.filename, file.content_type or "application/octet-stream", file.content)
                 reading.files.append(kept)
@@ -233,9 +250,9 @@ def _collect(part: Part, reading: _Reading) -> list[_Body]:
 
 
 def _collect_signed(signed: bytes, reading: _Reading) -> list[_Body]:
-    within = _Reading(signed, reading.charset, reading.files, reading.calendar, is_signed=True)
+    within = _Reading(signed, reading.charset, reading.files, reading.calendar, is_signed=True, is_rich=reading.is_rich)
     bodies = _collect(read_root(signed, 0), within)
-    reading.charset, reading.calendar = within.charset, within.calendar
+    reading.charset, reading.calendar, reading.is_rich = within.charset, within.calendar, within.is_rich
     return bodies
 
 
@@ -249,7 +266,7 @@ def _read_text(part: Part, reading: _Reading) -> _Body:
     flowed = parameters.get("format", "").lower() == "flowed"
     if part.content_type == "text/enriched":
         return _Body(text=read_enriched(decode_plain(data, charset)))
-    if b"begin " in data:
+    if b"begin " in data and len(reading.files) < MAX_OPENED:
         data, found = take_out_uuencoded(data)
         reading.files.extend(_attachment(filename, "application/octet-stream", content) for filename, content in found)
     delsp = parameters.get("delsp", "").lower() == "yes"
@@ -274,11 +291,12 @@ def _compose(bodies: list[_Body]) -> tuple[str, str | None, bool]:
     if not any(body.html and _is_blank(body.text) for body in bodies):
         return "\n\n".join(plain)[:MAX_TEXT], html, False
     texts: list[str] = []
+    room = Room()
     # Some mailers put the two ways of saying one thing side by side; what the plain one has is not said again.
     said = {" ".join(text.split()) for text in plain}
     for body in bodies:
         is_rendered = _is_blank(body.text)
-        text = html_to_text(body.html) if is_rendered and body.html else body.text.strip("\n")
+        text = html_to_text(body.html, room) if is_rendered and body.html else body.text.strip("\n")
         if not _is_blank(text) and not (is_rendered and " ".join(text.split()) in said):
             texts.append(text)
     return "\n\n".join(texts)[:MAX_TEXT], html, not plain

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from services.ingest.domain.mail.fields import Fields, first
 from services.ingest.domain.mail.model import Robot
 
-_DAEMON = re.compile(r"(?:mailer-daemon|mail-daemon|mail\.delivery\.subsystem|microsoftexchange[0-9a-f]{32})(?:@|\Z)", re.I)
+_DAEMON = re.compile(r"(?:mailer-daemon|mdaemon|mail-daemon|mail\.delivery\.subsystem|microsoftexchange[0-9a-f]{32})(?:@|\Z)", re.I)
 _POSTMASTER = re.compile(r"postmaster(?:@|\Z)", re.IGNORECASE)
 _BOUNCE_SUBJECT = re.compile(
     r"\s*(?:undeliver|returned mail|mail delivery (?:failed|failure|system)|delivery status notification|"
-    r"failure notice|delivery (?:has )?failed|unzustellbar|delayed mail)",
+    r"failure notice|delivery (?:has )?failed|unzustellbar|delayed mail|(?:(?:permanent|message|mail) )*delivery (?:failure|warning)|"
+    r"failed mail\b|mail could not be delivered)",
     re.IGNORECASE,
 )
 _REPLY_SUBJECT = re.compile(

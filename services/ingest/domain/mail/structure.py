@@ -14,10 +14,12 @@ from services.ingest.domain.mail.fields import END_OF_HEAD, Fields, decode_words
 # A part nested deeper, or coming after so many, is kept as one file with its bytes as they are.
 MAX_DEPTH = 40
 MAX_PARTS = 2_000
+MAX_LOOKS = 40_000
+"""Places that look like a delimiter, in the whole mail; behind so many, no more parts are found."""
 _SHORT_HEAD = 300
 
 _DELIMITER_TAIL = re.compile(rb"(--)?[ \t]*+(?:\r*+\n|\r|\Z)")
-_UNDECLARED_DELIMITER = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?\nContent-", re.IGNORECASE | re.MULTILINE)
+_UNDECLARED_DELIMITER = re.compile(rb"^--([^\r\n]{1,300}+)\r?\nContent-", re.IGNORECASE | re.MULTILINE)
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 _BARE_TYPES = {"text": "text/plain", "plain": "text/plain", "html": "text/html", "multipart": "multipart/mixed"}
 _BASE64_LINE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t"
@@ -80,6 +82,7 @@ _UNREAD = Head({}, 0, "application/octet-stream", _NO_PARAMETERS, "attachment", 
 @dataclass(slots=True)
 class _Budget:
     parts: int = MAX_PARTS
+    looks: int = MAX_LOOKS
 
 
 def read_root(raw: bytes, start: int) -> Part:
@@ -176,19 +179,21 @@ def _unread(start: int, end: int) -> Part:
 
 def _spans(raw: bytes, start: int, end: int, boundary: str, budget: _Budget) -> list[tuple[int, int]]:
     if boundary:
-        spans = _split(raw, start, end, b"--" + boundary.encode("utf-8", "surrogateescape"), budget.parts + 1)
+        spans = _split(raw, start, end, b"--" + boundary.encode("utf-8", "surrogateescape"), budget)
         if spans:
             return spans
     guess = _UNDECLARED_DELIMITER.search(raw, start, end)
-    return _split(raw, start, end, b"--" + guess[1], budget.parts + 1) if guess else []
+    return _split(raw, start, end, b"--" + guess[1].rstrip(), budget) if guess else []
 
 
-def _split(raw: bytes, start: int, end: int, delimiter: bytes, most: int) -> list[tuple[int, int]]:
+def _split(raw: bytes, start: int, end: int, delimiter: bytes, budget: _Budget) -> list[tuple[int, int]]:
     """Places of the parts between delimiter lines. The last may lack its end; parts after the closing one count."""
     spans: list[tuple[int, int]] = []
     opened = -1
     position = start
-    while len(spans) <= most:
+    most = budget.parts + 1
+    while len(spans) <= most and budget.looks > 0:
+        budget.looks -= 1
         found = raw.find(delimiter, position, end)
         if found < 0:
             break

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.ingest.domain.mail.charsets import decode_text
+from services.ingest.domain.mail.rtf import read_rtf
 
 _SIGNATURE = 0x223E9F78
 _ATTACHMENT_STARTS = 0x9002
@@ -22,20 +23,24 @@ _MESSAGE_PROPERTIES = 0x9003
 _CODEPAGE = 0x9007
 
 _P_BODY = 0x1000
+_P_RTF = 0x1009
 _P_HTML = 0x1013
 _P_INTERNET_CODEPAGE = 0x3FDE
 _P_DATA = 0x3701
 _P_LONG_FILENAME = 0x3707
 _P_MIME_TYPE = 0x370E
 _P_CONTENT_ID = 0x3712
-_WANTED = {_P_BODY, _P_HTML, _P_INTERNET_CODEPAGE, _P_DATA, _P_LONG_FILENAME, _P_MIME_TYPE, _P_CONTENT_ID}
+_WANTED = {_P_BODY, _P_RTF, _P_HTML, _P_INTERNET_CODEPAGE, _P_DATA, _P_LONG_FILENAME, _P_MIME_TYPE, _P_CONTENT_ID}
 
 _FIXED = {0x0002: 4, 0x0003: 4, 0x0004: 4, 0x000A: 4, 0x000B: 4}
 _FIXED |= {0x0005: 8, 0x0006: 8, 0x0007: 8, 0x0014: 8, 0x0040: 8, 0x0048: 16}
 _OBJECT, _STRING8, _UNICODE, _BINARY = 0x000D, 0x001E, 0x001F, 0x0102
 _MULTI = 0x1000
 MAX_OBJECTS = 20_000
-MAX_PROPERTIES = 20_000
+MAX_FILES = 1_000
+"""One that says it has more is kept as it came."""
+MAX_PROPERTIES = 10_000
+"""In all lists together."""
 _CODEPAGES = {
     65001: "utf-8",
     20866: "koi8-r",
@@ -55,27 +60,38 @@ class TnefFile:
 
 
 @dataclass(slots=True)
+class _Room:
+    properties: int = MAX_PROPERTIES
+
+
+@dataclass(slots=True)
 class Tnef:
     text: str
     html: str
     files: list[TnefFile]
+    is_rich: bool = False
+    """Its body was read from rich text, which costs more than the rest."""
 
 
-def read_tnef(data: bytes) -> Tnef | None:
-    """The content of a winmail.dat, or None where it is none or carries neither a body nor a file we can take out."""
+def read_tnef(data: bytes, *, may_be_rich: bool = True) -> Tnef | None:
+    """The content of a winmail.dat, or None where it is none or carries neither a body nor a file we can take out.
+
+    `may_be_rich`: a body that there is as rich text only is read.
+    """
     if len(data) < 6 or struct.unpack_from("<I", data)[0] != _SIGNATURE:
         return None
     out = Tnef("", "", [])
     charset = "cp1252"
+    room = _Room()
     for kind, start, end in _objects(data):
         if kind == _CODEPAGE and end - start >= 4:
             charset = _charset(struct.unpack_from("<I", data, start)[0])
         elif kind == _ATTACHMENT_STARTS:
             out.files.append(TnefFile())
-        elif kind == _BODY:
+        elif kind == _BODY and not out.text:
             out.text = decode_text(data[start:end].rstrip(b"\0"), charset)
         elif kind == _MESSAGE_PROPERTIES:
-            _read_message(data, start, end, charset, out)
+            _read_message(data, start, end, charset, out, room, may_be_rich=may_be_rich and not out.is_rich)
         elif not out.files:
             continue
         elif kind == _ATTACHMENT_TITLE:
@@ -83,8 +99,10 @@ def read_tnef(data: bytes) -> Tnef | None:
         elif kind == _ATTACHMENT_DATA:
             out.files[-1].content = data[start:end]
         elif kind == _ATTACHMENT_PROPERTIES:
-            _read_attachment(data, start, end, charset, out.files[-1])
-    out.files = [file for file in out.files if file.content]
+            _read_attachment(data, start, end, charset, out.files[-1], room)
+    out.files = [file for file in out.files if file.content or file.filename]
+    if len(out.files) > MAX_FILES:
+        return None
     return out if out.files or out.text.strip() or out.html.strip() else None
 
 
@@ -106,22 +124,27 @@ def _charset(codepage: int) -> str:
     return _CODEPAGES.get(codepage, f"cp{codepage}")
 
 
-def _read_message(data: bytes, start: int, end: int, charset: str, out: Tnef) -> None:
+def _read_message(data: bytes, start: int, end: int, charset: str, out: Tnef, room: _Room, *, may_be_rich: bool) -> None:
     internet = charset
-    html = b""
-    for name, kind, value in _properties(data, start, end):
+    html = rich = b""
+    for name, kind, value in _properties(data, start, end, room):
         if name == _P_INTERNET_CODEPAGE and len(value) >= 4:
             internet = _charset(struct.unpack_from("<I", value)[0])
         elif name == _P_BODY:
             out.text = _string(kind, value, charset) or out.text
+        elif name == _P_RTF:
+            rich = value
         elif name == _P_HTML:
             html = value if kind != _UNICODE else _string(kind, value, charset).encode()
     if html:
         out.html = decode_text(html.rstrip(b"\0"), internet)
+    if rich and may_be_rich and not out.text and not out.html:
+        body = read_rtf(rich)
+        out.text, out.html, out.is_rich = body.text, body.html, True
 
 
-def _read_attachment(data: bytes, start: int, end: int, charset: str, file: TnefFile) -> None:
-    for name, kind, value in _properties(data, start, end):
+def _read_attachment(data: bytes, start: int, end: int, charset: str, file: TnefFile, room: _Room) -> None:
+    for name, kind, value in _properties(data, start, end, room):
         if name == _P_LONG_FILENAME:
             file.filename = _string(kind, value, charset) or file.filename
         elif name == _P_MIME_TYPE:
@@ -138,13 +161,14 @@ def _string(kind: int, value: bytes, charset: str) -> str:
     return text.strip()
 
 
-def _properties(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, bytes]]:
+def _properties(data: bytes, start: int, end: int, room: _Room) -> Iterator[tuple[int, int, bytes]]:
     """The wanted properties of a list, up to the first thing in it that cannot be read."""
     try:
         (count,) = struct.unpack_from("<I", data, start)
         position = start + 4
-        for _ in range(min(count, MAX_PROPERTIES)):
-            if position + 4 > end:
+        for _ in range(count):
+            room.properties -= 1
+            if position + 4 > end or room.properties < 0:
                 return
             kind, name = struct.unpack_from("<HH", data, position)
             position += 4
@@ -165,10 +189,11 @@ def _properties(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, b
                 continue
             if kind not in (_OBJECT, _STRING8, _UNICODE, _BINARY, 0):
                 return
-            for number in range(min(values, MAX_PROPERTIES)):
+            for number in range(values):
+                room.properties -= 1
                 (size,) = struct.unpack_from("<I", data, position)
                 position += 4
-                if position + size > end:
+                if position + size > end or room.properties < 0:
                     return
                 if name in _WANTED and not number:
                     yield name, kind, data[position : position + size]

@@ -1,0 +1,81 @@
+"""Links by which customers answer (EDGE-14): looking changes nothing, an answer uses the link up in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.case.storage import customer_links as used_links
+from services.case.storage.customer_links import UsedLink
+from shared.ids import derive
+from shared.links import Link, Read
+from shared.links.pages import Given, LinkEnded, Page
+from shared.storage import Transaction
+
+EXPIRED = "This link is too old to be used."
+NOT_HERE = "Nothing can be answered by this link any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """When a customer answers; `cause` is the same for every repeat."""
+
+    cause: UUID
+    now: datetime
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an answer: for our records, and for the customer."""
+
+    used_for: str
+    thanks: str
+
+
+class Purpose(Protocol):
+    """What links of one purpose are for. Both raise `LinkEnded` when there is nothing to be answered (any more)."""
+
+    def page(self, tx: Transaction, link: Link) -> Page:
+        """What is asked; reads only."""
+
+    def take(self, tx: Transaction, link: Link, given: Given, step: Step) -> Taken:
+        """Take the answer. Raises `NotFilled` when it is none."""
+
+
+class CustomerLinks:
+    """Links of every purpose that there is, by the purpose's name."""
+
+    def __init__(self, purposes: Mapping[str, Purpose]) -> None:
+        self._purposes = purposes
+
+    def page(self, tx: Transaction, read: Read, now: datetime) -> Page:
+        """What the link asks; any number of times. Raises `LinkEnded`."""
+        purpose = self._purpose(read.link, now)
+        if (at := used_links.used_at(tx, read.id)) is not None:
+            raise _used(at)
+        return purpose.page(tx, read.link)
+
+    def take(self, tx: Transaction, read: Read, given: Given, now: datetime, traceparent: str) -> Taken:
+        """Take an answer, once. Raises `LinkEnded` and `NotFilled`, after which the transaction is to be rolled back."""
+        link, purpose = read.link, self._purpose(read.link, now)
+        if not used_links.use(tx, UsedLink(read.id, link.purpose, link.record, link.issued_at, link.expires_at, now, "")):
+            raise _used(used_links.used_at(tx, read.id) or now)
+        taken = purpose.take(tx, link, given, Step(derive("customer link", read.id.hex()), now, traceparent))
+        used_links.tell(tx, read.id, taken.used_for)
+        return taken
+
+    def _purpose(self, link: Link, now: datetime) -> Purpose:
+        if now >= link.expires_at:
+            raise LinkEnded(EXPIRED)
+        purpose = self._purposes.get(link.purpose)
+        if purpose is None:
+            raise LinkEnded(NOT_HERE)
+        return purpose
+
+
+def _used(at: datetime) -> LinkEnded:
+    return LinkEnded(f"This link was used on {at.day} {at:%B %Y}, and works once. We have your answer; there is nothing more to do.")

@@ -1,0 +1,1 @@
+"""Automation rules: what they are, and when one fires (AUTO-1)."""

@@ -1,0 +1,128 @@
+"""A desk beside real case, task and ingest APIs: what staff read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from services.case.api import routers
+from services.case.api.files import files_router
+from services.case.consumer import handlers
+from services.ingest.api.mail_html import mail_html_router
+from services.ingest.domain.dangers import danger
+from services.ingest.domain.mail import own_text_length, parse_mail
+from shared.messaging import EventPublisher, StaticReference
+from shared.schemas import topics
+from shared.schemas.events import CommunicationReceived
+from shared.schemas.parts import FileRef
+from shared.settings import ProcessSettings
+from shared.storage import Database
+from shared.storage.objects import ObjectStore
+from shared.web import TokenVerifier, create_app
+from shared.web.tokens import TokenSigner
+from tests.support.case import a_mail, received
+from tests.support.configuration import a_configuration
+from tests.support.desk import Platform, desk_beside_task
+from tests.support.web import served
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A platform with records to read; `take` takes communications in as the case service does."""
+
+    platform: Platform
+    objects: ObjectStore
+    database: Database
+    reference: StaticReference
+
+    @property
+    def client(self) -> httpx.Client:
+        """Calls the desk, and keeps cookies."""
+        return self.platform.client
+
+    def take(self, *communications: CommunicationReceived) -> None:
+        """As if they had come by Kafka."""
+        handler = handlers(self.reference)[topics.COMMUNICATIONS]
+        events = [received(one) for one in communications]
+        with self.database.transaction() as tx:
+            state = handler.load(tx, events)
+            for event in events:
+                handler.apply[type(event.data)](state, event)
+            handler.save(tx, state)
+            # Nobody is to hear of it, so nothing goes to Kafka.
+            tx.emitted.clear()
+
+    def mail(self, raw: bytes, **changes: Any) -> CommunicationReceived:
+        """A mail from these bytes, its files and itself kept as ingest keeps them; not taken in yet."""
+        parsed = parse_mail(raw)
+        files = tuple(
+            FileRef(
+                sha256=self.objects.put(file.content),
+                size=len(file.content),
+                filename=file.filename,
+                content_type=file.content_type,
+                inline=file.inline,
+                danger=danger(file.filename, file.content),
+            )
+            for file in parsed.attachments
+        )
+        given = {"attachments": files, "raw": FileRef(sha256=self.objects.put(raw), size=len(raw))}
+        return a_mail(
+            parsed.subject,
+            parsed.text,
+            sender=parsed.from_address,
+            name=parsed.from_name,
+            own_text_length=own_text_length(parsed.text),
+            robot=parsed.robot,
+            **(given | changes),
+        )
+
+    def case_of(self, communication: UUID) -> UUID:
+        """The first case that it feeds."""
+        with self.database.read() as tx:
+            row = tx.row("select case_id from case_communications where communication_id = %s order by position", (communication,))
+        assert row is not None
+        found: UUID = row[0]
+        return found
+
+
+@contextlib.contextmanager
+def desk_beside_records(
+    folder: Path,
+    fresh_database: Callable[[str], str],
+    kafka: str,
+    prefix: str,
+    *,
+    sections: Mapping[str, object] | None = None,
+    **settings: object,
+) -> Iterator[Records]:
+    """Serve all of them while the block runs; topics of `prefix` must be there. `sections` stand in for those of the tests'
+    organisation; `settings` are the desk's, by keyword.
+    """
+    # The desk's key is made with the desk, and read when the first token comes.
+    verifier = TokenVerifier(lambda: TokenSigner((folder / "key.pem").read_bytes()).jwks(), "casestream")
+    with contextlib.ExitStack() as stack:
+        database = Database(fresh_database("case"), service="case")
+        stack.callback(database.close)
+        publisher = EventPublisher(database, kafka, prefix, "case")
+        stack.callback(publisher.close)
+        objects = ObjectStore((folder / "objects").as_uri())
+        reference = StaticReference(a_configuration(**(sections or {})))
+        process = ProcessSettings(kafka=kafka, database=database.url, port=1)
+
+        def serve(name: str, *given: Any) -> str:
+            app = create_app(name, process, given, verifier=verifier)
+            return str(stack.enter_context(served(app, token="")).base_url).rstrip("/")
+
+        urls = {
+            "case_url": serve("case", *routers(publisher, reference), files_router(database, objects)),
+            "ingest_url": serve("ingest", mail_html_router(objects, 1_000_000)),
+        }
+        platform = stack.enter_context(desk_beside_task(folder, fresh_database, kafka, prefix, sections=sections, **(urls | settings)))
+        yield Records(platform, objects, database, reference)

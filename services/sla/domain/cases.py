@@ -49,6 +49,8 @@ class CaseFact(Struct, frozen=True, gc=False):
     resolved_at: Moment | None
     completed_at: Moment | None
     facts: Facts
+    updated_at: Moment | None = None
+    """When the customer last heard of it."""
 
 
 def apply_case(record: Record | None, fact: CaseFact, policy: Policy, now: Moment) -> Outcome | None:

@@ -35,6 +35,8 @@ class ClockKind(IntEnum):
     LAG = 6
     START = 7
     """Until work on a task begins, where its plan says by when."""
+    UPDATE = 8
+    """Until the customer next hears of a case; begins anew with each time that they do."""
 
 
 CASE_CLOCKS: Final = (ClockKind.RESPONSE, ClockKind.TEMPORARY_RESOLUTION, ClockKind.RESOLUTION, ClockKind.COMPLETION)
@@ -103,12 +105,32 @@ class Alert(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the escalation chain: when, and whom it tells. One of `share`, `before` and `after` is given."""
+
+    tell: tuple[str, ...]
+    """Any of `owner`, `leader` and `manager`."""
+    share: float | None = None
+    """Share of the budget that is used up then; beyond 1 it is overdue."""
+    before: Duration | None = None
+    """Time before it is due."""
+    after: Duration | None = None
+    """Time after it was due."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ladder:
     """When clocks alert: at a share of their time, when it is used up, and again every so often."""
 
     due_soon_share: float = 0.8
     repeat_every: Duration | None = None
     repeat_times: int = 0
+    due_soon_before: Duration | None = None
+    """Takes the place of the share: so long before it is due."""
+    steps: tuple[Step, ...] = ()
+    """The escalation chain; each step fires once, beside the other rungs. At most 16."""
+    code: str = ""
+    """Empty: the organisation's own."""
 
 
 def working_span(calendar: Calendar, since: Moment, until: Moment) -> Span:

@@ -22,6 +22,10 @@ class Target:
     calendar: Calendar
     priority: str | None = None
     pauses: bool = True
+    unit: str | None = None
+    """Of cases of this unit only; None: of any."""
+    ladder: Ladder | None = None
+    """None: the organisation's."""
 
     @property
     def runs_on(self) -> Calendar:

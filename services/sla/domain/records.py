@@ -31,6 +31,7 @@ class ItemKind(IntEnum):
     COMMUNICATION = 3
     CONVERSATION = 4
     """Not an item: when a conversation was last active, on which its communications' expiry depends."""
+    LEAD = 5
 
 
 class Facts(Struct, frozen=True, gc=False, array_like=True):

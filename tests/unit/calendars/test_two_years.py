@@ -170,12 +170,15 @@ def check(calendar: Calendar, walked: Walked, seconds: list[int], draw: random.R
         assert next_open(calendar, at) == moment(walked.opens(second)), at
         assert previous_close(calendar, at) == moment(walked.closed(second)), at
         other = draw.choice(seconds)
-        assert between(calendar, at, moment(other)).total_seconds() == walked.worked(other) - done, (at, moment(other))
-        most = draw.choice((3600, 86_400, 30 * 86_400, total))
-        if span := draw.randint(0, min(most, total - done)):
-            assert add(calendar, at, timedelta(seconds=span)) == moment(walked.reached(done + span)), (at, span)
-        if span := draw.randint(0, min(most, done)):
-            assert subtract(calendar, at, timedelta(seconds=span)) == moment(walked.left(done - span)), (at, span)
+        ahead = walked.worked(other) - done
+        assert between(calendar, at, moment(other)).total_seconds() == ahead, (at, moment(other))
+        # As far as the other moment, which is often the edge of a window; and as far as chance has it.
+        spans = [ahead, draw.randint(-min(done, 30 * 86_400), min(total - done, 30 * 86_400))]
+        for span in filter(None, spans):
+            if span > 0:
+                assert add(calendar, at, timedelta(seconds=span)) == moment(walked.reached(done + span)), (at, span)
+            else:
+                assert subtract(calendar, at, timedelta(seconds=-span)) == moment(walked.left(done + span)), (at, span)
 
 
 @pytest.mark.parametrize("zone", PLACES)

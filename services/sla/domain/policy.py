@@ -48,6 +48,8 @@ class Policy:
     """By task definition; others run on the organisation's."""
     expiries: Mapping[str, Duration] = field(default_factory=dict)
     """By communication method, for those with an expiry rule."""
+    task_ladders: Mapping[str, Ladder] = field(default_factory=dict)
+    """By task definition, for those that name one; others alert by `ladder`."""
     recalculating: frozenset[str] = frozenset()
     """Subjects whose cases count their time to completion from the response once there is one (CASE-9)."""
     found: dict[tuple[int, str, str, str], Target | None] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from importlib import import_module
 from uuid import UUID
 
 import pytest
 
-from services.case.domain.case import Actor
+from services.case.domain.case import Actor, HistoryEntry
 from services.case.domain.life_cycle import LifeCycle
+from services.case.handlers import hearing
 from services.case.handlers.commands import Asked, Commands, republish
 from services.case.handlers.merging import Merging
 from services.case.handlers.rules import rules_of
 from services.case.handlers.splitting import NewCase, Splitting
 from services.case.handlers.staff import AskedOf, CommunicationCommands
+from services.case.storage import cases
 from shared.messaging import VersionCache
 from shared.schemas.envelope import Event
 from shared.schemas.events import CallStage, CaseOpened, CaseState, CommunicationReceived, CommunicationUpdated
@@ -134,6 +137,30 @@ def test_an_answer_counts_and_is_one_change(service: CaseService) -> None:
         commands.set_status(tx, asked(case, 2), "answered", "")
         assert told([emitted.event for emitted in tx.emitted]) == [("assigned", 2, None), ("status-changed", 3, after(2))]
     assert service.rows("select state, customer_told_at from cases where id = %s", case) == [(LifeCycle.RESPONDED, after(2))]
+
+
+def test_the_migration_finds_it_for_the_cases_that_there_were(service: CaseService) -> None:
+    service.now = after(60)
+    mails = [a_mail(f"Question {number}") for number in range(5)]
+    silent, replied, called, answered, told_news = (opened(service.receive(received(mail))) for mail in mails)
+    call, missed = a_call_to(mails[2].conversation_id), a_call_to(mails[0].conversation_id)
+    service.receive(received(ours(mails[1], 20)), received(ours(mails[0], 30, robot="bulk")), received(a_mail(reply_to=mails[0])))
+    service.receive(received(call), report(call, "answered", 30), received(missed), report(missed, "ended", 40, outcome="busy"))
+    commands = Commands(service.reference, VersionCache(service.reference, rules_of))
+    with service.database.transaction() as tx:
+        commands.assign(tx, asked(answered, 1), None, "rita", "")
+        commands.set_status(tx, asked(answered, 2), "answered", "")
+        cases.add_history(tx, [HistoryEntry(told_news, None, "broadcast", None, "All is well.", "rita", after(50))])
+        cases.change(tx, [case._replace(customer_told_at=after(50)) for case in cases.lock(tx, [told_news]).values()])
+        hearing.settle(tx, list(cases.lock(tx, [told_news]).values()), "rita", UUID(int=9), after(50), "")
+    known = service.rows("select id, customer_updated_at, customer_told_at from cases order by id")
+    assert {row[1] for row in known} == {None, after(20), after(30), after(2), after(50)}
+    assert heard(service, silent) is None
+    assert (heard(service, replied), heard(service, called)) == (after(20), after(30))
+    with service.database.transaction() as tx:
+        tx.execute("update cases set customer_updated_at = null, customer_told_at = null")
+        tx.execute(import_module("services.case.storage.migrations.versions.0021_customers_heard").FILL)
+    assert service.rows("select id, customer_updated_at, customer_told_at from cases order by id") == known
 
 
 @pytest.mark.requirement("EDGE-11")

@@ -7,11 +7,13 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-UP = """
+ADD = """
 alter table cases add column customer_updated_at timestamptz, add column customer_told_at timestamptz;
 comment on column cases.customer_updated_at is 'When the customer last heard of the case from us; null: not yet.';
 comment on column cases.customer_told_at is 'The same, as far as it was by what staff did with the case itself.';
+"""
 
+FILL = """
 -- Staff told them: by news, but for the major cases that these were written on; and by answers.
 with told as (
     select case_id, max(at) as at from (
@@ -41,7 +43,8 @@ where found.id = cases.id;
 
 
 def upgrade() -> None:
-    op.execute(UP)
+    op.execute(ADD)
+    op.execute(FILL)
 
 
 def downgrade() -> None:

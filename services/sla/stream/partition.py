@@ -105,7 +105,7 @@ class Partition:
 
         Not while a transaction is being committed: what it moved or closed would fire.
         """
-        keys = self.timers.pop_due(until, limit)
+        keys = self.timers.pop_due(min(until, now), limit)
         self.work.popped += keys
         late_before = max(self.ready_at, now - tolerance)
         for key in keys:

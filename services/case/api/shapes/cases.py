@@ -64,6 +64,7 @@ class ListedCase(Shape):
     legal_hold: bool
     merged_into: UUID | None
     parent_id: UUID | None = Field(description="The major case that it is a child of.")
+    customer_updated_at: datetime | None = Field(description="When the customer last heard of it from us.")
 
 
 class CaseAnswer(Shape):

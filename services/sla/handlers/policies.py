@@ -38,6 +38,7 @@ def build_policy(configuration: Configuration) -> Policy:
         method_targets={method.code: _targets(method.targets, named) for method in configuration.methods},
         subject_targets={subject.code: _subject_targets(subject, named) for subject in configuration.subjects},
         ladder=_ladder(configuration.sla.ladder),
+        ladders=ladders,
         task_calendars={d.code: _task_calendar(d, calendars, own) for d in configuration.task_definitions},
         recalculating=frozenset(subject.code for subject in configuration.subjects if subject.recalculate_on_response),
         expiries={m.code: parse_duration(m.expire_after) for m in configuration.methods if m.expire_after},

@@ -104,3 +104,51 @@ class Figures(Shape):
     upcoming_today: int = Field(description="Due later on this day of the organisation.")
     at_risk: int
     breached: int
+
+
+class ComplianceTotal(Shape):
+    """How clocks ended."""
+
+    met: int
+    missed: int
+    cancelled: int
+    open_overdue: int = Field(description="Fell due in the period, and are still open.")
+    share: float | None = Field(description="Met, of met, missed and open past their time; null: there are none of these.")
+
+
+class ComplianceRow(ComplianceTotal):
+    """How clocks of a group ended."""
+
+    group: str
+
+
+class ComplianceReport(Shape):
+    """The share met, by group and in all."""
+
+    rows: list[ComplianceRow]
+    total: ComplianceTotal
+
+
+class Spread(Shape):
+    """Percentiles of a time; null: it is known of none."""
+
+    p50_seconds: float | None
+    p90_seconds: float | None
+    p95_seconds: float | None
+    longest_seconds: float | None
+
+
+class TimesRow(Shape):
+    """How long clocks of a group and kind took."""
+
+    group: str
+    kind: str
+    count: int
+    used: Spread = Field(description="Time on their calendars, pauses left out.")
+    elapsed: Spread = Field(description="Time from start to end.")
+
+
+class TimesReport(Shape):
+    """How long clocks took."""
+
+    rows: list[TimesRow]

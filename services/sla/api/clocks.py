@@ -11,7 +11,8 @@ from pydantic import StringConstraints
 
 from services.sla.api.asking import FILTERS, READER, Around, Kept, reach_of
 from services.sla.api.shapes import Clocks, ClockView, Counts, ExplainedClock, Explanation, Figures
-from services.sla.domain.records import ItemKind, unpack
+from services.sla.domain.packing import unpack
+from services.sla.domain.records import ItemKind
 from services.sla.handlers.showing import ITEM_NAMES, clocks_around, explained, id_of, view_of
 from services.sla.storage import items, lists
 from services.sla.storage.lists import Place, Which

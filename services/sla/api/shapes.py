@@ -23,6 +23,7 @@ class Suspension(Shape):
 
     from_at: datetime
     until_at: datetime | None
+    reason: Literal["waiting", "closed"] = Field(description="It waited for the customer, or had stopped until its item was opened again.")
 
 
 class ClockView(Shape):

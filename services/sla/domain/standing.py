@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from services.sla.domain.clocks import Clock, ClockKind, Moment, Span, working_span
+from services.sla.domain.clocks import Clock, ClockKind, Moment, Span, used_span, working_span
+from services.sla.domain.records import Record
 from shared.calendars import Calendar, CalendarError
-
-Ending = Literal["met", "missed", "cancelled", ""]
 
 SILENT: Final = frozenset({ClockKind.EXPIRY, ClockKind.LAG})
 """What nobody has to be in time for: not listed, not reported on."""
@@ -15,17 +14,8 @@ SILENT: Final = frozenset({ClockKind.EXPIRY, ClockKind.LAG})
 
 def used_by(clock: Clock, calendar: Calendar, now: Moment) -> Span | None:
     """Time on its calendar that has passed for `clock` by `now`, or by its end; None where that is too long to count."""
-    end = now if clock.closed_at is None else min(now, clock.closed_at)
-    passed, at = 0, clock.started_at
     try:
-        for since, until in clock.suspensions:
-            if since >= end:
-                break
-            passed += max(0, working_span(calendar, at, since)) if since > at else 0
-            if until is None:
-                return passed
-            at = max(at, until)
-        return passed + (working_span(calendar, at, end) if end > at else 0)
+        return used_span(clock, calendar, now)
     except CalendarError:
         return None
 
@@ -41,17 +31,16 @@ def ran_over(calendar: Calendar, since: Moment, until: Moment) -> Span | None:
 def suspended_by(clock: Clock, now: Moment) -> Span:
     """Plain time that `clock` did not run by `now`, or by its end."""
     end = now if clock.closed_at is None else min(now, clock.closed_at)
-    return sum([max(0, min(end, end if until is None else until) - since) for since, until in clock.suspensions])
+    return sum([max(0, min(end, end if until is None else until) - since) for since, until, _ in clock.suspensions])
 
 
-def ending_of(clock: Clock, is_cancelled: bool) -> Ending:
-    """How a closed clock ended; empty: it has not, or it is one that only ends."""
-    if clock.closed_at is None or clock.kind in SILENT:
-        return ""
-    if is_cancelled:
+def ending_of(clock: Clock, record: Record) -> str:
+    """How a clock ended: `met`, `missed` or `cancelled`; empty: it has not, or nobody had to be in time for it."""
+    if clock.kind != ClockKind.START or clock.closed_at is None:
+        return clock.outcome
+    if record.task_turns and record.task_turns[-1].state == "cancelled":
         return "cancelled"
-    ran_until = clock.suspensions[-1][0] if clock.is_suspended else clock.closed_at
-    return "met" if ran_until <= clock.due_at else "missed"
+    return "met" if clock.closed_at <= clock.due_at else "missed"
 
 
 def notice_of(clock: Clock) -> int:

@@ -9,9 +9,11 @@ from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
-from services.sla.domain.clocks import CASE_CLOCKS, ClockKind
+from services.sla.domain.clocks import ClockKind
+from services.sla.domain.ledger import CASE_CLOCKS
+from services.sla.domain.packing import unpack
 from services.sla.domain.policy import Policy
-from services.sla.domain.records import NO_FACTS, RETENTION, ItemKind, Record, unpack
+from services.sla.domain.records import NO_FACTS, RETENTION, ItemKind, Record
 from services.sla.domain.standing import ending_of, notice_of, suspended_by, used_by
 from services.sla.handlers.alerts import CLOCK_NAMES
 from services.sla.storage import clocks, items
@@ -25,10 +27,10 @@ PolicyOf = Callable[[int], Policy]
 PURGED_AT_ONCE: Final = 2_000
 """Items looked at in one transaction."""
 POSSIBLE: Final[dict[ItemKind, tuple[ClockKind, ...]]] = {
-    ItemKind.CASE: (*CASE_CLOCKS, ClockKind.UPDATE),
+    ItemKind.CASE: CASE_CLOCKS,
     ItemKind.TASK: (ClockKind.DUE, ClockKind.LAG, ClockKind.START),
     ItemKind.COMMUNICATION: (ClockKind.EXPIRY,),
-    ItemKind.LEAD: (*CASE_CLOCKS, ClockKind.UPDATE),
+    ItemKind.LEAD: (ClockKind.DUE, ClockKind.RESPONSE, ClockKind.START),
 }
 """The clocks that an item can have."""
 
@@ -105,13 +107,13 @@ def _clock_rows_of(item: UUID, text: str, record: Record, policy_of: PolicyOf) -
                 clock.due_at,
                 clock.suspensions[-1][0] if clock.closed_at is None and clock.is_suspended else None,
                 clock.closed_at,
-                ending_of(clock, False),
+                ending_of(clock, record),
                 notice_of(clock),
                 min(clock.rung, 32_767),
                 clock.budget,
                 used,
                 suspended,
-                "",
+                clock.target,
             )
         )
     return rows

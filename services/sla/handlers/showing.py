@@ -7,10 +7,10 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 from uuid import UUID
 
-from services.sla.domain.clocks import Clock, Moment, Rung
-from services.sla.domain.policy import Policy
-from services.sla.domain.records import ItemKind, Record, unpack
-from services.sla.domain.timeline import tell
+from services.sla.domain.clocks import Clock, Moment, Reason, Rung
+from services.sla.domain.packing import unpack
+from services.sla.domain.records import ItemKind
+from services.sla.domain.timeline import Teller
 from services.sla.handlers.alerts import CLOCK_NAMES
 from services.sla.handlers.projecting import PolicyOf
 from services.sla.storage import clocks, items
@@ -62,7 +62,10 @@ def view_of(found: clocks.Found, now: datetime) -> dict[str, Any] | None:
         "budget_seconds": clock.budget / 1e6,
         "calendar": clock.calendar or None,
         "pauses": clock.is_pausable,
-        "suspensions": [{"from_at": moment(since), "until_at": _moment(until)} for since, until in clock.suspensions],
+        "suspensions": [
+            {"from_at": moment(since), "until_at": _moment(until), "reason": Reason(reason).name.lower()}
+            for since, until, reason in clock.suspensions
+        ],
         "alerts": max(0, clock.rung - (Rung.OVERDUE if clock.soon_at is None else Rung.DUE_SOON)),
     }
 
@@ -74,8 +77,7 @@ def explained(found: clocks.Found, policy_of: PolicyOf, now: datetime, zone: tzi
         return None
     record = unpack(bytes(found.item.record))
     clock = next(clock for clock in record.clocks if clock.kind == found.kind)
-    policy = policy_of(record.config_version)
-    told = tell(clock, policy.calendar_of(clock.calendar), found.outcome, micros(now), zone, _within(policy, found, clock, record))
+    told = Teller(record, policy_of, micros(now), zone).tell(clock, found.outcome)
     return view | {
         "summary": told.summary,
         "target": found.target,
@@ -92,12 +94,6 @@ def explained(found: clocks.Found, policy_of: PolicyOf, now: datetime, zone: tzi
             for entry in told.entries
         ],
     }
-
-
-def _within(policy: Policy, found: clocks.Found, clock: Clock, record: Record) -> str:
-    """The clock's time as its target has it, if it is the one that the clock runs by."""
-    target = policy.target(clock.kind, found.subject, found.method, found.priority)
-    return "" if target is None or record.kind == ItemKind.TASK else str(target.within)
 
 
 def _moment(at: Moment | None) -> datetime | None:

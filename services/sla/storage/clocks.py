@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.sla.domain.standing import Ending
 from services.sla.storage import items
 from shared.storage import Transaction, arrays
 
@@ -92,7 +91,7 @@ class Found(NamedTuple):
     priority: str
     method: str
     subject: str
-    outcome: Ending
+    outcome: str
     target: str
     item: items.Found
 

@@ -23,11 +23,10 @@ import tweepy  # type: ignore[import-untyped]
 
 from services.ingest.domain.posts import Post, PostFile
 from services.ingest.gateways.credentials import Credentials
-from services.ingest.gateways.downloads import Downloads, Unavailable
-from services.ingest.gateways.guarded_https import GuardedHttps
 from services.ingest.gateways.source import Batch, Cursor, GatewayError
 from services.ingest.gateways.x_json import Medium, NotAPage, PageRead, PostRead, read_page
 from shared.clock import Clock, utc_now
+from shared.fetching import Downloads, GuardedHttps, Unavailable
 from shared.schemas.configuration.channels import XAccount
 
 MEDIA_HOSTS = frozenset({"pbs.twimg.com", "video.twimg.com"})

@@ -26,10 +26,10 @@ from services.ingest.domain.phone import (
     recording_communication,
     twilio_login,
 )
-from services.ingest.gateways.downloads import Download, Downloads, Unavailable
 from services.ingest.gateways.source import GatewayError
 from services.ingest.handlers.contacts import contact_rules
 from services.ingest.handlers.events import event_of, update_of
+from shared.fetching import Download, Downloads, Unavailable
 from shared.handles import LONGEST_HANDLE
 from shared.messaging import ReferenceData, VersionCache
 from shared.messaging.direct import DirectPublisher, NotAcknowledged

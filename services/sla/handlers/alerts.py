@@ -33,6 +33,7 @@ ITEM_NAMES: Final = {
     ItemKind.CASE: events.ItemKind.CASE.value,
     ItemKind.TASK: events.ItemKind.TASK.value,
     ItemKind.COMMUNICATION: events.ItemKind.COMMUNICATION.value,
+    ItemKind.LEAD: events.ItemKind.LEAD.value,
 }
 
 Written = tuple[bytes, bytes, list[tuple[str, str | bytes | None]]]
@@ -44,6 +45,10 @@ def alert_id(clock: str, alert: Alert) -> str:
     if alert.type == AlertType.CLOSED:
         return derived("clock-closed", clock, alert.due_at, alert.fired_at)
     prefix = "withdrawn" if alert.type == AlertType.WITHDRAWN else "alert"
+    return _rung_id(prefix, clock, alert)
+
+
+def _rung_id(prefix: str, clock: str, alert: Alert) -> str:
     return derived(prefix, clock, alert.rung, alert.repetition, alert.due_at)
 
 
@@ -86,6 +91,8 @@ def write_alert(kind: ItemKind, item: str, facts: Facts, config_version: int, al
     }
     if alert.type == AlertType.CLOSED:
         data["outcome"] = alert.outcome
+    elif alert.type == AlertType.WITHDRAWN:
+        data["alert_id"] = _rung_id("alert", clock, alert)
     headers: list[tuple[str, str | bytes | None]] = [
         ("ce_specversion", b"1.0"),
         ("ce_id", event.encode()),

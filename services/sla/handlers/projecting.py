@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from services.sla.domain.clocks import Clock, Rung
-from services.sla.domain.records import ItemKind, unpack
+from services.sla.domain.packing import unpack
+from services.sla.domain.records import ItemKind
 from services.sla.handlers.alerts import CLOCK_NAMES, ITEM_NAMES, derived
 from services.sla.storage import items
 from services.sla.storage.items import Row
@@ -75,7 +76,7 @@ def clocks_of(row: Row) -> list[dict[str, Any]]:
             "budget_seconds": clock.budget / 1e6,
             "calendar": clock.calendar or None,
             "pauses": clock.is_pausable,
-            "suspensions": [{"from_at": moment(since), "until_at": _moment(until)} for since, until in clock.suspensions],
+            "suspensions": [{"from_at": moment(since), "until_at": _moment(until)} for since, until, _ in clock.suspensions],
             "alerts": max(0, clock.rung - (Rung.OVERDUE if clock.soon_at is None else Rung.DUE_SOON)),
         }
         for clock in record.clocks

@@ -86,6 +86,7 @@ class Stream:
         self._alive_at = time.monotonic()
         self._upkeep_at = time.monotonic()
         self._aborts = 0
+        self._latest = -1
         self._flights: list[tuple[Held, Future[bool]]] = []
         self._more_is_due = False
         self._bare = {self._prefix + name: name for name in INPUTS}
@@ -237,6 +238,7 @@ class Stream:
         self._wake()
         self._more_is_due = False
         now = micros(self._clock())
+        self._mind(now)
         due = [held for held in self.held.values() if (at := held.partition.next_at()) is not None and at <= now]
         if not due:
             return
@@ -245,6 +247,14 @@ class Stream:
         now = micros(self._clock())
         fired = [held.partition.fire(held.sampled_at, now, LATE_AFTER, FIRED_AT_ONCE) for held in due if held.is_caught_up]
         self._more_is_due = FIRED_AT_ONCE in fired
+
+    def _mind(self, now: int) -> None:
+        """Mind a host's clock that was set back: ends that were sampled in its future say nothing of moments that are still to come."""
+        if now < self._latest:
+            for held in self.held.values():
+                held.sampled_at = -1
+                held.partition.ready_at = min(held.partition.ready_at, now)
+        self._latest = now
 
     def _sample(self, asking: Sequence[Held]) -> None:
         """Ask where the inputs end; the answer holds for the moment before the asking. No answer: nothing fires, and it is asked again."""

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.gateways import downloads
-from services.ingest.gateways.downloads import Downloads, Unavailable
-from services.ingest.gateways.source import GatewayError
+from shared.fetching import Downloads, GatewayError, Unavailable, downloads
 from tests.support.x import FakeX, Scripted, serving_x
 
 pytestmark = pytest.mark.requirement("COM-4")
@@ -106,6 +104,18 @@ def test_what_will_not_come_is_given_up(x: FakeX, opened: Callable[..., Download
     with pytest.raises(Unavailable):
         opened().get(f"{x.url}/a", 100)
     assert x.fetched == ["/a"]
+
+
+@pytest.mark.requirement("SLA-1")
+def test_where_any_host_may_be_asked_our_own_network_stays_closed_to_redirects_too(x: FakeX, opened: Callable[..., Downloads]) -> None:
+    x.files = {"/a": Scripted(302, b"", {"Location": "/b"}), "/b": Scripted(200, b"there")}
+    assert opened(hosts=None, redirects=1).get(f"{x.url}/a", 100).content == b"there"
+    for elsewhere in (x.url.replace("127.0.0.1", "localhost"), "https://169.254.169.254", "http://127.0.0.1", "file:///etc", "//[::1"):
+        x.files["/out"] = Scripted(302, b"", {"Location": f"{elsewhere}/b"})
+        x.fetched.clear()
+        with pytest.raises(Unavailable):
+            opened(hosts=None, redirects=1).get(f"{x.url}/out", 100)
+        assert x.fetched == ["/out"]
 
 
 def test_a_login_is_for_its_host_alone(x: FakeX, opened: Callable[..., Downloads], tmp_path: Path) -> None:

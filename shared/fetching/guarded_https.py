@@ -16,7 +16,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from services.ingest.gateways.source import GatewayError
+from shared.fetching.errors import GatewayError
 
 PIECE = 64 * 1024
 MayReach = Callable[[str, str], bool]

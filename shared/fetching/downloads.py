@@ -1,6 +1,6 @@
-"""Files that a message only links to, fetched from hosts that were named before, and from nowhere else.
+"""Files that are only linked to, fetched from hosts that were named before, or from any on the internet.
 
-The link comes from outside. So neither it nor a redirect may lead to another host, or into our own network.
+The link, or where it is redirected to, comes from outside. So neither may lead to another host, nor into our own network.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from services.ingest.gateways.guarded_https import PIECE, GuardedHttps, NotReachable
-from services.ingest.gateways.source import GatewayError
+from shared.fetching.errors import GatewayError
+from shared.fetching.guarded_https import PIECE, GuardedHttps, NotReachable
 
 TOTAL_SECONDS = 120.0
 _LONGEST_TYPE = 255
@@ -51,7 +51,7 @@ class Downloads:
 
     def __init__(
         self,
-        hosts: Collection[str],
+        hosts: Collection[str] | None,
         *,
         private_hosts: Collection[str] = (),
         timeout: float = 30.0,
@@ -60,13 +60,14 @@ class Downloads:
         redirects: int = 0,
         logins: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
-        """`hosts`: `name`, or `name:port` for another port than 443. `private_hosts`: names of those that may be in our own network.
+        """`hosts`: `name`, or `name:port` for another port than 443; None: any. `private_hosts`: names of those that may be in our own
+        network.
 
         `timeout`: seconds for each step; `total`: for a whole file. `ca_file`: the authorities (PEM) to trust; empty: the usual ones.
         `redirects`: how many are followed for a file, each to one of `hosts` again. `logins`: user and password for the hosts (as in
         `hosts`) that ask for one; nobody else is told.
         """
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         private = frozenset(host.lower() for host in private_hosts)
         self._timeout = timeout
         self._total = total
@@ -110,9 +111,11 @@ class Downloads:
             parts = urlsplit(url)
         except ValueError as error:
             raise Unavailable("its address cannot be read") from error
+        if "@" in parts.netloc:
+            raise Unavailable("its address names a user")
         if parts.scheme != "https":
             raise Unavailable("its address is not https")
-        if parts.netloc.lower() not in self._hosts:
+        if self._hosts is not None and parts.netloc.lower() not in self._hosts:
             raise Unavailable("its host is not one that files are fetched from")
         return parts.netloc.lower()
 

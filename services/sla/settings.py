@@ -18,3 +18,9 @@ class Settings(ProcessSettings):
         description="How long at most the stream gathers messages, while more come, before it commits them: each transaction costs Kafka "
         "the same however little is in it. Timers do not wait for that.",
     )
+    clock_retention_days: int = Field(
+        default=1_100,
+        ge=30,
+        le=36_500,
+        description="Days for which finished clocks are kept for reports and simulations, in the read model of role api.",
+    )

@@ -21,6 +21,7 @@ SHOWS: dict[Show, str] = {"breached": "Overdue", "at-risk": "At risk", "upcoming
 KINDS = {kind: words for kind, words in CLOCK_WORDS.items() if kind not in NO_DEADLINES}
 WITHIN = {"4 hours": "4 hours", "1 day": "24 hours", "7 days": "7 days"}
 Code = Annotated[str, Query(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")]
+Kind = Literal["", "due", "response", "temporary_resolution", "resolution", "completion", "start", "update"]
 Place = Annotated[str, Query(max_length=2000, pattern=r"^[A-Za-z0-9_=-]*$")]
 
 
@@ -43,8 +44,8 @@ class Filters:
 
 
 def filters_of(
-    kind: Code = "",
-    item_kind: Literal["", "case", "task", "lead", "communication"] = "",
+    kind: Kind = "",
+    item_kind: Literal["", "case", "task", "lead"] = "",
     unit: Code = "",
     subject: Code = "",
     method: Code = "",
@@ -67,13 +68,14 @@ def deadline_pages(browser: Browser, deadlines: Deadlines, organisation: Callabl
         require(visitor, "clock:read")
         around, now, token = organisation(), clock(), visitor.token.token
         only = wanted.given()
-        asked = {name: value for name, value in only.items() if name != "mine" and (name != "within" or show == "upcoming")}
+        asked = {name: value for name, value in only.items() if name not in ("mine", "within")}
         asked |= {"assignee": visitor.token.member.user} if wanted.mine else {}
+        place = ({"within": wanted.within} if wanted.within and show == "upcoming" else {}) | ({"after": after} if after else {})
         found: DeadlineList | None = None
         figures: Standing | None = None
         try:
-            found = deadlines.listed(token, show, asked | ({"after": after} if after else {}))
-            figures = deadlines.figures(token)
+            found = deadlines.listed(token, show, asked | place)
+            figures = deadlines.figures(token, asked)
         except Away:
             found = None
         except Refused as refused:
@@ -91,7 +93,7 @@ def deadline_pages(browser: Browser, deadlines: Deadlines, organisation: Callabl
             show=show,
             shows=SHOWS,
             only=only,
-            only_words=_words(wanted, around),
+            only_words=_words(wanted, show, around),
             wanted=wanted,
             kinds=KINDS,
             item_kinds=ITEM_WORDS,
@@ -106,13 +108,13 @@ def deadline_pages(browser: Browser, deadlines: Deadlines, organisation: Callabl
     return router
 
 
-def _words(wanted: Filters, around: Organisation) -> str:
+def _words(wanted: Filters, show: Show, around: Organisation) -> str:
     """What the list is narrowed to, for people; empty: to nothing."""
     words = [
         "with you" if wanted.mine else "",
         CLOCK_WORDS.get(wanted.kind, wanted.kind),
-        {"case": "cases", "task": "tasks", "lead": "leads", "communication": "communications"}.get(wanted.item_kind, ""),
+        {"case": "cases", "task": "tasks", "lead": "leads"}.get(wanted.item_kind, ""),
         *[f"{kind} {around.name(kind, code)}" for kind in ("unit", "subject", "method") if (code := getattr(wanted, kind))],
-        f"due within {WITHIN[wanted.within]}" if wanted.within else "",
+        f"due within {WITHIN[wanted.within]}" if wanted.within and show == "upcoming" else "",
     ]
     return ", ".join([each for each in words if each])

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.desk.api.browser import Browser, Visitor
-from services.desk.api.deadline_pages import KINDS, Code
+from services.desk.api.deadline_pages import KINDS, Code, Kind
 from services.desk.api.file_pages import passed_on
 from services.desk.api.record_pages import unread
 from services.desk.domain.deadline_report import Period, Report, period_of, period_words
@@ -57,7 +57,7 @@ def wanted_of(
     by: By = "subject",
     first: Annotated[Day, Query(alias="from")] = "",
     last: Annotated[Day, Query(alias="to")] = "",
-    kind: Code = "",
+    kind: Kind = "",
     unit: Code = "",
     subject: Code = "",
     method: Code = "",

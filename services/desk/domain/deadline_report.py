@@ -12,7 +12,9 @@ USUAL_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Clocks of a group that ended in the period, by how; and those that are overdue now. `share`: met of met and missed, 0 to 1."""
+    """Clocks of a group that ended in the period, by how; and those that fell due in it and are still open. `share`: met of met, missed
+    and still open, 0 to 1; None: there are none of these.
+    """
 
     group: str
     met: int
@@ -26,16 +28,16 @@ class Kept:
         """Per cent met; not 100 unless all were."""
         if self.share is None:
             return None
-        return 99 if self.missed and self.share > 0.99 else round(100 * self.share)
+        return 99 if 0.99 < self.share < 1 else round(100 * self.share)
 
 
 class Times(NamedTuple):
-    """How long it took in seconds: for the half, for nine of ten, for 95 of 100, and at most."""
+    """How long it took in seconds: for the half, for nine of ten, for 95 of 100, and at most. None: that is not known."""
 
-    half: float
-    most: float
-    nearly_all: float
-    longest: float
+    half: float | None
+    most: float | None
+    nearly_all: float | None
+    longest: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ TARGET_WORDS = {
     "lead": "The target is that of leads of this type.",
 }
 PATHS = {"case": "cases", "task": "tasks", "lead": "leads", "communication": "communications"}
-NO_DEADLINES = frozenset({"lag"})
-"""Clocks that nobody can miss."""
+NO_DEADLINES = frozenset({"lag", "expiry"})
+"""Clocks that nobody has to be in time for."""
 
 
 class Bar(NamedTuple):
@@ -100,7 +100,8 @@ class Ledger:
     due_at: datetime
     due_soon_at: datetime | None
     budget_seconds: float
-    used_seconds: float
+    used_seconds: float | None
+    """None: too long to count."""
     calendar: str
     target: str
     pauses: bool
@@ -124,7 +125,7 @@ class Ledger:
     @property
     def over_seconds(self) -> float:
         """How much more than its time is used."""
-        return max(0.0, self.used_seconds - self.budget_seconds)
+        return max(0.0, (self.used_seconds or 0.0) - self.budget_seconds)
 
     def standing(self, now: datetime) -> str:
         """How it stands: `met`, `missed`, `stopped`, `paused`, `overdue`, `soon` or `running`."""
@@ -138,7 +139,9 @@ class Ledger:
 
     @property
     def used_words(self) -> str:
-        """What is used of its budget, and what is left or went beyond, in words."""
+        """What is used of its budget, and what is left or went beyond, in words; empty: that is not counted."""
+        if self.used_seconds is None:
+            return ""
         used, budget = amount_words(self.used_seconds), amount_words(self.budget_seconds)
         words = f"{used} used of {budget}{' of working time' if self.calendar else ''}"
         if self.over_seconds >= 60:
@@ -148,9 +151,10 @@ class Ledger:
     @property
     def bar(self) -> Bar:
         """The same as lengths."""
-        whole = max(self.budget_seconds, self.used_seconds, 1.0)
+        spent = self.used_seconds or 0.0
+        whole = max(self.budget_seconds, spent, 1.0)
         budget = 100 * self.budget_seconds / whole
-        used = 100 * min(self.used_seconds, self.budget_seconds) / whole
+        used = 100 * min(spent, self.budget_seconds) / whole
         return Bar(round(used, 1), round(budget, 1), round(100 * self.over_seconds / whole, 1))
 
 

@@ -60,9 +60,9 @@ class Deadlines:
         found = self._asking.ask("GET", f"/clocks/{show}", token, params={"limit": str(MOST), **filters})
         return DeadlineList(tuple([_deadline(item) for item in found["items"]]), found["next"] or "")
 
-    def figures(self, token: str) -> Standing:
-        """How many there are in each list."""
-        found = self._asking.ask("GET", "/clocks/figures", token)
+    def figures(self, token: str, filters: Mapping[str, str]) -> Standing:
+        """How many there are in each list, by the API's own filters."""
+        found = self._asking.ask("GET", "/clocks/figures", token, params=filters)
         return Standing(int(found["breached"]), int(found["at_risk"]), int(found["upcoming_today"]))
 
     def report(self, token: str, filters: Mapping[str, str]) -> Report:
@@ -141,7 +141,7 @@ def _ledger(item: Mapping[str, Any]) -> Ledger:
         due_at=datetime.fromisoformat(item["due_at"]),
         due_soon_at=moment_of(item["due_soon_at"]),
         budget_seconds=float(item["budget_seconds"]),
-        used_seconds=float(item["used_seconds"]),
+        used_seconds=item["used_seconds"],
         calendar=item["calendar"] or "",
         target=item["target"],
         pauses=bool(item["pauses"]),

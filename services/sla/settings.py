@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from shared.settings import ProcessSettings
@@ -23,4 +25,9 @@ class Settings(ProcessSettings):
         ge=30,
         le=36_500,
         description="Days for which finished clocks are kept for reports and simulations, in the read model of role api.",
+    )
+    changelog_format: Literal[1, 2] = Field(
+        default=2,
+        description="The format that the stream writes its records in. 1 while replicas of the release before run beside this one, which "
+        "cannot read 2; until it is 2, events that come late change nothing, and leads and updates to customers have no clocks.",
     )

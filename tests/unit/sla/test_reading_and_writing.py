@@ -27,7 +27,7 @@ from shared.calendars.openings import moment
 from shared.ids import clock_id, derive
 from shared.schemas import events, topics
 from shared.schemas.envelope import Undecodable, decode
-from shared.schemas.events import PAYLOADS, CaseState, ClockState, CommunicationRecorded, TaskState
+from shared.schemas.events import PAYLOADS, CaseState, ClockOverdue, ClockState, ClockWithdrawn, CommunicationRecorded, TaskState
 from shared.schemas.events.texts import Code, Line
 from shared.schemas.parts import OwnerRef
 from tests.support.sla import a_case, a_communication, a_task, as_event
@@ -187,3 +187,20 @@ def test_alerts_are_events_that_everybody_can_decode() -> None:
         assert (event.key, event.revision, event.subject) == (str(CASE), alert.revision, str(state.clock_id))
         assert state.assignee == "paul"
         assert event.traceparent
+
+
+@pytest.mark.requirement("SLA-2", "SLA-3")
+def test_an_alert_that_is_taken_back_is_named_by_its_event() -> None:
+    life = Life()
+    life.event(a_task_fact(due_at=at("2026-03-02 17:00")))
+    life.until(at("2026-03-02 17:00"))
+    done = at("2026-03-02 16:59")
+    life.event(a_task_fact(2, state="completed", at=done, completed_at=done), now=at("2026-03-02 17:01"))
+    assert life.record is not None
+    events = []
+    for alert in life.told:
+        key, value, headers = write_alert(ItemKind.TASK, str(TASK), life.record.facts, 1, alert)
+        plain = {name: text for name, text in headers if isinstance(text, bytes)}
+        events.append(decode(key, plain, value, PAYLOADS[plain["ce_type"].decode()]))
+    of_type = {type(event.data): event for event in events}
+    assert of_type[ClockWithdrawn].data.alert_id == of_type[ClockOverdue].id != of_type[ClockWithdrawn].id

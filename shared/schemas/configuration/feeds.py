@@ -11,7 +11,7 @@ from shared.schemas.configuration.document import Document
 from shared.schemas.configuration.references import find
 from shared.schemas.configuration.section import Section, Text
 
-FeedUrl = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.\[\]:_-]+(/[!-~]*)?$", max_length=2000)]
+FeedUrl = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9.\[\]:_-]+(/[!\x22$-~]*)?$", max_length=2000)]
 
 
 class Feed(Section):

@@ -179,6 +179,18 @@ def test_a_feed_that_fails_or_is_empty_keeps_the_days_it_had_whatever_another_do
     assert found["version"] == 4
 
 
+def test_a_draft_is_not_outdated_by_what_a_feed_said(told: Told, host: FakeX, client: httpx.Client, desk: Desk) -> None:
+    text, headers = a_text(f"{host.url}/days.ics"), machine(desk, *PERMISSIONS)
+    told.apply(text)
+    draft = yaml.safe_load(text) | {"users": [{k: v for k, v in u.items() if k != "password_hash"} for u in yaml.safe_load(text)["users"]]}
+    content = yaml.safe_dump(draft).replace("Test Homes", "Best Homes")
+    assert client.put("/configuration/drafts/better", content=content, headers=headers).json()["based_on"] == 1
+    told.refresh()
+    assert client.get("/configuration/drafts/better", headers=headers).json()["is_outdated"] is False
+    assert client.post("/configuration/drafts/better/publish", headers=headers).json()["version"] == 3
+    assert (told.days(), "Best Homes" in told.source()) == ([str(JUNE)], True)
+
+
 def test_a_host_in_our_own_network_is_asked_only_where_an_operator_named_it(make_desk: Callable[..., Desk], host: FakeX) -> None:
     desk = make_desk(feeds_ca_file=host.ca_file)
     with served(desk_app(desk), token="") as client:

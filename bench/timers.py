@@ -36,7 +36,7 @@ from bench.peers import python_of_peers, run_peer
 from services.cli.stack.kafka import Kafka
 from services.cli.stack.postgres import Postgres, with_database
 from services.sla import metrics
-from services.sla.domain.records import NEVER, next_at_of
+from services.sla.domain.packing import NEVER, next_at_of
 from services.sla.settings import Settings
 from services.sla.stream.letters import Letters
 from services.sla.stream.loop import Stream

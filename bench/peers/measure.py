@@ -35,7 +35,8 @@ def main() -> None:
         say(f"faust-streaming: {options.faust_events:,} events")
         found: dict[str, Any] = {"faust_changes_per_second": round(measure_faust(kafka, prefix, python, options.faust_events))}
         found |= measure_peer_lateness(server, python, options.due)
-    found |= {"due": options.due, "measured_on": f"{datetime.now(UTC):%Y-%m-%d}", "cpus": os.cpu_count(), "python": machine.python_version()}
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    found |= {"due": options.due, "measured_on": today, "cpus": os.cpu_count(), "python": machine.python_version()}
     RECORDED.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found))
 

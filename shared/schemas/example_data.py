@@ -227,6 +227,12 @@ FURTHER: dict[str, dict[str, Any]] = {
     "casestream.approval.reminded.v1": {"reminders": 1},
     "casestream.clock.due-soon.v1": {"rung": "due-soon"},
     "casestream.clock.overdue.v1": {"rung": "overdue", "fired_at": RECEIVED + timedelta(hours=4)},
+    "casestream.clock.escalated.v1": {
+        "rung": "escalated",
+        "repetition": 1,
+        "fired_at": RECEIVED + timedelta(hours=8),
+        "tell": ("leader",),
+    },
     "casestream.clock.expired.v1": {
         "kind": "expiry",
         "item_kind": "communication",
@@ -237,7 +243,14 @@ FURTHER: dict[str, dict[str, Any]] = {
     },
     "casestream.clock.lag-over.v1": {"kind": "lag", "due_at": RECEIVED + timedelta(days=2), "fired_at": RECEIVED + timedelta(days=2)},
     "casestream.clock.start-late.v1": {"kind": "start", "rung": "start-late", "fired_at": RECEIVED + timedelta(hours=4)},
-    "casestream.clock.closed.v1": {"fired_at": RECEIVED + timedelta(hours=2), "outcome": "met"},
+    "casestream.clock.withdrawn.v1": {"rung": "overdue", "fired_at": RECEIVED + timedelta(hours=5), "alert_id": id_of("alert")},
+    "casestream.clock.closed.v1": {
+        "fired_at": RECEIVED + timedelta(hours=3),
+        "outcome": "met",
+        "budget_seconds": 14400,
+        "used_seconds": 7200,
+        "suspended": ({"from_at": RECEIVED + timedelta(hours=1), "until_at": RECEIVED + timedelta(hours=2), "reason": "waiting"},),
+    },
     "casestream.delivery.failed.v1": {"state": "failed", "error": "550 no such mailbox"},
     "casestream.staff.changed.v1": {
         "user": "sam.plumber",

@@ -32,6 +32,8 @@ CloudEvents 1.0 in binary mode: the attributes are headers, the value is the dat
 - Set `isolation.level=read_committed`: sla writes in transactions.
 - Ignore fields that you do not know. Within a version of a type, fields are only ever added; whatever else changes gets a new version
   (`.v2`) beside the old one. `make schemas` refuses anything else (`shared/schemas/compatibility.py` has the rules).
+- Ignore events of a kind that you do not know, where the table of a type says that a later release may add to its kinds (`kind` and
+  `item_kind` of clocks and of deliveries).
 - Times are RFC 3339 with a zone. An installation may put a prefix before every topic's name.
 """
 
@@ -98,6 +100,8 @@ def _type(shape: dict[str, Any], parts: dict[str, Any]) -> str:
         part = parts[name]
         if "enum" in part:
             return _values(part)
+        if part.get("type") == "string":
+            return ", ".join(f"`{value}`" for value in part["examples"]) + "; a later release may add to them"
         inner = "; ".join(f"`{field}` {_type(inside, parts)}" for field, inside in part["properties"].items())
         return f"object: {inner}"
     if "enum" in shape or "const" in shape:

@@ -58,7 +58,7 @@ def reading_router(publisher: EventPublisher, rules: VersionCache[Rules], target
             past = views.history(tx, case_id, 0, 500)
         if found["subject"] in rules.get().sensitive:
             _record_read("case", case_id, principal)
-        holding = targets.get(found["config_version"]).of(found["subject"], found["method"], found["priority"])
+        holding = targets.get(found["config_version"]).of(found["subject"], found["method"], found["priority"], found["unit"])
         shown |= {"history": past, "targets": [target._asdict() for target in holding]}
         return Answer(shown, revision=found["revision"]).response()
 

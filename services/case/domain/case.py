@@ -58,6 +58,10 @@ class Case(NamedTuple):
     """The case that goes on in its stead: it is locked, and what would come to it goes there (EDGE-11)."""
     parent_id: UUID | None = None
     """The major case that it belongs to (EDGE-15)."""
+    customer_updated_at: datetime | None = None
+    """When the customer last heard of it from us (`domain.hearing`); None: not yet."""
+    customer_told_at: datetime | None = None
+    """The same, as far as it was by what staff did with the case itself, which no merge and no split moves."""
 
 
 class Change(NamedTuple):

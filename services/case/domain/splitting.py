@@ -42,6 +42,8 @@ class Traces(NamedTuple):
     """Of its tasks, those that were worked on."""
     undone_merges: int = 0
     """How often it was merged itself, and that was undone."""
+    heard: int = 0
+    """How often its customer heard of it since."""
     is_held: bool = False
 
 
@@ -82,8 +84,8 @@ def check_undo(new: Case, old: Case, split: Split, traces: Traces) -> None:
         raise SplitRefused(what, f"case {new.number} was merged itself since: undo that first")
     if new.state is not LifeCycle.PENDING:
         raise SplitRefused(what, f"case {new.number} is {new.state}, no longer pending")
-    # A merge and its undoing count a revision each.
-    is_as_opened = new.owner is None and new.revision == 1 + 2 * traces.undone_merges
+    # A merge and its undoing count a revision each; so does that its customer heard of it, as by a call that came to it.
+    is_as_opened = new.owner is None and new.revision == 1 + 2 * traces.undone_merges + traces.heard
     if not is_as_opened or traces.tasks:
         raise SplitRefused(what, f"case {new.number} has been worked on: merge it into {old.number} instead")
     if old.merged_into is not None:

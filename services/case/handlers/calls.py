@@ -13,6 +13,7 @@ from uuid import UUID
 
 from services.case import metrics
 from services.case.domain.calls import CallState, Report, Stage, told
+from services.case.domain.hearing import heard_in
 from services.case.handlers.records import HandleKey
 from services.case.handlers.rules import Rules
 from services.case.storage import calls
@@ -74,10 +75,14 @@ def save(
     rules: Rules,
     config_version: int,
     now: datetime,
-) -> None:
-    """Write what changed, and say so. `new`: the communications that came in the same batch."""
+) -> dict[UUID, tuple[datetime, Event]]:
+    """Write what changed, and say so. `new`: the communications that came in the same batch.
+
+    By which calls of ours customers have heard of their cases now: since when, and the report that told it.
+    """
+    heard: dict[UUID, tuple[datetime, Event]] = {}
     if not batch.causes:
-        return
+        return heard
     received = {communication.id: communication for communication in new}
     written = []
     for id, event in batch.causes.items():
@@ -85,6 +90,9 @@ def save(
         row = _row(id, known.revision + 1 if known else 1, batch.states[id])
         written.append(row)
         parties = batch.parties.get(id) or received[id]
+        at = heard_in(batch.states[id], now) if parties.direction == "outbound" else None
+        if at is not None and (known is None or heard_in(_state(known), now) is None):
+            heard[id] = (at, event)
         tx.emit(
             _changed(row, parties, contacts.get((parties.sender_kind, other_party(parties)), ()), rules),
             aggregate_id=f"call:{id}",
@@ -97,6 +105,7 @@ def save(
         )
         metrics.CALLS.labels(row.stage).inc()
     calls.save(tx, written)
+    return heard
 
 
 def other_party(call: CallParties | Communication) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.case.domain import acceptance, answering, assignment, categories, estimates, priority, progress
+from services.case.domain import acceptance, answering, assignment, categories, estimates, hearing, priority, progress
 from services.case.domain.answers import Answers, Chosen
 from services.case.domain.case import Actor, Case, Change, HistoryEntry, entries
 from services.case.domain.history import Step
@@ -134,7 +134,7 @@ class Commands:
         return self._change(tx, asked, CasePriorityChanged, decide)
 
     def tell(self, tx: Transaction, asked: Asked, text: str) -> Case:
-        """Tell its customer something, by the configuration's message on case.broadcast (EDGE-12). The case itself does not change."""
+        """Tell its customer something, by the configuration's message on case.broadcast (EDGE-12)."""
         case = self._locked(tx, asked)
         what = f"telling the customer of case {case.number}"
         if not self._rules.get(0).tells_customers:
@@ -142,10 +142,12 @@ class Commands:
         if not case.customer_email:
             raise NotTold(what, "no email address is known of its customer")
         by = asked.actor.user
-        cases.add_history(tx, [HistoryEntry(case.id, None, "broadcast", None, text, by, asked.now)])
-        news = case._replace(changed_by=by)
-        emit_case(tx, CaseBroadcast, news, asked.cause, asked.now, asked.traceparent, parent_id=case.id, text=text)
-        return case
+        news, changes = hearing.told(case, by, asked.now)
+        cases.change(tx, [news])
+        cases.add_history(tx, [HistoryEntry(case.id, None, "broadcast", None, text, by, asked.now), *entries(news, changes)])
+        told_by = news._replace(changed_by=by)
+        emit_case(tx, CaseBroadcast, told_by, asked.cause, asked.now, asked.traceparent, parent_id=case.id, text=text)
+        return news
 
     def _locked(self, tx: Transaction, asked: Asked) -> Case:
         case = cases.lock(tx, [asked.case_id]).get(asked.case_id)
@@ -158,9 +160,12 @@ class Commands:
         case = self._locked(tx, asked)
         changed, changes = decide(case)[:2]
         if changes:
+            changed, changes = hearing.answered(case, changed, changes, asked.now)
             cases.change(tx, [changed])
             cases.add_history(tx, entries(changed, changes))
-            emit_case(tx, told(kind, case, changed, changes), changed, asked.cause, asked.now, asked.traceparent)
+            moved = case.expected_completion_at if changed.expected_completion_at != case.expected_completion_at else None
+            kind = told(kind, case, changed, changes)
+            emit_case(tx, kind, changed, asked.cause, asked.now, asked.traceparent, completion_was_expected_at=moved)
         return changed
 
     def _life_cycle(self, case: Case) -> LifeCycleRules:

@@ -9,14 +9,16 @@ from uuid import UUID
 
 from services.case import metrics
 from services.case.domain.case import SYSTEM, Case, Change, HistoryEntry, entries
+from services.case.domain.hearing import heard_by
 from services.case.domain.loops import Frequent, LoopBreaker
 from services.case.domain.matching import Effect, continues, effect, is_among, is_held, whose
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
-from services.case.handlers import calls, late_replies, loops
+from services.case.handlers import calls, hearing, late_replies, loops
 from services.case.handlers.calls import CallBatch
 from services.case.handlers.events import emit_case
+from services.case.handlers.hearing import Hearings
 from services.case.handlers.late_replies import LateReplies
 from services.case.handlers.records import (
     Decision,
@@ -73,6 +75,8 @@ class CommunicationBatch:
     calls: CallBatch
     late: LateReplies
     rules_of: Callable[[int], Rules]
+    with_staff: set[UUID]
+    """Conversations that are with staff, about a case."""
     new_contacts: list[Contact] = field(default_factory=list)
     new_handles: list[HandleRow] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
@@ -81,6 +85,7 @@ class CommunicationBatch:
     joined: list[JoinedConversation] = field(default_factory=list)
     history: list[HistoryEntry] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
+    heard: Hearings = field(default_factory=dict)
 
 
 class OnCommunications:
@@ -133,6 +138,7 @@ class OnCommunications:
             calls=reported,
             late=late_replies.load(tx, rules, closed, threads.with_staff, threaded),
             rules_of=self._rules.get,
+            with_staff=threads.with_staff,
         )
 
 
@@ -174,6 +180,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
             batch.joined += [JoinedConversation(data.conversation_id, id) for id in case_ids]
         by = data.entered_by or SYSTEM
         batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), by, batch.now) for id in case_ids]
+        _note_heard(batch, event, case_ids, by)
         case_ids = (*(opening.id for opening in openings), *case_ids)
     else:
         openings = ()
@@ -198,6 +205,7 @@ def update(batch: CommunicationBatch, event: Event) -> None:
 def save(tx: Transaction, batch: CommunicationBatch) -> None:
     """Write everything, and say what happened: the cases opened, then the communication."""
     joined = {link.case_id for link in batch.links} - {opening.id for recorded in batch.recorded for opening in recorded.openings}
+    hearing.lock(tx, batch.heard)
     if joined:
         cases.hold(tx, sorted(joined))
     contacts.add(tx, batch.new_contacts, batch.new_handles)
@@ -216,10 +224,11 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
             emit_case(tx, CaseOpened, case, recorded.event.id, batch.now, recorded.event.traceparent)
             metrics.CASES_OPENED.labels(case.subject).inc()
         _emit_recorded(tx, batch, recorded)
-    calls.save(tx, batch.calls, batch.communications, batch.contacts, batch.rules, batch.config_version, batch.now)
+    answered = calls.save(tx, batch.calls, batch.communications, batch.contacts, batch.rules, batch.config_version, batch.now)
     cases.add(tx, opened)
     late_replies.save(tx, batch.late, batch.now)
     cases.add_history(tx, batch.history)
+    hearing.save(tx, batch.heard, answered, batch.now)
     for communication in batch.communications:
         metrics.COMMUNICATIONS.labels(communication.effect).inc()
     loops.tell(batch.breaker, batch.contacts)
@@ -237,6 +246,18 @@ def _check(data: CommunicationReceived, rules: Rules) -> None:
     answers = [text for answer in data.script_answers for text in (answer.prompt, answer.answer)]
     if "\x00" in "".join((data.text, data.subject_line, *addresses, *threading, *names, *answers)):
         raise Refused("text with a NUL character, which the database cannot hold")
+
+
+def _note_heard(batch: CommunicationBatch, event: Event, case_ids: Sequence[UUID], by: str) -> None:
+    """Note that customers hear of these cases by a communication of ours. By a call they do once it is answered, which is told later."""
+    data: CommunicationReceived = event.data
+    is_call = not data.opens_case and data.raw is None  # of a recording there is the gateway's word; of a call nothing is stored
+    if data.direction == "inbound" or is_call:
+        return
+    is_with_staff = data.conversation_id in batch.with_staff
+    at = heard_by(data.direction, data.robot, data.occurred_at, batch.now, old=data.old, is_with_staff=is_with_staff)
+    if at is not None:
+        hearing.note(batch.heard, case_ids, at, event, by)
 
 
 def _continues(data: CommunicationReceived, has_cases: bool) -> bool:

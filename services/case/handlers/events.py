@@ -46,6 +46,7 @@ def emit_case(tx: Transaction, kind: type[CaseState], case: Case, cause: UUID, n
         final_category=case.final_category,
         awaiting_acceptance=case.awaiting_acceptance,
         estimated_completion_at=case.estimated_completion_at,
+        customer_updated_at=case.customer_updated_at,
         changed_by=case.changed_by,
         reason=case.reason,
         **further,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.case.domain import major, progress
+from services.case.domain import hearing, major, progress
 from services.case.domain.case import Case, Change, HistoryEntry, entries
 from services.case.domain.life_cycle import LifeCycleRules
 from services.case.domain.refusals import LinkRefused, TransitionRefused
@@ -64,8 +64,11 @@ class Major:
         results = [Result(child, "" if child.customer_email else "no email address is known of its customer") for child in children]
         told = [result.child for result in results if not result.why]
         by, now = asked.actor.user, asked.now
-        cases.add_history(tx, [HistoryEntry(case.id, None, "broadcast", None, text, by, now) for case in (parent, *told)])
-        for child in told:
+        history = [HistoryEntry(case.id, None, "broadcast", None, text, by, now) for case in (parent, *told)]
+        heard = [hearing.told(child, by, now) for child in told]
+        cases.change(tx, [child for child, _ in heard])
+        cases.add_history(tx, [*history, *(entry for child, changes in heard for entry in entries(child, changes))])
+        for child, _ in heard:
             news = child._replace(changed_by=by)
             emit_case(tx, CaseBroadcast, news, asked.cause, now, asked.traceparent, parent_id=parent.id, text=text)
         return parent, results
@@ -87,9 +90,9 @@ class Major:
         history: list[HistoryEntry] = []
         if parent.status != status:
             step = progress.set_status(parent, status, rules, asked.actor, gates[parent.id], asked.now, reason, given[parent.id])
-            parent = step.case
+            parent, changes = hearing.answered(parent, step.case, step.changes, asked.now)
             changed.append(parent)
-            history += entries(parent, step.changes)
+            history += entries(parent, changes)
             kept_answers.change(tx, parent.id, given[parent.id], step.answers)
         results = []
         for child in children:
@@ -97,8 +100,9 @@ class Major:
             done = major.close(child, parent.state, self._life_cycle(child), asked.actor, gates[child.id], asked.now, why, given[child.id])
             results.append(Result(done.case, done.stays))
             if done.changes:
-                changed.append(done.case)
-                history += entries(done.case, done.changes)
+                after, changes = hearing.answered(child, done.case, done.changes, asked.now)
+                changed.append(after)
+                history += entries(after, changes)
                 kept_answers.change(tx, child.id, given[child.id], done.answers)
         cases.change(tx, changed)
         cases.add_history(tx, history)

@@ -9,6 +9,7 @@ from services.case.domain import merging
 from services.case.domain.case import Case, Change, HistoryEntry, entries
 from services.case.domain.life_cycle import LifeCycle, Status
 from services.case.domain.merging import Merge, Standing
+from services.case.handlers import hearing
 from services.case.handlers.commands import Asked, UnknownCase
 from services.case.handlers.events import emit_case
 from services.case.handlers.rules import Rules
@@ -57,6 +58,7 @@ class Merging:
         told = (*changes, Change("reason of the merge", None, reason)) if reason else changes
         cases.add_history(tx, [*entries(changed, told), HistoryEntry(survivor.id, None, "merged", None, duplicate.number, by, now)])
         tell_merged(tx, asked, changed, survivor)
+        hearing.settle(tx, [survivor], by, asked.cause, now, asked.traceparent)
         return changed, kept
 
     def undo(self, tx: Transaction, asked: Asked, merge_id: UUID) -> Case:
@@ -76,6 +78,7 @@ class Merging:
         cases.change(tx, [changed])
         cases.add_history(tx, [*entries(changed, changes), HistoryEntry(survivor.id, None, "merged", case.number, None, by, now)])
         emit_case(tx, CaseMergeUndone, changed, asked.cause, now, asked.traceparent, was_merged_into=survivor.id)
+        hearing.settle(tx, [survivor], by, asked.cause, now, asked.traceparent)
         return changed
 
 

@@ -12,6 +12,7 @@ from services.case.domain.case import Case, Change, HistoryEntry, entries
 from services.case.domain.refusals import ErasureRefused, SubjectRefused
 from services.case.domain.routing import Routed
 from services.case.domain.splitting import Split
+from services.case.handlers import hearing
 from services.case.handlers.commands import Asked, UnknownCase
 from services.case.handlers.events import emit_case
 from services.case.handlers.merging import UnknownMerge, cancelled_status, lock_two, tell_merged
@@ -19,6 +20,7 @@ from services.case.handlers.records import case_record, opening_of
 from services.case.handlers.rules import Rules
 from services.case.handlers.staff import AskedOf, UnknownCommunication, tell
 from services.case.storage import cases, communications, contacts, conversations
+from services.case.storage import hearing as heard
 from services.case.storage import merging as storage
 from services.case.storage.communications import CaseCommunication, JoinedConversation, Kept
 from services.case.storage.records import insert
@@ -62,7 +64,7 @@ class Splitting:
         if any(communication.is_erased for communication in kept.values()):
             raise ErasureRefused(f"splitting case {case.number}", "an erased communication stays where it is")
         moved = sorted(kept.values(), key=lambda communication: (communication.occurred_at, communication.communication_id))
-        opened = self._opened(tx, asked, case, moved[0], new)
+        opened = self._opened(tx, asked, case, moved, new)
         split = self._keep(tx, asked, case, opened, own, moved, new.reason)
         cases.add(tx, [opened])
         by, now = asked.actor.user, asked.now
@@ -72,6 +74,7 @@ class Splitting:
         told = HistoryEntry(case.id, None, "split", None, opened.number, by, now)
         cases.add_history(tx, [*entries(opened, (*begun, *arrived)), told, *left])
         emit_case(tx, CaseOpened, opened, asked.cause, now, asked.traceparent)
+        hearing.settle(tx, [case], by, asked.cause, now, asked.traceparent)
         metrics.CASES_OPENED.labels(opened.subject).inc()
         _tell_moved(tx, asked, [each.communication_id for each in moved])
         return opened, split
@@ -94,10 +97,12 @@ class Splitting:
         told = [HistoryEntry(old.id, None, "communication", None, str(id), by, now) for id in came]
         cases.add_history(tx, [*entries(changed, changes), HistoryEntry(old.id, None, "split", new.number, None, by, now), *told])
         tell_merged(tx, asked, changed, old)
+        hearing.settle(tx, [old], by, asked.cause, now, asked.traceparent)
         _tell_moved(tx, asked, [id for id in came if id in locked])
         return changed
 
-    def _opened(self, tx: Transaction, asked: Asked, case: Case, first: Kept, new: NewCase) -> Case:
+    def _opened(self, tx: Transaction, asked: Asked, case: Case, moved: Sequence[Kept], new: NewCase) -> Case:
+        first = moved[0]
         version = self._reference.version
         rules = self._rules.get(version)
         if new.subject not in rules.subjects:
@@ -106,8 +111,9 @@ class Splitting:
         opening = replace(opening, id=derive("split", asked.cause, case.id))
         customer = CustomerRef(contact_id=case.contact_id, account_id=case.account_id, name=case.customer_name, email=case.customer_email)
         (number,) = cases.next_numbers(tx, 1)
+        heard_at = heard.by_communications(tx, [each.communication_id for each in moved], asked.now)
         opened = case_record(first, opening, customer, number, rules, version, asked.now, asked.now, asked.actor.user)
-        return opened._replace(title=new.title.strip() or opened.title)
+        return opened._replace(title=new.title.strip() or opened.title, customer_updated_at=heard_at)
 
     def _keep(
         self, tx: Transaction, asked: Asked, case: Case, opened: Case, own: dict[UUID, UUID], moved: Sequence[Kept], reason: str

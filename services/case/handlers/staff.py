@@ -18,12 +18,14 @@ from services.case.domain.matching import Effect, whose
 from services.case.domain.refusals import CaseLocked, ContactRefused, ErasureRefused, FeedsAlready, SubjectRefused
 from services.case.domain.routing import Routed
 from services.case.domain.scripts import record_answers
+from services.case.handlers import hearing
 from services.case.handlers.commands import UnknownCase
 from services.case.handlers.events import emit_case
 from services.case.handlers.records import Opening, case_record, customer_handle, customer_of, opening_of
 from services.case.handlers.rules import Rules
 from services.case.storage import cases, communications, contacts, conversations
 from services.case.storage import deletion as removing
+from services.case.storage import hearing as heard
 from services.case.storage.communications import CaseCommunication, JoinedConversation, Kept
 from services.case.storage.contacts import Contact, HandleRow
 from shared.ids import derive
@@ -84,6 +86,9 @@ class CommunicationCommands:
             case_record(kept, opening, customer, number, rules, version, asked.now, asked.now, asked.user, contact.area if contact else "")
             for opening, number in zip(openings, numbers, strict=True)
         ]
+        if kept.direction == "outbound":
+            heard_at = heard.by_communications(tx, [kept.communication_id], asked.now)
+            opened = [case._replace(customer_updated_at=heard_at) for case in opened]
         cases.add(tx, opened)
         what = (Change("communication", None, str(kept.communication_id)), Change("state", None, opened[0].state))
         cases.add_history(tx, [entry for case in opened for entry in entries(case, what)])
@@ -111,7 +116,10 @@ class CommunicationCommands:
         joined = () if is_led else (JoinedConversation(kept.conversation_id, case_id),)
         effect = Effect.JOINS if kept.effect == Effect.RECORDED and not kept.old else Effect(kept.effect)
         suggested = None if kept.suggested_case == case_id else kept.suggested_case
-        return _related(tx, asked, replace(kept, effect=effect, suggested_case=suggested), contact, [case_id], joined)
+        joining = _related(tx, asked, replace(kept, effect=effect, suggested_case=suggested), contact, [case_id], joined)
+        if kept.direction == "outbound":
+            hearing.settle(tx, [case], asked.user, asked.cause, asked.now, asked.traceparent)
+        return joining
 
     def choose_contact(self, tx: Transaction, asked: AskedOf, contact_id: UUID) -> Kept:
         """Say whose it is, where nobody could tell: one of those who share its handle, anybody where nobody has it (CON-1).

@@ -170,6 +170,7 @@ def traces_of(tx: Transaction, case_id: UUID) -> Traces:
                   (select count(*) from case_splits where case_id = %(id)s and undone_at is null),
                   (select count(*) from case_tasks where case_id = %(id)s),
                   (select count(*) from case_merges where case_id = %(id)s and undone_at is not null),
+                  (select count(distinct revision) from history where case_id = %(id)s and field = 'customer_updated_at' and revision > 1),
                   exists (select from cases where id = %(id)s and legal_hold)""",
         {"id": case_id},
     )

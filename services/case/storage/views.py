@@ -13,7 +13,7 @@ CASE_COLUMNS = """id, number, revision, config_version, subject, title, communic
     contact_id, account_id, customer_name, customer_email, state, status, status_before, urgency, impact, priority, category, unit, owner,
     waiting_for_customer, needs_review, reason, opened_at, responded_at, resolved_at, completed_at, expected_completion_at,
     changed_at, changed_by, response_category, temporary_category, final_category, awaiting_acceptance, estimated_completion_at,
-    legal_hold, merged_into, parent_id"""
+    legal_hold, merged_into, parent_id, customer_updated_at"""
 _COMMUNICATION = """id, revision, config_version, conversation_id, effect, direction, method, channel_account, location,
     sender_kind, sender, sender_name, recipients, contact_id, subject_line, robot, message_id, occurred_at, received_at, expired_at,
     suggested_case, reason, old, entered_by, files_removed_at, erased_at,

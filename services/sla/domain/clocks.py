@@ -1,7 +1,12 @@
-"""One clock: its ledger of working time, its rungs, and the moments at which they fire."""
+"""One clock: its ledger of working time, its rungs, and the moments at which they fire.
+
+What a clock's ledger says (`services.sla.domain.ledger`) is a function of what is known of its item, in whatever order it was learnt. What
+it has told is its own: `reconcile` holds the one against the other.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum, StrEnum
@@ -10,8 +15,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, due_micros
+from shared.calendars import ROUND_THE_CLOCK, Calendar, CalendarError, Duration, before, due_micros
 from shared.calendars.arithmetic import add_micros, between_micros, share_of
+from shared.calendars.openings import micros, moment
 
 Moment = int
 """Microseconds since 1970-01-01 UTC."""
@@ -39,7 +45,13 @@ class ClockKind(IntEnum):
     """Until the customer next hears of a case; begins anew with each time that they do."""
 
 
-CASE_CLOCKS: Final = (ClockKind.RESPONSE, ClockKind.TEMPORARY_RESOLUTION, ClockKind.RESOLUTION, ClockKind.COMPLETION)
+class Reason(IntEnum):
+    """Why a clock did not run; the number is what records keep."""
+
+    WAITING = 0
+    """For the customer."""
+    CLOSED = 1
+    """It had stopped, until its item was opened again."""
 
 
 class Rung(IntEnum):
@@ -55,11 +67,23 @@ class AlertType(StrEnum):
 
     DUE_SOON = "due-soon"
     OVERDUE = "overdue"
+    ESCALATED = "escalated"
     EXPIRED = "expired"
     LAG_OVER = "lag-over"
     START_LATE = "start-late"
     WITHDRAWN = "withdrawn"
     CLOSED = "closed"
+
+
+Suspension = tuple[Moment, Moment | None, int]
+"""A span when a clock did not run, [since, until): None: it does not run now. Last its `Reason`."""
+
+
+Told = tuple[int, Moment, Moment]
+"""An alert that was told: its code, the due instant that it named, and the moment that it fell on. The code is the rung's number; that of a
+step of the escalation chain `STEP` and its number."""
+STEP: Final = 1_000
+MOST_TOLD: Final = 60
 
 
 class Clock(Struct, frozen=True, gc=False, array_like=True):
@@ -69,9 +93,9 @@ class Clock(Struct, frozen=True, gc=False, array_like=True):
     started_at: Moment
     due_at: Moment
     soon_at: Moment | None
-    """When the share of its time that makes it due soon is used up; None: it never is."""
+    """When it is due soon; None: it never is."""
     next_at: Moment | None
-    """When the next rung fires; None: none does (suspended, closed, or the ladder is at its end)."""
+    """When something next fires; None: nothing does (suspended, closed, or the ladder is at its end)."""
     budget: Span
     calendar: str
     """Code of the calendar it runs on; empty: round the clock."""
@@ -81,8 +105,18 @@ class Clock(Struct, frozen=True, gc=False, array_like=True):
     events: int = 0
     """Events told so far: the revision of the last one."""
     closed_at: Moment | None = None
-    suspensions: tuple[tuple[Moment, Moment | None], ...] = ()
-    """Spans when it did not run, in order; an end of None: it does not run now."""
+    suspensions: tuple[Suspension, ...] = ()
+    """In order; none touches what lies before `started_at` or after `closed_at`."""
+    outcome: str = ""
+    """Of a closed clock: `met`, `missed` or `cancelled`; empty: it only rests."""
+    escalated: int = 0
+    """Bit n is set once step n of the escalation chain has fired."""
+    ladder: str = ""
+    """Code of its ladder; empty: the organisation's own."""
+    target: str = ""
+    """Whose target it runs by: `subject`, `method` or `organisation`; empty: its item says itself when it is due."""
+    told: tuple[Told, ...] = ()
+    """What was told and not withdrawn, in order; of more than `MOST_TOLD` the newest."""
 
     @property
     def is_suspended(self) -> bool:
@@ -102,6 +136,10 @@ class Alert(Struct, frozen=True, gc=False):
     fired_at: Moment
     late: bool = False
     outcome: str = ""
+    tell: tuple[str, ...] = ()
+    """Whom a step of the escalation chain tells."""
+    used: Span = 0
+    """Of a clock that closed: the time that it took of its budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +176,42 @@ def working_span(calendar: Calendar, since: Moment, until: Moment) -> Span:
     return between_micros(calendar, since, until)
 
 
-def moment_after(clock: Clock, calendar: Calendar, span: Span) -> Moment | None:
-    """When `clock` has run for `span`, by its ledger; None: it is suspended before that."""
-    at, left = clock.started_at, span
-    for since, until in clock.suspensions:
-        if since > at:
-            used = working_span(calendar, at, since)
-            if used >= left:
-                break
-            left -= used
+def run_of(clock: Clock) -> Iterator[tuple[Moment, Moment | None]]:
+    """The spans in which `clock` ran, in order; the last has no end where it runs still, or would if nothing had suspended it."""
+    at = clock.started_at
+    for since, until, _ in clock.suspensions:
         if until is None:
-            return None
+            break
+        if since > at:
+            yield at, since
         at = max(at, until)
-    return add_micros(calendar, at, left)
+    yield at, None
+
+
+def moment_after(clock: Clock, calendar: Calendar, span: Span) -> Moment:
+    """When `clock` has run for `span`, by its ledger; one that is suspended is taken to run on from now."""
+    left = span
+    for since, until in run_of(clock):
+        if until is None:
+            break
+        used = working_span(calendar, since, until)
+        if used >= left:
+            break
+        left -= used
+    return add_micros(calendar, since, left)
+
+
+def used_span(clock: Clock, calendar: Calendar, now: Moment) -> Span:
+    """The time that `clock` has used until `now`, or until it stopped."""
+    end = now if clock.closed_at is None else min(now, clock.closed_at)
+    if clock.is_suspended:
+        end = min(end, clock.suspensions[-1][0])
+    used = 0
+    for since, until in run_of(clock):
+        stopped = end if until is None else min(until, end)
+        if stopped > since:
+            used += working_span(calendar, since, stopped)
+    return used
 
 
 def start_clock(
@@ -161,7 +222,7 @@ def start_clock(
     ladder: Ladder | None,
     *,
     is_pausable: bool = False,
-    suspensions: tuple[tuple[Moment, Moment | None], ...] = (),
+    target: str = "",
 ) -> Clock:
     """A clock that runs from `started_at` and, unless suspended, is due at `due_at`. `ladder` None: it has no due-soon rung.
 
@@ -175,104 +236,148 @@ def start_clock(
         soon_at = started_at + int(budget * share)
     code = "" if calendar.round_the_clock else calendar.code
     if ladder is None or budget <= 0:
-        clock = Clock(kind, started_at, due_at, None, due_at, budget, code, is_pausable, Rung.OVERDUE, 0, None, suspensions)
-    else:
-        clock = Clock(kind, started_at, due_at, soon_at, soon_at, budget, code, is_pausable, Rung.DUE_SOON, 0, None, suspensions)
-    return measure(clock, calendar, ladder) if suspensions else clock
+        return Clock(kind, started_at, due_at, None, due_at, budget, code, is_pausable, Rung.OVERDUE)
+    if ladder.due_soon_before is None and not ladder.steps:
+        return Clock(
+            kind, started_at, due_at, soon_at, soon_at, budget, code, is_pausable, Rung.DUE_SOON, ladder=ladder.code, target=target
+        )
+    clock = Clock(kind, started_at, due_at, soon_at, None, budget, code, is_pausable, ladder=ladder.code, target=target)
+    return _with_moments(clock, due_at, calendar, ladder)
 
 
 def measure(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Clock:
-    """`clock` with its moments worked out anew from its ledger. The rungs that have fired stay fired."""
-    if clock.closed_at is not None or clock.is_suspended:
-        return replace(clock, next_at=None)
-    due_at = moment_after(clock, calendar, clock.budget)
-    soon_at = moment_after(clock, calendar, int(clock.budget * ladder.due_soon_share)) if ladder and clock.budget > 0 else None
-    if due_at is None:
-        return replace(clock, next_at=None)
-    clock = replace(clock, due_at=due_at, soon_at=soon_at)
-    if clock.rung == Rung.DUE_SOON and soon_at is not None:
-        return replace(clock, next_at=soon_at)
-    if clock.rung <= Rung.OVERDUE:
-        return replace(clock, next_at=due_at)
-    # Repetitions count from the moment it runs again, so that a long wait does not end in a volley.
-    resumed_at = clock.suspensions[-1][1] if clock.suspensions else None
-    return replace(clock, next_at=next_repetition(clock, max(due_at, resumed_at or due_at), calendar, ladder))
+    """`clock` with its moments worked out anew from its ledger. What has fired stays fired."""
+    return _with_moments(clock, moment_after(clock, calendar, clock.budget), calendar, ladder)
 
 
-def next_repetition(clock: Clock, after: Moment, calendar: Calendar, ladder: Ladder | None) -> Moment | None:
-    """When a clock that is overdue says so again, counted from `after`; never where its calendar has no such moment."""
-    if ladder is None or ladder.repeat_every is None or clock.rung - Rung.OVERDUE > ladder.repeat_times:
+def _with_moments(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+    soon_at = _soon_at(clock, due_at, calendar, ladder)
+    rung = Rung.OVERDUE if soon_at is None and clock.rung == Rung.DUE_SOON else clock.rung
+    moved = replace(clock, due_at=due_at, soon_at=soon_at, rung=rung)
+    return replace(moved, next_at=next_moment(moved, calendar, ladder))
+
+
+def _soon_at(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Moment | None:
+    if ladder is None or clock.budget <= 0:
         return None
+    if ladder.due_soon_before is None:
+        return moment_after(clock, calendar, int(clock.budget * ladder.due_soon_share))
+    soon_at = _before(clock, ladder.due_soon_before, due_at, calendar)
+    # Longer than all its time: it would be due soon from its beginning, which says nothing.
+    return soon_at if soon_at is not None and soon_at > clock.started_at else None
+
+
+def _before(clock: Clock, span: Duration, due_at: Moment, calendar: Calendar) -> Moment | None:
+    """The moment `span` before it is due, or where the clock was suspended then, when it ran again; None: the calendar has none."""
     try:
-        return due_micros(ladder.repeat_every, after, calendar)
+        at = micros(before(span, moment(due_at), calendar))
     except CalendarError:
         return None
+    for since, until, _ in clock.suspensions:
+        if until is not None and since < at < until:
+            return until
+    return at
 
 
-def suspend(clock: Clock, at: Moment) -> Clock:
-    """`clock` stopped at `at`: it keeps what time it has left."""
-    begins = max(at, clock.started_at, clock.suspensions[-1][1] or 0 if clock.suspensions else 0)
-    return replace(clock, next_at=None, suspensions=(*clock.suspensions, (begins, None)))
+def rung_moment(clock: Clock, rung: int, calendar: Calendar, ladder: Ladder | None) -> Moment | None:
+    """When a rung fires by the ledger; None: never (suspended or closed before, or the ladder has no such rung)."""
+    if rung == Rung.DUE_SOON:
+        at = clock.soon_at
+    elif rung == Rung.OVERDUE:
+        at = clock.due_at
+    elif ladder is None or ladder.repeat_every is None or rung - Rung.OVERDUE > ladder.repeat_times:
+        return None
+    else:
+        at = _after_due(clock, ladder.repeat_every, rung - Rung.OVERDUE, calendar)
+    return at if at is not None and _is_reached(clock, at) else None
 
 
-def resume(clock: Clock, at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
-    """`clock` running again from `at`, with the time it had left."""
-    begins = clock.suspensions[-1][0]
-    spans = (*clock.suspensions[:-1], (begins, max(at, begins)))
-    return measure(replace(clock, suspensions=spans), calendar, ladder)
+def step_moment(clock: Clock, step: Step, calendar: Calendar) -> Moment | None:
+    """When a step of the escalation chain fires by the ledger; None: never."""
+    at: Moment | None = None
+    if step.share is not None:
+        at = moment_after(clock, calendar, int(clock.budget * step.share))
+    elif step.after is not None:
+        at = _after_due(clock, step.after, 1, calendar)
+    elif step.before is not None:
+        at = _before(clock, step.before, clock.due_at, calendar)
+        at = None if at is None else max(at, clock.started_at)
+    return at if at is not None and _is_reached(clock, at) else None
 
 
-def close(clock: Clock, at: Moment, outcome: str | None = None) -> tuple[Clock, Alert]:
-    """`clock` stopped for good at `at`, and the word of it. `outcome` None: met or missed, as its ledger says."""
-    at = max(at, clock.started_at)
-    used_until = clock.suspensions[-1][0] if clock.is_suspended else at
-    outcome = outcome or ("met" if used_until <= clock.due_at else "missed")
-    closed = replace(clock, next_at=None, closed_at=at, events=clock.events + 1)
-    return closed, Alert(AlertType.CLOSED, closed, closed.events, "none", 0, closed.due_at, at, outcome=outcome)
+def _after_due(clock: Clock, every: Duration, times: int, calendar: Calendar) -> Moment | None:
+    """The moment `times` times `every` after the due one. Where it was suspended meanwhile it counts from when it ran again, so that a long
+    wait does not end in a volley."""
+    at = clock.due_at
+    waits = [(since, until) for since, until, _ in clock.suspensions if until is not None and until > at]
+    try:
+        for _ in range(times):
+            after = due_micros(every, at, calendar)
+            while waits and waits[0][0] <= after:
+                after = due_micros(every, max(at, waits.pop(0)[1]), calendar)
+            at = after
+    except CalendarError:  # its calendar has no such moment
+        return None
+    return at
 
 
-def reopen(clock: Clock, at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
-    """A closed clock running again: the time it was closed does not count, what it has told stays told."""
-    closed_at = clock.closed_at if clock.closed_at is not None else at
-    spans = clock.suspensions
-    if clock.is_suspended:
-        closed_at, spans = spans[-1][0], spans[:-1]
-    return measure(replace(clock, closed_at=None, suspensions=(*spans, (closed_at, max(at, closed_at)))), calendar, ladder)
+def _is_reached(clock: Clock, at: Moment) -> bool:
+    """Whether the clock comes to `at` at all, as far as is known."""
+    if clock.closed_at is not None and at > clock.closed_at:
+        return False
+    return not (clock.is_suspended and at > clock.suspensions[-1][0])
 
 
-def withdraw(clock: Clock, at: Moment, now: Moment, calendar: Calendar, ladder: Ladder | None) -> tuple[Clock, list[Alert]]:
-    """Take back what `clock` told of moments after `at`: something that had happened by then was only read later."""
-    told: list[tuple[str, int]] = []
-    if clock.rung > Rung.DUE_SOON and clock.soon_at is not None and clock.soon_at > at:
-        told.append((AlertType.DUE_SOON, 0))
-    fires_at: Moment | None = clock.due_at
-    for repetition in range(clock.rung - Rung.OVERDUE):
-        if fires_at is None:
-            break
-        if fires_at > at:
-            told.append((AlertType.OVERDUE, repetition))
-        fires_at = next_repetition(replace(clock, rung=Rung.FIRST_REPETITION), fires_at, calendar, ladder)
-    alerts = []
-    for rung, repetition in told:
-        clock = replace(clock, events=clock.events + 1)
-        alerts.append(Alert(AlertType.WITHDRAWN, clock, clock.events, rung, repetition, clock.due_at, now))
-    return clock, alerts
+def next_moment(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Moment | None:
+    """When something next fires; None: nothing does."""
+    if clock.closed_at is not None or clock.is_suspended:
+        return None
+    at = rung_moment(clock, clock.rung, calendar, ladder)
+    for number, step in enumerate(ladder.steps if ladder is not None else ()):
+        if not clock.escalated >> number & 1:
+            fires_at = step_moment(clock, step, calendar)
+            if fires_at is not None and (at is None or fires_at < at):
+                at = fires_at
+    return at
 
 
 def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calendar, ladder: Ladder | None) -> tuple[Clock, list[Alert]]:
-    """Fire every rung of `clock` whose moment has come, in order. What fell due before `late_before` is marked late."""
+    """Fire everything of `clock` whose moment has come, in order. What fell due before `late_before` is marked late."""
     alerts: list[Alert] = []
+    steps = ladder.steps if ladder is not None else ()
+    tell: tuple[str, ...]
     while clock.next_at is not None and clock.next_at <= now:
-        fires_at, rung = clock.next_at, clock.rung
+        fires_at = clock.next_at
+        revision, rung = clock.events + 1, clock.rung
         late = fires_at < late_before
-        if rung == Rung.DUE_SOON:
-            clock = replace(clock, rung=rung + 1, events=clock.events + 1, next_at=clock.due_at)
-            alerts.append(Alert(AlertType.DUE_SOON, clock, clock.events, AlertType.DUE_SOON, 0, clock.due_at, now, late))
+        if not steps or rung_moment(clock, rung, calendar, ladder) == fires_at:
+            kind = AlertType.DUE_SOON if rung == Rung.DUE_SOON else AlertType.OVERDUE
+            repetition, tell = max(0, rung - Rung.OVERDUE), ()
+            clock = replace(clock, rung=rung + 1, events=revision, told=_and(clock, rung, fires_at))
         else:
-            clock = replace(clock, rung=rung + 1, events=clock.events + 1)
-            clock = replace(clock, next_at=next_repetition(clock, fires_at, calendar, ladder))
-            alerts.append(Alert(AlertType.OVERDUE, clock, clock.events, AlertType.OVERDUE, rung - Rung.OVERDUE, clock.due_at, now, late))
+            number = _step_at(clock, fires_at, calendar, steps)
+            if number is None:  # it was set by another release's reckoning
+                clock = measure(clock, calendar, ladder)
+                continue
+            kind, repetition, tell = AlertType.ESCALATED, number + 1, steps[number].tell
+            told = _and(clock, STEP + number, fires_at)
+            clock = replace(clock, escalated=clock.escalated | 1 << number, events=revision, told=told)
+        # Without steps what follows being due soon is known; thousands may fall due in one second.
+        next_at = clock.due_at if rung == Rung.DUE_SOON and not steps else next_moment(clock, calendar, ladder)
+        clock = replace(clock, next_at=next_at)
+        alerts.append(Alert(kind, clock, revision, kind, repetition, clock.due_at, now, late, tell=tell))
     return clock, alerts
+
+
+def _and(clock: Clock, code: int, fires_at: Moment) -> tuple[Told, ...]:
+    return (*clock.told[-MOST_TOLD:], (code, clock.due_at, fires_at))
+
+
+def _step_at(clock: Clock, at: Moment, calendar: Calendar, steps: tuple[Step, ...]) -> int | None:
+    for number, step in enumerate(steps):
+        if not clock.escalated >> number & 1 and step_moment(clock, step, calendar) == at:
+            return number
+    return None
 
 
 def fire_once(clock: Clock, kind: AlertType, now: Moment, late_before: Moment) -> tuple[Clock, Alert]:

@@ -46,7 +46,7 @@ def fire(
             fired, alert = fire_once(clock, ONLY_RUNG[clock.kind], now, late_before)
             told = [alert]
         else:
-            fired, told = fire_clock(clock, now, late_before, policy.calendar_of(clock.calendar), policy.ladder)
+            fired, told = fire_clock(clock, now, late_before, policy.calendar_of(clock.calendar), policy.ladder_of(clock.ladder))
         clocks.append(fired)
         alerts += told
     facts = record.facts if forget_at is None else NO_FACTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.sla.domain.clocks import ClockKind, Ladder
@@ -26,6 +26,8 @@ class Target:
     """Of cases of this unit only; None: of any."""
     ladder: Ladder | None = None
     """None: the organisation's."""
+    source: str = ""
+    """Whose it is: `subject`, `method` or `organisation`; `Policy.target` says so."""
 
     @property
     def runs_on(self) -> Calendar:
@@ -44,36 +46,58 @@ class Policy:
     method_targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
     subject_targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
     ladder: Ladder = field(default_factory=Ladder)
+    ladders: Mapping[str, Ladder] = field(default_factory=dict)
+    """Those that are not the organisation's own, by code."""
     task_calendars: Mapping[str, Calendar] = field(default_factory=dict)
     """By task definition; others run on the organisation's."""
+    task_ladders: Mapping[str, Ladder] = field(default_factory=dict)
+    """By task definition, for those with one that is not the organisation's."""
     expiries: Mapping[str, Duration] = field(default_factory=dict)
     """By communication method, for those with an expiry rule."""
     recalculating: frozenset[str] = frozenset()
     """Subjects whose cases count their time to completion from the response once there is one (CASE-9)."""
-    found: dict[tuple[int, str, str, str], Target | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    mark: int = 0
+    """Tells apart the calendars that clocks were reckoned by: other calendars, another number."""
+    found: dict[tuple[int, str, str, str, str], Target | None] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What `target` has answered: cases of one subject and priority are many."""
 
-    def target(self, kind: ClockKind, subject: str, method: str, priority: str) -> Target | None:
-        """The target of the subject, else of the method, else the organisation's: the first that has one for the priority (SLA-1)."""
-        question = (int(kind), subject, method, priority)
+    def target(self, kind: ClockKind, subject: str, method: str, priority: str, unit: str = "") -> Target | None:
+        """The target of the subject, else of the method, else the organisation's: the first that has one for the case (SLA-1).
+
+        Of those of one of them the nearest: for priority and unit, for the priority, for the unit, for any.
+        """
+        question = (int(kind), subject, method, priority, unit)
         if question not in self.found:
             if len(self.found) >= KEPT:
                 self.found.clear()
-            self.found[question] = self._target(kind, subject, method, priority)
+            self.found[question] = self._target(kind, subject, method, priority, unit)
         return self.found[question]
 
-    def _target(self, kind: ClockKind, subject: str, method: str, priority: str) -> Target | None:
-        for targets in (self.subject_targets.get(subject, ()), self.method_targets.get(method, ()), self.default_targets):
-            for wanted in (priority, None):
+    def _target(self, kind: ClockKind, subject: str, method: str, priority: str, unit: str) -> Target | None:
+        places = (
+            ("subject", self.subject_targets.get(subject, ())),
+            ("method", self.method_targets.get(method, ())),
+            ("organisation", self.default_targets),
+        )
+        for source, targets in places:
+            for wanted in ((priority, unit), (priority, None), (None, unit), (None, None)):
                 for target in targets:
-                    if target.kind == kind and target.priority == wanted:
-                        return target
+                    if target.kind == kind and (target.priority, target.unit) == wanted:
+                        return replace(target, source=source)
         return None
 
     def calendar_of(self, code: str) -> Calendar:
         """The calendar with this code; one that is gone gives way to the organisation's."""
         return self.calendars.get(code, self.calendar) if code else ROUND_THE_CLOCK
 
+    def ladder_of(self, code: str) -> Ladder:
+        """The ladder with this code; one that is gone gives way to the organisation's."""
+        return self.ladders.get(code, self.ladder) if code else self.ladder
+
     def task_calendar(self, definition: str | None) -> Calendar:
         """The calendar on which a task's time passes."""
         return self.task_calendars.get(definition or "", self.calendar)
+
+    def task_ladder(self, definition: str | None) -> Ladder:
+        """The ladder of a task's clock."""
+        return self.task_ladders.get(definition or "", self.ladder)

@@ -1,26 +1,15 @@
-"""The record of an item's clocks, and its bytes in the changelog and in memory.
-
-The header has a fixed layout, so that reading a million records back needs no more than their moments; the rest is unpacked when touched.
-"""
+"""The record of an item: its journal, its clocks, and what alerts tell about it."""
 
 from __future__ import annotations
 
-import struct
 from datetime import timedelta
 from enum import IntEnum
-from typing import Final
+from typing import Final, cast
 
-from msgspec import Struct, json
+from msgspec import Struct
 
 from services.sla.domain.clocks import Alert, Clock, ClockKind, Moment
-
-FORMAT: Final = 1
-"""First byte of every record. A reader that meets another number stops: the record was written by a newer release."""
-NEVER: Final = -1
-
-_HEADER: Final = struct.Struct(">BBIIqq")
-_NEXT_AT: Final = struct.Struct(">q")
-_NEXT_AT_OFFSET: Final = 10
+from services.sla.domain.journal import CaseTurn, TaskTurn, Turn
 
 
 class ItemKind(IntEnum):
@@ -64,6 +53,22 @@ class Record(Struct, frozen=True, gc=False):
     facts: Facts = NO_FACTS
     forget_at: Moment | None = None
     """Set on a finished item: from then on nothing that is still readable could revive it."""
+    turns: tuple[Turn, ...] = ()
+    """Its journal: `CaseTurn`s of a case, `TaskTurn`s of a task or a lead, none of others."""
+    told: int = 0
+    """How many events clocks have told that it has no more."""
+    reckoned_by: int = 0
+    """`Policy.mark` of the calendars that a case's clocks were reckoned by."""
+
+    @property
+    def case_turns(self) -> tuple[CaseTurn, ...]:
+        """The journal of a case."""
+        return cast("tuple[CaseTurn, ...]", self.turns)
+
+    @property
+    def task_turns(self) -> tuple[TaskTurn, ...]:
+        """The journal of a task or a lead."""
+        return cast("tuple[TaskTurn, ...]", self.turns)
 
     @property
     def next_at(self) -> Moment | None:
@@ -92,10 +97,6 @@ class Outcome(Struct, frozen=True, gc=False):
     facts: Facts
 
 
-class UnknownFormat(Exception):
-    """The record was written by a release with another format."""
-
-
 RETENTION: Final = timedelta(days=14) // timedelta(microseconds=1)
 """How long a finished item's marker stays: as long as the topics that sla reads keep events."""
 
@@ -115,41 +116,3 @@ def item_of(key: bytes) -> tuple[ItemKind, str]:
 
 
 _KINDS: Final = {int(kind): kind for kind in ItemKind}
-_encode: Final = json.Encoder().encode
-_decode: Final = json.Decoder(tuple[tuple[Clock, ...], Facts]).decode
-
-
-def pack(record: Record) -> bytes:
-    """The bytes of a record."""
-    next_at = record.next_at
-    head = _HEADER.pack(
-        FORMAT,
-        record.kind,
-        record.revision,
-        record.config_version,
-        NEVER if next_at is None else max(0, next_at),
-        NEVER if record.forget_at is None else record.forget_at,
-    )
-    return head + _encode((record.clocks, record.facts))
-
-
-def unpack(packed: bytes) -> Record:
-    """The record in these bytes. Raises `UnknownFormat`."""
-    version, kind, revision, config_version, _, forget_at = _HEADER.unpack_from(packed)
-    if version != FORMAT:
-        raise UnknownFormat(f"record format {version}, this release reads {FORMAT}")
-    clocks, facts = _decode(memoryview(packed)[_HEADER.size :])
-    return Record(_KINDS[kind], revision, config_version, clocks, facts, None if forget_at == NEVER else forget_at)
-
-
-def next_at_of(packed: bytes) -> Moment:
-    """The record's `next_at` without unpacking it; `NEVER` for none. Raises `UnknownFormat`."""
-    if packed[0] != FORMAT:
-        raise UnknownFormat(f"record format {packed[0]}, this release reads {FORMAT}")
-    found: int = _NEXT_AT.unpack_from(packed, _NEXT_AT_OFFSET)[0]
-    return found
-
-
-def revision_of(packed: bytes) -> int:
-    """The item's revision without unpacking the record."""
-    return int.from_bytes(packed[2:6], "big")

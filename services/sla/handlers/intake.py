@@ -87,6 +87,7 @@ class CaseFields(Struct, gc=False):
     responded_at: Instant | None = None
     resolved_at: Instant | None = None
     completed_at: Instant | None = None
+    customer_updated_at: Instant | None = None
 
 
 class CommunicationFields(Struct, gc=False):
@@ -217,6 +218,7 @@ def _case(envelope: Envelope, fields: CaseFields, _is_expired: bool) -> CaseFact
         _maybe(fields.resolved_at),
         _maybe(fields.completed_at),
         facts,
+        _maybe(fields.customer_updated_at),
     )
 
 

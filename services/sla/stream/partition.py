@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.sla import metrics
-from services.sla.domain.cases import CaseFact, apply_case
+from services.sla.domain.cases import CaseFact, apply_case, recalculate
 from services.sla.domain.clocks import ClockKind
 from services.sla.domain.communications import CommunicationFact, apply_activity, apply_communication
 from services.sla.domain.firing import fire
+from services.sla.domain.journal import known_to
+from services.sla.domain.packing import FORMAT, known_to_of, pack, reckoned_by_of, unpack
 from services.sla.domain.policy import Policy
-from services.sla.domain.records import ItemKind, Outcome, Record, item_of, key_of, pack, revision_of, unpack
+from services.sla.domain.records import ItemKind, Outcome, Record, item_of, key_of
 from services.sla.domain.tasks import TaskFact, apply_task
 from services.sla.handlers.alerts import Written, write_alert
 from services.sla.handlers.intake import Fact
@@ -24,6 +26,9 @@ from services.sla.stream.timers import Timers
 
 Policies = Callable[[int], Policy]
 """The policy of a configuration version."""
+
+CHECKED_AT_ONCE = 20_000
+"""Most records whose reckoning is looked at in one go."""
 
 _MISSING = object()
 
@@ -49,8 +54,11 @@ class Work:
 class Partition:
     """The clocks of one partition number. Decides; neither reads nor writes Kafka. Nothing changes `timers` before `settle`."""
 
-    def __init__(self, number: int, policies: Policies, ready_at: int, timers: Timers | None = None) -> None:
+    def __init__(
+        self, number: int, policies: Policies, ready_at: int, timers: Timers | None = None, changelog_format: int = FORMAT
+    ) -> None:
         self.number = number
+        self._format = changelog_format
         self.timers = timers if timers is not None else Timers()
         self.ready_at = ready_at
         """Since when somebody was here to fire: what fell due before is late."""
@@ -60,6 +68,8 @@ class Partition:
         """What is being committed."""
         self._written: list[tuple[bytes, bytes | None]] = []
         self._policies = policies
+        self._mark = 0
+        self._unchecked: list[bytes] = []
 
     @property
     def is_settled(self) -> bool:
@@ -68,19 +78,23 @@ class Partition:
 
     def take(self, fact: Fact, traceparent: bytes, now: int) -> None:
         """Apply one event. Raises what the rules raise; then nothing has changed."""
-        policy = self._policies(fact.config_version)
         if isinstance(fact, TaskFact):
             key = key_of(ItemKind.TASK, fact.task_id)
             is_known, record = self._before(key, fact.revision)
             if not is_known:
-                self._keep(key, apply_task(record, fact, policy, now), traceparent)
+                self._keep(key, apply_task(record, fact, self._policy(record, fact), now), traceparent)
         elif isinstance(fact, CaseFact):
             key = key_of(ItemKind.CASE, fact.case_id)
             is_known, record = self._before(key, fact.revision)
             if not is_known:
-                self._keep(key, apply_case(record, fact, policy, now), traceparent)
+                self._keep(key, apply_case(record, fact, self._policy(record, fact), now), traceparent)
         else:
-            self._take_communication(fact, policy, traceparent, now)
+            self._take_communication(fact, self._policies(fact.config_version), traceparent, now)
+
+    def _policy(self, record: Record | None, fact: TaskFact | CaseFact) -> Policy:
+        """The rules of the newest revision: of this one, unless it comes late."""
+        is_newest = record is None or fact.revision > record.revision
+        return self._policies(fact.config_version if is_newest or record is None else record.config_version)
 
     def _take_communication(self, fact: CommunicationFact, policy: Policy, traceparent: bytes, now: int) -> None:
         conversation = key_of(ItemKind.CONVERSATION, fact.conversation_id)
@@ -96,7 +110,7 @@ class Partition:
 
         Not while a transaction is being committed: what it moved or closed would fire.
         """
-        keys = self.timers.pop_due(until, limit)
+        keys = self.timers.pop_due(min(until, now), limit)
         self.work.popped += keys
         late_before = max(self.ready_at, now - tolerance)
         for key in keys:
@@ -113,8 +127,34 @@ class Partition:
                 active_at = active.clocks[0].started_at if active is not None else None
             metrics.LATENESS.observe((now - due_at) / 1e6)
             policy = self._policies(record.config_version)
+            if record.kind == ItemKind.CASE and record.forget_at is None and record.reckoned_by != policy.mark:
+                self._keep(key, recalculate(record, policy, now), b"")
+                record = self._record(key)
+                if record is None or record.next_at is None or record.next_at > now:
+                    continue
             self._keep(key, fire(record, now, late_before, policy, active_at, self._is_case_over(record)), b"")
         return len(keys)
+
+    def recalculate(self, mark: int, now: int, limit: int) -> bool:
+        """Reckon cases anew whose clocks were reckoned by other calendars than those of `mark`, at most `limit` of them; whether some are
+        left to look at. One that falls due before it is looked at here is reckoned anew then."""
+        if mark != self._mark:
+            self._mark = mark
+            self._unchecked = [key for key in self.timers.records if key[0] == ItemKind.CASE]
+        left = limit
+        for _ in range(min(CHECKED_AT_ONCE, len(self._unchecked))):
+            key = self._unchecked.pop()
+            packed = self.timers.records.get(key)
+            if packed is None or reckoned_by_of(packed) == mark:
+                continue
+            record = self._record(key)
+            if record is None or record.forget_at is not None or record.reckoned_by == mark:
+                continue
+            self._keep(key, recalculate(record, self._policies(record.config_version), now), b"")
+            left -= 1
+            if not left:
+                break
+        return bool(self._unchecked)
 
     def _is_case_over(self, record: Record) -> bool:
         """Of a task that is to begin by some moment, whether its case is finished; its case is on this partition too."""
@@ -124,9 +164,9 @@ class Partition:
         return case is not None and case.forget_at is not None
 
     def _before(self, key: bytes, revision: int) -> tuple[bool, Record | None]:
-        """Whether this revision or a newer one was taken in; if not, the record so far.
+        """Whether this revision is surely known already; if not, the record so far.
 
-        That it was is told by the header alone, since repeats are many after a restart.
+        That it is the header alone tells, since repeats are many after a restart. An older one that is missing is still taken in.
         """
         found = self._uncommitted(key)
         if found is None:
@@ -135,10 +175,10 @@ class Partition:
             packed = self.timers.records.get(key)
             if packed is None:
                 return False, None
-            if revision_of(packed) >= revision:
+            if known_to_of(packed) >= revision:
                 return True, None
             found = unpack(packed)
-        return found.revision >= revision, found
+        return (known_to(found.turns) if found.turns else found.revision) >= revision, found
 
     def _record(self, key: bytes) -> Record | None:
         found = self._uncommitted(key)
@@ -169,7 +209,7 @@ class Partition:
 
     def launch(self) -> list[tuple[bytes, bytes | None]]:
         """The work is about to be committed. Returns what to write to the changelog: a record for each key, however often it changed."""
-        self._written = [(key, None if record is None else pack(record)) for key, record in self.work.records.items()]
+        self._written = [(key, None if record is None else pack(record, self._format)) for key, record in self.work.records.items()]
         self.flying, self.work = self.work, Work()
         return self._written
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from services.sla.domain.records import NEVER, next_at_of
+from services.sla.domain.packing import NEVER, next_at_of
 
 SLACK = 10_000
 """Outdated heap entries that are always tolerated."""

@@ -24,7 +24,7 @@ from shared.schemas.configuration.references import check_references
 from shared.schemas.configuration.resource_rules import check_resources
 from shared.schemas.configuration.resources import TimeText
 from shared.schemas.configuration.rules import check_rules
-from shared.schemas.configuration.section import ClockTime, DurationText
+from shared.schemas.configuration.section import ClockTime, DurationText, SpanText
 from shared.schemas.configuration.workflow_rules import check_workflows
 from shared.schemas.events import Code
 
@@ -135,6 +135,7 @@ def _pattern(annotated: Any) -> str:
 _PATTERNS = {
     _pattern(Code): "a code: lower-case letters, digits and `.`, `_`, `-`, beginning with a letter or digit",
     _pattern(DurationText): "a duration such as `30 minutes`, `4 working hours` or `2 days`",
+    _pattern(SpanText): "a duration of at least one, such as `30 minutes`, `4 working hours` or `2 days`",
     _pattern(TimeText): "a time such as `30 minutes` or `2 hours`",
     _pattern(MailSender): "an address, or `@` with a domain",
     _pattern(FeedUrl): "the address of a feed: https://, a host, without user or `#`; for webcal:// write https://",

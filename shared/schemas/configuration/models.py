@@ -25,6 +25,7 @@ from shared.schemas.configuration.leads import LeadsSection
 from shared.schemas.configuration.products import Products
 from shared.schemas.configuration.resources import Resource, Service
 from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
+from shared.schemas.configuration.sla import Sla, Target
 from shared.schemas.configuration.task_rules import RecurringRule, TaskRule
 from shared.schemas.configuration.tasks import TaskDefinition, Workflow
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
@@ -144,32 +145,6 @@ class Prioritisation(Section):
     default_impact: Code
 
 
-class Target(Section):
-    """How long a clock may take (SLA-1). Priority None: any."""
-
-    clock: Literal["response", "temporary_resolution", "resolution", "completion"]
-    within: DurationText
-    priority: Code | None = None
-    calendar: Code | None = None
-    pauses: bool = True
-    """False: the clock runs on while we wait for the customer (statutory, emergency)."""
-
-
-class Ladder(Section):
-    """When a clock alerts: at a share of its time, or a time before it is due; then overdue, repeated."""
-
-    due_soon_share: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    repeat_overdue_every: DurationText | None = None
-    repeat_overdue_times: Annotated[int, Field(ge=0, le=100)] = 0
-
-
-class Sla(Section):
-    """The organisation's default targets and ladder."""
-
-    targets: tuple[Target, ...] = ()
-    ladder: Ladder = Ladder()
-
-
 class Subject(Named):
     """A subject: the type of a case (CASE-2)."""
 
@@ -276,6 +251,7 @@ class CommunicationDefinition(Named):
         "case.opened",
         "case.assigned",
         "case.status-changed",
+        "case.due-changed",
         "case.acceptance-asked",
         "case.broadcast",
         "case.chased",
@@ -286,16 +262,18 @@ class CommunicationDefinition(Named):
         "clock.due-soon",
         "clock.overdue",
         "clock.escalated",
+        "clock.withdrawn",
         "clock.start-late",
         "approval.asked",
         "approval.reminded",
         "approval.decided",
     ]
-    items: tuple[Literal["case", "task", "communication"], ...] = ()
+    items: tuple[Literal["case", "task", "communication", "lead"], ...] = ()
     """For clock events and approvals: on which kind of item; none listed means all."""
     statuses: tuple[Code, ...] = ()
     """For `case.status-changed` and `case.chased`: only when the case is in one of these then; none listed means any."""
-    to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker"], ...]
+    to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker", "escalation", "told"], ...]
+    """`escalation`, of `clock.escalated`: whom the step of the chain tells. `told`, of `clock.withdrawn`: who had the alert."""
     channel: Literal["email", "sms"] = "email"
     template: Code
 
@@ -351,6 +329,3 @@ class Configuration(Section):
     approvals: Reminders = Reminders()
     services: tuple[Service, ...] = ()
     resources: tuple[Resource, ...] = ()
-
-
-Method.model_rebuild()

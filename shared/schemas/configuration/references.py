@@ -53,16 +53,21 @@ KINDS: dict[str, tuple[str, str]] = {
     "task rule": ("task_rules[].code", "task_rules"),
     "service": ("services[].code", "services"),
     "resource": ("resources[].code", "resources"),
+    "ladder": ("sla.ladders[].code", "sla.ladders"),
 }
 """What is known by a code: where the codes stand, unique among their kind, and the section that lists them."""
 
-_TARGETS = ("methods[].targets[]", "subjects[].targets[]", "sla.targets[]")
+TARGETS = ("methods[].targets", "subjects[].targets", "sla.targets")
+"""The lists of targets."""
 
 REFERENCES: tuple[tuple[str, str], ...] = (
     ("organisation.calendar", "calendar"),
     ("organisation.default_unit", "unit"),
-    *((f"{target}.calendar", "calendar") for target in _TARGETS),
-    *((f"{target}.priority", "priority") for target in _TARGETS),
+    *((f"{target}[].calendar", "calendar") for target in TARGETS),
+    *((f"{target}[].priority", "priority") for target in TARGETS),
+    *((f"{target}[].unit", "unit") for target in TARGETS),
+    *((f"{target}[].ladder", "ladder") for target in TARGETS),
+    ("task_definitions[].ladder", "ladder"),
     ("mail_accounts[].method", "method"),
     ("mail_accounts[].unit", "unit"),
     ("x_accounts[].method", "method"),
@@ -197,6 +202,8 @@ LISTED_ONCE = (
     "automation[].then[].to",
     "recurring_rules[].excluded",
     "resources[].services",
+    "sla.ladder.escalations[].tell",
+    "sla.ladders[].escalations[].tell",
 )
 """Lists that may hold each thing only once."""
 

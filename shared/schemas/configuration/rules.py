@@ -19,7 +19,8 @@ from shared.schemas.configuration.customer_rules import check_feedback, check_pr
 from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.feeds import check_feeds
 from shared.schemas.configuration.late_replies import check_late_replies
-from shared.schemas.configuration.references import Found, find
+from shared.schemas.configuration.references import TARGETS, Found, find
+from shared.schemas.configuration.sla import LADDERS, check_sla
 from shared.schemas.configuration.tags import check_template
 from shared.schemas.configuration.task_rules import check_task_rules
 from shared.schemas.events import CaseLifeCycle
@@ -30,13 +31,9 @@ DURATIONS = (
     "methods[].expire_after",
     "methods[].keep_files_for",
     "subjects[].keep_for",
-    "methods[].targets[].within",
-    "subjects[].targets[].within",
     "subjects[].complete_within",
     "subjects[].workflow.dependencies[].lag",
     "subjects[].workflow.dependencies[].max_lag",
-    "sla.targets[].within",
-    "sla.ladder.repeat_overdue_every",
     "task_definitions[].complete_within",
     "products.return_policies[].within",
     "products.catalogue[].warranty",
@@ -50,6 +47,9 @@ DURATIONS = (
     "automation[].then[].after",
     "recurring_rules[].lead",
     "task_rules[].after",
+    *(f"{targets}[].within" for targets in TARGETS),
+    *(f"{ladder}.{name}" for ladder in LADDERS for name in ("due_soon_before", "repeat_overdue_every")),
+    *(f"{ladder}.escalations[].{name}" for ladder in LADDERS for name in ("before", "after")),
 )
 MAX_PATTERN = 1000
 
@@ -264,6 +264,15 @@ def check_messages(document: Document) -> None:
             document.problem((*path, "items"), "only clock events and approvals are narrowed by items; remove them here")
         if definition.get("statuses") and definition.get("on") not in ("case.status-changed", "case.chased"):
             document.problem((*path, "statuses"), "only case.status-changed and case.chased are narrowed by statuses; remove them here")
+        to, on = _strings(definition.get("to")), definition.get("on")
+        if "escalation" in to and on != "clock.escalated":
+            document.problem(
+                (*path, "to", to.index("escalation")), "only clock.escalated tells whom a step of the chain names; remove it here"
+            )
+        if on == "clock.withdrawn" and to != ["told"]:
+            document.problem((*path, "to"), "what is taken back is told to those who had it: write `to: [told]`")
+        elif "told" in to and on != "clock.withdrawn":
+            document.problem((*path, "to", to.index("told")), "only clock.withdrawn goes to those who had the alert; remove it here")
 
 
 def check_methods(document: Document) -> None:
@@ -289,20 +298,6 @@ def check_methods(document: Document) -> None:
         for item in _texts(document, pattern):
             if "inbound" not in directions.get(item.value, ["inbound"]):
                 document.problem(item.path, f"contacts come in here, and the method {item.value!r} is not for inbound ones")
-
-
-def check_targets(document: Document) -> None:
-    """No target stands behind another for the same clock and priority, where it would never be used (SLA-1)."""
-    for pattern in ("methods[].targets", "subjects[].targets", "sla.targets"):
-        for item in find(document.data, pattern):
-            seen: set[tuple[str, str]] = set()
-            for index, target in enumerate(item.value if isinstance(item.value, list) else []):
-                if not isinstance(target, dict):
-                    continue
-                what = (str(target.get("clock")), str(target.get("priority") or "any"))
-                if what in seen:
-                    document.problem((*item.path, index), f"there is a target for {what[0]} and priority {what[1]} before it; remove one")
-                seen.add(what)
 
 
 def check_users(document: Document) -> None:
@@ -332,7 +327,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_routing,
     check_messages,
     check_methods,
-    check_targets,
+    check_sla,
     check_users,
     check_late_replies,
     check_chases,

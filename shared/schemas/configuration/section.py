@@ -10,6 +10,8 @@ from shared.schemas.events.texts import Code
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 DurationText = Annotated[str, StringConstraints(pattern=r"^\d+ (working )?(second|minute|hour|day|week|month|year)s?$")]
+SpanText = Annotated[str, StringConstraints(pattern=r"^0*[1-9]\d* (working )?(second|minute|hour|day|week|month|year)s?$")]
+"""A duration that is not nothing."""
 KeepText = Annotated[str, StringConstraints(pattern=r"^[1-9]\d* (day|week|month|year)s?$")]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 

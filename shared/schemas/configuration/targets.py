@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-from shared.schemas.configuration.models import Configuration, Target
+from shared.schemas.configuration.models import Configuration
+from shared.schemas.configuration.sla import Target, TargetClock
 
-Clock = Literal["response", "temporary_resolution", "resolution", "completion"]
 Source = Literal["subject", "method", "organisation"]
-CLOCKS: tuple[Clock, ...] = ("response", "temporary_resolution", "resolution", "completion")
+CLOCKS: tuple[TargetClock, ...] = get_args(TargetClock)
 
 
 class Holding(NamedTuple):
     """A target that holds for a case, and whose it is. `calendar`: its code; empty: the organisation's."""
 
-    clock: Clock
+    clock: TargetClock
     within: str
     calendar: str
     source: Source
@@ -35,19 +35,19 @@ class Targets:
             subjects[subject.code] = (*subject.targets, *also)
         self._subjects = subjects
 
-    def of(self, subject: str, method: str, priority: str) -> tuple[Holding, ...]:
-        """What holds for a case of this subject, method and priority: for each clock the first that has one for the priority."""
-        return tuple([found for clock in CLOCKS if (found := self._of(clock, subject, method, priority)) is not None])
+    def of(self, subject: str, method: str, priority: str, unit: str) -> tuple[Holding, ...]:
+        """What holds for a case of this subject, method, priority and unit: for each clock the first place that has one for it."""
+        return tuple([found for clock in CLOCKS if (found := self._of(clock, subject, method, priority, unit)) is not None])
 
-    def _of(self, clock: Clock, subject: str, method: str, priority: str) -> Holding | None:
+    def _of(self, clock: TargetClock, subject: str, method: str, priority: str, unit: str) -> Holding | None:
         places: tuple[tuple[Source, Sequence[Target]], ...] = (
             ("subject", self._subjects.get(subject, ())),
             ("method", self._methods.get(method, ())),
             ("organisation", self._organisation),
         )
         for source, targets in places:
-            for wanted in (priority, None):
+            for wanted in ((priority, unit), (priority, None), (None, unit), (None, None)):
                 for target in targets:
-                    if target.clock == clock and target.priority == wanted:
+                    if target.clock == clock and (target.priority, target.unit) == wanted:
                         return Holding(clock, target.within, target.calendar or "", source)
         return None

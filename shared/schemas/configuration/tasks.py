@@ -33,6 +33,8 @@ class TaskDefinition(Named):
     instructions: str = ""
     complete_within: DurationText
     calendar: Code | None = None
+    ladder: Code | None = None
+    """By which its clock alerts, of `sla.ladders`; none: `sla.ladder`."""
     priority: Literal["low", "normal", "high"] = "normal"
     owner: OwnerSection | None = None
     """None: the case's unit."""

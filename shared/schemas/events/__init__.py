@@ -66,6 +66,7 @@ from shared.schemas.events.resources import (
 from shared.schemas.events.sla import (
     ClockClosed,
     ClockDueSoon,
+    ClockEscalated,
     ClockExpired,
     ClockKind,
     ClockLagOver,
@@ -74,7 +75,6 @@ from shared.schemas.events.sla import (
     ClockState,
     ClockWithdrawn,
     ItemKind,
-    StartClockKind,
 )
 from shared.schemas.events.task import (
     PlanMade,
@@ -130,6 +130,7 @@ __all__ = [
     "CaseStatusChanged",
     "ClockClosed",
     "ClockDueSoon",
+    "ClockEscalated",
     "ClockExpired",
     "ClockKind",
     "ClockLagOver",
@@ -171,7 +172,6 @@ __all__ = [
     "RuleFired",
     "RuleItem",
     "StaffChanged",
-    "StartClockKind",
     "TaskAssigned",
     "TaskDueChanged",
     "TaskLifeCycle",
@@ -247,6 +247,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         BookingCancelled,
         ClockDueSoon,
         ClockOverdue,
+        ClockEscalated,
         ClockExpired,
         ClockLagOver,
         ClockStartLate,

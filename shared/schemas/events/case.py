@@ -54,6 +54,8 @@ class CaseState(Payload):
     resolved_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
     expected_completion_at: AwareDatetime | None = None
+    completion_was_expected_at: AwareDatetime | None = None
+    """Before this change, where it moved `expected_completion_at` (CASE-9)."""
     response_category: str = ""
     """The category of the response; empty: none was chosen (CASE-4)."""
     temporary_category: str = ""
@@ -62,6 +64,8 @@ class CaseState(Payload):
     """The answer that the customer has to accept before the case can go further (CASE-12); empty: none."""
     estimated_completion_at: AwareDatetime | None = None
     """When staff reckon that it will be complete (CASE-9)."""
+    customer_updated_at: AwareDatetime | None = None
+    """When the customer last heard of it from us: an answer, news, a message or a call; nothing that goes out by itself. Null: not yet."""
     changed_by: str = "system"
     reason: str = ""
     """Why the last change was made, where a reason was given; `expired` when expiry cancelled it (COM-8)."""
@@ -94,7 +98,7 @@ class CasePriorityChanged(CaseState):
 
 
 class CaseAmended(CaseState):
-    """Something else of the case changed: its category, an answer or the customer's word on it, an estimate."""
+    """Something else of the case changed: its category, an answer or the customer's word on it, an estimate, or that they heard of it."""
 
     event_type: ClassVar[str] = "casestream.case.amended.v1"
 

@@ -258,14 +258,15 @@ def test_a_reply_tells_every_customer_who_can_be_told_once(case_database: Databa
     with changing(service, kafka, case_topics) as changes:
         with service.database.transaction() as tx:
             tx.execute("update cases set customer_email = '' where title = 'Leak 3'")
-        before = service.rows("select * from cases order by id")
         assert {item["outcome"] for item in done(changes.ask(REPLY, preview=True))["items"]} == {"done", "refused"}
         job = done(changes.ask(REPLY))["id"]
         changes.finish()
 
         assert (changes.job(job)["done"], changes.job(job)["refused"]) == (CASES - 1, 1)
         assert "no email address" in changes.items(job, outcome="refused")[0]["why"]
-        assert service.rows("select * from cases order by id") == before
+        heard = "select count(*), min(revision) from cases where customer_updated_at = customer_told_at"
+        assert service.rows(heard) == [(CASES - 1, 2)]
+        assert service.rows("select revision from cases where customer_updated_at is null") == [(1,)]
         assert service.rows("select count(*) from history where field = 'broadcast'") == [(CASES - 1,)]
 
 

@@ -16,9 +16,11 @@ from services.case.handlers.commands import Asked
 from services.case.handlers.merging import Merging
 from services.case.handlers.rules import rules_of
 from services.case.handlers.splitting import NewCase, Splitting
+from services.case.storage import hearing
 from shared.ids import derive
 from shared.messaging import VersionCache
 from shared.schemas.events import CommunicationReceived
+from shared.schemas.parts import Handle
 from tests.service.case.conftest import CaseService
 from tests.support.case import NOW, a_mail, received
 from tests.support.merging import differences, every_row
@@ -65,6 +67,9 @@ class World:
         to = self.dice.choice(self.mails)
         number = self.dice.choice(self.service.rows("select number from cases order by number"))[0]
         mail = a_mail("Re: Leak", str(text), reply_to=to) if self.dice.random() < 0.6 else a_mail(f"{number}", str(text))
+        if mail.in_reply_to and self.dice.random() < 0.5:  # it is ours
+            sent = {"direction": "outbound", "sender": Handle(kind="email", value="contact@housing.example")}
+            mail = mail.model_copy(update={**sent, "occurred_at": NOW - timedelta(minutes=self.dice.randint(0, 90))})
         self.mails.append(mail)
         self.service.receive(received(mail))
 
@@ -115,6 +120,9 @@ class World:
             "select communication_id from case_communications group by communication_id, position having count(*) > 1"
         )
         assert doubled == []
+        heard = dict(self.service.rows("select id, customer_updated_at from cases where merged_into is null"))
+        with self.service.database.read() as tx:
+            assert heard == hearing.last(tx, [UUID(str(id)) for id in heard], self.service.now), "as the communications tell it"
 
 
 @pytest.mark.requirement("EDGE-11", "CASE-11")

@@ -33,7 +33,6 @@ from shared.schemas.events import (
     ClockStartLate,
     DeliveryState,
     ItemKind,
-    StartClockKind,
     TaskLifeCycle,
     TaskTriggered,
 )
@@ -135,7 +134,7 @@ def an_alert(number: int = 1, kind: type[Any] = ClockOverdue, **changes: Any) ->
     task, case = derive("task", number), derive("case", number)
     values = {
         "clock_id": derive("clock", number),
-        "kind": StartClockKind.START if kind is ClockStartLate else ClockKind.DUE,
+        "kind": ClockKind.START if kind is ClockStartLate else ClockKind.DUE,
         "item_kind": ItemKind.TASK,
         "item_id": task,
         "case_id": case,

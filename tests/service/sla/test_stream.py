@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.sla.domain.records import ItemKind, key_of, unpack
+from services.sla.domain.packing import unpack
+from services.sla.domain.records import ItemKind, key_of
 from shared.ids import derive
 from shared.messaging import StaticReference
 from shared.messaging.transactional import Fenced, KafkaError, KafkaException, Producer, init_producer, transactional_producer

@@ -9,8 +9,9 @@ from uuid import UUID
 from services.sla.domain.cases import CaseFact, apply_case
 from services.sla.domain.clocks import Alert, ClockKind, Ladder
 from services.sla.domain.firing import fire
+from services.sla.domain.packing import pack, unpack
 from services.sla.domain.policy import Policy, Target
-from services.sla.domain.records import Facts, Outcome, Record, pack, unpack
+from services.sla.domain.records import Facts, Outcome, Record
 from services.sla.domain.tasks import TaskFact, apply_task
 from shared.calendars import Calendar, parse_duration, weekly
 from shared.calendars.openings import micros

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sla.domain.records import ItemKind, Record, key_of, unpack
+from services.sla.domain.packing import unpack
+from services.sla.domain.records import ItemKind, Record, key_of
 from services.sla.domain.tasks import TaskFact
 from services.sla.stream.partition import Partition
 from shared.ids import derive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_call_may_get_a_shorter_time_than_an_email_and_the_subject_comes_first
 
     def response(subject: str, method: str, priority: str) -> tuple[str, str]:
         ran_by = policy.target(ClockKind.RESPONSE, subject, method, priority)
-        (shown,) = [target for target in targets.of(subject, method, priority) if target.clock == "response"]
+        (shown,) = [target for target in targets.of(subject, method, priority, "repairs") if target.clock == "response"]
         assert ran_by is not None
         assert ran_by.within == parse_duration(shown.within)
         return shown.within, shown.source
@@ -46,11 +47,11 @@ def test_a_call_may_get_a_shorter_time_than_an_email_and_the_subject_comes_first
     assert response("leak", "telephone", "low") == ("1 hour", "method")
     assert response("noise", "telephone", "high") == ("30 minutes", "method")
     assert response("noise", "email", "high") == ("4 hours", "organisation")
-    assert [(target.within, target.source) for target in targets.of("noise", "telephone", "low")] == [
+    assert [(target.within, target.source) for target in targets.of("noise", "telephone", "low", "repairs")] == [
         ("1 hour", "method"),
         ("2 days", "method"),
     ]
-    assert targets.of("noise", "telephone", "high")[1][1:] == ("9 days", "", "organisation")
+    assert targets.of("noise", "telephone", "high", "repairs")[1][1:] == ("9 days", "", "organisation")
 
 
 _A_TARGET = st.fixed_dictionaries(
@@ -58,6 +59,7 @@ _A_TARGET = st.fixed_dictionaries(
         "clock": st.sampled_from(CLOCKS),
         "within": st.sampled_from(["1 hour", "2 working hours", "3 days", "4 working days"]),
         "priority": st.sampled_from([None, "low", "high"]),
+        "unit": st.sampled_from([None, "repairs"]),
     }
 )
 _SOME = st.lists(_A_TARGET, max_size=4)
@@ -72,11 +74,11 @@ def test_a_case_is_shown_with_the_targets_that_its_clocks_run_by(
     policy, targets = build_policy(configuration), Targets(configuration)
     for code in ("leak", "noise"):
         for by in ("telephone", "email"):
-            for priority in ("low", "high"):
-                shown = {target.clock: parse_duration(target.within) for target in targets.of(code, by, priority)}
+            for priority, unit in product(("low", "high"), ("repairs", "income")):
+                shown = {target.clock: parse_duration(target.within) for target in targets.of(code, by, priority, unit)}
                 run_by = {
                     clock: found.within
                     for clock in CLOCKS
-                    if (found := policy.target(ClockKind[clock.upper()], code, by, priority)) is not None
+                    if (found := policy.target(ClockKind[clock.upper()], code, by, priority, unit)) is not None
                 }
                 assert shown == run_by

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from services.sla.domain.records import ItemKind, Record, key_of, pack
+from services.sla.domain.packing import pack
+from services.sla.domain.records import ItemKind, Record, key_of
 from services.sla.stream.timers import SLACK, Timers
 from shared.ids import derive
 from tests.unit.sla.rules import Life, a_task_fact, at, hours

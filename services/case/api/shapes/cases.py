@@ -12,6 +12,7 @@ from services.case.api.shapes.communications import CaseCommunication
 from services.case.api.shapes.declaring import Shape
 from services.case.api.shapes.records import HistoryEntry
 from services.case.domain.life_cycle import LifeCycle, Stage
+from shared.schemas.configuration.sla import TargetClock
 
 
 class CaseCustomer(Shape):
@@ -63,6 +64,7 @@ class ListedCase(Shape):
     legal_hold: bool
     merged_into: UUID | None
     parent_id: UUID | None = Field(description="The major case that it is a child of.")
+    customer_updated_at: datetime | None = Field(description="When the customer last heard of it from us.")
 
 
 class CaseAnswer(Shape):
@@ -103,7 +105,7 @@ class ChangedCase(ListedCase):
 class CaseTarget(Shape):
     """A target that holds for a case."""
 
-    clock: Literal["response", "temporary_resolution", "resolution", "completion"]
+    clock: TargetClock
     within: str = Field(examples=["2 working days"])
     calendar: str = Field(description="Its code; empty: the organisation's.")
     source: Literal["subject", "method", "organisation"] = Field(description="Whose it is.")

@@ -1,0 +1,151 @@
+"""From the journal of an item to its clocks: the same whatever order, how late or how often its events came.
+
+Nothing here knows what a clock has told; `services.sla.domain.telling` holds that against the ledger.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from services.sla.domain.clocks import Clock, ClockKind, Moment, Reason, Suspension, measure, start_clock
+from services.sla.domain.journal import CaseTurn, TaskTurn, Turn
+from services.sla.domain.policy import Policy
+from shared.calendars import due_micros
+
+CASE_CLOCKS: Final = (
+    ClockKind.RESPONSE,
+    ClockKind.UPDATE,
+    ClockKind.TEMPORARY_RESOLUTION,
+    ClockKind.RESOLUTION,
+    ClockKind.COMPLETION,
+)
+FINISHED: Final = frozenset({"completed", "cancelled"})
+REACHED: Final = {
+    ClockKind.RESPONSE: frozenset({"responded", "temporarily_resolved", "finally_resolved", "completed"}),
+    ClockKind.UPDATE: frozenset({"finally_resolved", "completed"}),
+    ClockKind.TEMPORARY_RESOLUTION: frozenset({"temporarily_resolved", "finally_resolved", "completed"}),
+    ClockKind.RESOLUTION: frozenset({"finally_resolved", "completed"}),
+    ClockKind.COMPLETION: frozenset({"completed"}),
+}
+"""The life-cycle states in which what a clock measures has happened."""
+
+
+def case_clocks(turns: tuple[CaseTurn, ...], policy: Policy) -> tuple[Clock, ...]:
+    """The clocks of a case: for each kind that it has a target for, whether it runs, rests or has stopped. Raises `CalendarError`."""
+    return tuple([clock for kind in CASE_CLOCKS if (clock := case_clock(kind, turns, policy)) is not None])
+
+
+def case_clock(kind: ClockKind, turns: tuple[CaseTurn, ...], policy: Policy) -> Clock | None:
+    """One of them. It runs by the target that holds for the case as it is now, from its beginning: a target that forbids pausing counts
+    the time that was waited before as well."""
+    now = turns[-1]
+    target = policy.target(kind, now.subject, now.method, now.priority, now.unit)
+    if target is None:
+        return None
+    started_at = case_started_at(kind, now, policy)
+    due_at = due_micros(target.within, started_at, target.calendar)
+    ladder = policy.ladder if target.ladder is None else target.ladder
+    clock = start_clock(kind, started_at, due_at, target.runs_on, ladder, is_pausable=target.pauses, target=target.source)
+    suspensions, closed_at = _course(kind, turns, started_at, target.pauses)
+    if not suspensions and closed_at is None:
+        return clock
+    calendar = policy.calendar_of(clock.calendar)
+    clock = measure(replace(clock, suspensions=suspensions, closed_at=closed_at), calendar, ladder)
+    return clock if closed_at is None else replace(clock, outcome=_outcome(clock, _has_happened(kind, now)))
+
+
+def case_started_at(kind: ClockKind, turn: CaseTurn, policy: Policy) -> Moment:
+    """From when a clock counts: the opening; for completion the response, where the subject has it recalculated then (CASE-9); for the next
+    word to the customer the last one."""
+    if kind == ClockKind.COMPLETION and turn.responded_at is not None and turn.subject in policy.recalculating:
+        return turn.responded_at
+    if kind == ClockKind.UPDATE and turn.updated_at is not None:
+        return max(turn.opened_at, min(turn.updated_at, turn.at))
+    return turn.opened_at
+
+
+def _course(kind: ClockKind, turns: tuple[CaseTurn, ...], started_at: Moment, pauses: bool) -> tuple[tuple[Suspension, ...], Moment | None]:
+    """When the clock did not run, and since when it has stopped."""
+    spans: list[Suspension] = []
+    reason: Reason | None = None
+    since = at = started_at
+    for turn in turns:
+        at = max(at, turn.at)  # another host's clock may be behind
+        was = reason
+        if turn.state in FINISHED or _has_happened(kind, turn):
+            reason = Reason.CLOSED
+        else:
+            reason = Reason.WAITING if turn.waiting and pauses else None
+        if reason == was:
+            continue
+        changed_at = at
+        if reason == Reason.CLOSED:
+            told = _told_moment(kind, turn)
+            changed_at = at if told is None else max(started_at, min(told, at))
+            while spans and spans[-1][0] >= changed_at:  # it is said to have happened before
+                spans.pop()
+            if spans and (spans[-1][1] or 0) > changed_at:
+                spans[-1] = (spans[-1][0], changed_at, spans[-1][2])
+        if was is not None and since < changed_at:
+            spans.append((since, changed_at, was))
+        since = changed_at
+    if reason == Reason.CLOSED:
+        return tuple(spans), since
+    if reason is not None:
+        spans.append((since, None, reason))
+    return tuple(spans), None
+
+
+def _has_happened(kind: ClockKind, turn: CaseTurn) -> bool:
+    return turn.state in REACHED[kind] or (kind == ClockKind.RESPONSE and turn.responded_at is not None)
+
+
+def _told_moment(kind: ClockKind, turn: CaseTurn) -> Moment | None:
+    """When the case says that what the clock measures happened; None: it does not, or it did not."""
+    if kind == ClockKind.RESPONSE:
+        return turn.responded_at
+    if turn.state not in REACHED[kind]:
+        return None
+    if kind == ClockKind.RESOLUTION:
+        return turn.resolved_at
+    return turn.completed_at if kind == ClockKind.COMPLETION else None
+
+
+def _outcome(clock: Clock, has_happened: bool) -> str:
+    if not has_happened:
+        return "cancelled"
+    return "met" if (clock.closed_at or 0) <= clock.due_at else "missed"
+
+
+def due_clock(clock: Clock, turns: tuple[TaskTurn, ...]) -> Clock:
+    """`clock`, of an item that says itself when it is due, stopped where the item has ended."""
+    now = turns[-1]
+    if now.state == "open":
+        return clock
+    since = run_began_at(turns)
+    closed_at = since if now.state == "cancelled" or now.done_at is None else min(now.done_at, since)
+    return stopped(clock, max(closed_at, clock.started_at), now.state == "cancelled")
+
+
+def stopped(clock: Clock, at: Moment, is_cancelled: bool) -> Clock:
+    """`clock` stopped for good at `at`."""
+    outcome = "cancelled" if is_cancelled else "met" if at <= clock.due_at else "missed"
+    return replace(clock, next_at=None, closed_at=at, outcome=outcome)
+
+
+def run_began_at(turns: tuple[TaskTurn, ...]) -> Moment:
+    """Since when the item has been in the state that it is in."""
+    began = turns[-1]
+    at = began.at
+    for turn in reversed(turns[:-1]):
+        if turn.state != began.state:
+            break
+        at = turn.at
+    return at
+
+
+def latest(turns: tuple[Turn, ...]) -> int:
+    """The newest revision of a journal; 0: it is empty."""
+    return turns[-1].last if turns else 0

@@ -122,7 +122,7 @@ class Feeds:
         with self._publisher.database.read() as tx:
             version, found = _configured(tx)
             known = {(state.calendar, state.url): state for state in feeds.states(tx)}
-        _show_ages(found, known, now)
+        _show_times(found, known, now)
         gone = known.keys() - {feed.key for feed in found}
         due = [feed for feed in found if _is_due(feed, known.get(feed.key), every, now)]
         if not due and not gone:
@@ -221,13 +221,13 @@ def _tried(state: FeedState | None) -> datetime | None:
     return None if state is None else state.tried_at
 
 
-def _show_ages(found: list[Feed], known: Mapping[tuple[str, str], FeedState], now: datetime) -> None:
-    """Tell the age of each calendar's oldest reading; of a feed that was never read, since when it is known."""
-    ages: dict[str, float] = {}
+def _show_times(found: list[Feed], known: Mapping[tuple[str, str], FeedState], now: datetime) -> None:
+    """Tell when each calendar's feeds were read, by the one for which that is longest ago."""
+    oldest: dict[str, datetime] = {}
     for feed in found:
         state = known.get(feed.key)
         since = (state.read_at or state.known_since) if state else now
-        ages[feed.calendar] = max(ages.get(feed.calendar, 0.0), (now - since).total_seconds())
-    metrics.CALENDAR_FEED_AGE.clear()
-    for calendar, age in ages.items():
-        metrics.CALENDAR_FEED_AGE.labels(calendar).set(age)
+        oldest[feed.calendar] = min(oldest.get(feed.calendar, since), since)
+    metrics.CALENDAR_FEED_READ.clear()
+    for calendar, since in oldest.items():
+        metrics.CALENDAR_FEED_READ.labels(calendar).set(since.timestamp())

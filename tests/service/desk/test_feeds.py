@@ -15,7 +15,7 @@ import yaml
 from services.desk.api import Desk, desk_app
 from services.desk.handlers.feed_rounds import FeedRounds
 from services.desk.handlers.feeds import AGAIN, Feeds
-from services.desk.metrics import CALENDAR_FEED_AGE
+from services.desk.metrics import CALENDAR_FEED_READ
 from shared.calendars import is_open
 from shared.messaging import Reference
 from shared.messaging.topics import create_topics
@@ -223,7 +223,7 @@ def test_feeds_have_their_turn_once_a_day_new_ones_at_once_and_failed_ones_soone
     assert turn(NOW) == 1
     assert told.days() == [str(JUNE)]
     assert turn(NOW + DAY - timedelta(seconds=1)) == 0
-    assert CALENDAR_FEED_AGE.labels("office")._value.get() == 86_399
+    assert CALENDAR_FEED_READ.labels("office")._value.get() == NOW.timestamp()
     host.files["/days.ics"] = Scripted(500, b"")
     assert turn(NOW + DAY) == 1
     assert turn(NOW + DAY + AGAIN - timedelta(seconds=1)) == 0

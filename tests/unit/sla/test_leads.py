@@ -60,7 +60,7 @@ def test_its_end_closes_it_also_where_that_is_the_first_that_is_seen(state: str,
     lived.event(a_lead_fact())
     lived.until(closed_at)
     lived.event(closed)
-    late.event(closed, now=at("2026-05-01 00:00"))
+    late.event(a_lead_fact(3, state=state, at=at("2026-04-30 00:00"), closed_at=closed_at), now=at("2026-05-01 00:00"))  # republished
     assert outcomes(lived)[-1] == outcomes(late)[-1] == ("closed", outcome)
     assert len(late.told) == 1
     for life in (lived, late):
@@ -95,6 +95,15 @@ def test_it_moves_with_the_expected_completion() -> None:
     life.event(a_lead_fact(3, at=at("2026-03-05 09:00"), due_at=None))
     assert life.record is not None
     assert life.record.clocks == ()
+
+
+def test_a_move_that_is_read_after_the_alert_takes_it_back() -> None:
+    life = Life()
+    life.event(a_lead_fact())
+    life.until(DUE)
+    life.event(a_lead_fact(2, at=at("2026-03-03 11:00"), due_at=at("2026-03-04 17:00")), now=DUE + 60_000_000)
+    assert life.rungs() == [("due-soon", 0), ("overdue", 0), ("withdrawn", 0)]
+    assert life.told[2].rung == "overdue"
 
 
 def test_a_lost_lead_that_is_taken_up_again_runs_on_and_is_closed_again() -> None:

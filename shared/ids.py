@@ -53,6 +53,19 @@ def deriving(*parts: object) -> Callable[[str], UUID]:
     return derived
 
 
+def deriving_bytes(*parts: object) -> Callable[[str], bytes]:
+    """The same as the UUID's 16 bytes."""
+    begun = _BEGUN.copy()
+    begun.update("".join([f"{part}\x1f" for part in parts]).encode())
+
+    def derived(last: str) -> bytes:
+        digest = begun.copy()
+        digest.update(last.encode())
+        return (int.from_bytes(digest.digest()[:16]) & _KEPT | _VERSION_5).to_bytes(16)
+
+    return derived
+
+
 def deriving_text(*parts: object) -> Callable[[str], str]:
     """The same as text, where nobody wants more."""
     begun = _BEGUN.copy()
@@ -117,6 +130,14 @@ def case_id(communication: UUID, subject: str) -> CaseId:
 def task_id(case: UUID, definition: str) -> TaskId:
     """The task of the definition with this code within `case`; a definition occurs once in a case."""
     return TaskId(derive("task", case, definition))
+
+
+def clock_id_bytes(item: str, kind: str) -> bytes:
+    """`clock_id` as 16 bytes, of an item's UUID as text: made by the thousand."""
+    return _clock(f"{item}\x1f{kind}")
+
+
+_clock = deriving_bytes("clock")
 
 
 def task_ids(case: UUID, definitions: Iterable[str]) -> list[UUID]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from services.sla.handlers.projecting import project
+from services.sla import metrics
+from services.sla.domain.standing import SILENT
+from services.sla.handlers.alerts import CLOCK_NAMES
+from services.sla.handlers.projecting import PolicyOf, project, purge
 from services.sla.settings import Settings
+from services.sla.storage import lists
+from services.sla.storage.lists import Which
+from shared.clock import Clock, utc_now
 from shared.messaging.kafka import Consumer, KafkaException, TopicPartition, consumer_settings
 from shared.messaging.transactional import value_of, will_pass
 from shared.observability import get_logger
 from shared.schemas import topics
+from shared.schemas.configuration import NotConfigured
 from shared.storage import Database, offsets
 from shared.storage.database import CONNECTION_LOST
 
@@ -22,14 +31,17 @@ GATHER_BYTES = 1_000_000
 ARRIVING_SECONDS = 0.1
 """How long what was gathered at Kafka takes at most to be all here."""
 RETRY_SECONDS = 1.0
+WATCH_SECONDS = 15.0
+PURGE_EVERY = timedelta(days=1)
 
 
 class Projection:
     """The read model's follower. Runs in a thread of every API process; the group shares the partitions out."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, policy_of: PolicyOf) -> None:
         self._settings = settings
         self._database = database
+        self._policy_of = policy_of
         self._topic = settings.topic_prefix + topics.SLA_TIMERS
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,7 +67,7 @@ class Projection:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except (KafkaException, offsets.Fenced, *CONNECTION_LOST) as error:
+            except (KafkaException, offsets.Fenced, NotConfigured, *CONNECTION_LOST) as error:
                 self._failure = f"the read model of clocks is not followed: {type(error).__name__}"
                 log.warning("read model: trying again", error=type(error).__name__)
                 self._stop.wait(RETRY_SECONDS)
@@ -90,7 +102,7 @@ class Projection:
             changes.append((key, value_of(message)))
             moves[(topics.SLA_TIMERS, number)] = (position, offset + 1)
         with self._database.transaction() as tx:
-            project(tx, changes)
+            project(tx, changes, self._policy_of)
             offsets.advance(tx, moves)
         for (_, number), (_, after) in moves.items():
             self._positions[number] = after
@@ -104,3 +116,57 @@ class Projection:
 
     def _on_revoke(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
         self._positions = {}
+
+
+class Housekeeper:
+    """Sets the gauges of the business every now and then, and lets go of what has been kept long enough. A thread of every API process."""
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock = utc_now) -> None:
+        self._kept = timedelta(days=settings.clock_retention_days)
+        self._database = database
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+        self._purged_at: datetime | None = None
+
+    def start(self) -> None:
+        """Go on until `close`."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; returns once the step at hand is done."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(15)
+
+    def watch(self) -> None:
+        """Set the gauges once."""
+        now = self._clock()
+        for gauge, which in ((metrics.AT_RISK, Which.AT_RISK), (metrics.BREACHED, Which.BREACHED)):
+            with self._database.read() as tx:
+                counts = lists.count_by_kind(tx, which, now)
+            for kind, name in CLOCK_NAMES.items():
+                if kind not in SILENT:
+                    gauge.labels(name).set(counts.get(int(kind), 0))
+
+    def purge(self) -> int:
+        """One round through all items, in steps; how many items went."""
+        place: UUID | None = UUID(int=0)
+        total = 0
+        while place is not None and not self._stop.is_set():
+            with self._database.transaction() as tx:
+                place, count = purge(tx, self._clock() - self._kept, place)
+            total += count
+            metrics.PURGED.inc(count)
+        return total
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.watch()
+                if self._purged_at is None or self._clock() - self._purged_at >= PURGE_EVERY:
+                    self._purged_at = self._clock()
+                    self.purge()
+            except CONNECTION_LOST as error:
+                log.warning("housekeeping put off", error=type(error).__name__)
+            self._stop.wait(WATCH_SECONDS)

@@ -1,4 +1,4 @@
-"""Every metric of sla's stream, declared once."""
+"""Every metric of sla, declared once."""
 
 from __future__ import annotations
 
@@ -22,3 +22,6 @@ LAG: Final = gauge("casestream_sla_consumer_lag_messages", "Messages not yet tak
 DEAD_LETTERS: Final = counter("casestream_sla_dead_letters", "Messages set aside, by topic and kind.", ["topic", "kind"])
 WAITS: Final = counter("casestream_sla_partition_waits", "Times a partition waited for a configuration version not known yet.", ["topic"])
 ABORTS: Final = counter("casestream_sla_aborted_transactions", "Transactions given up and done again.")
+AT_RISK: Final = gauge("casestream_sla_at_risk_clocks", "Running clocks that are due soon, by kind.", ["kind"])
+BREACHED: Final = gauge("casestream_sla_breached_clocks", "Running clocks whose due time has passed, by kind.", ["kind"])
+PURGED: Final = counter("casestream_sla_purged_items", "Finished items whose clocks are no longer kept for reports.")

@@ -25,3 +25,9 @@ class Settings(ProcessSettings):
         description="The format that the stream writes its records in. 1 while replicas of the release before run beside this one, which "
         "cannot read 2; until it is 2, events that come late change nothing, and leads and updates to customers have no clocks.",
     )
+    clock_retention_days: int = Field(
+        default=1_100,
+        ge=30,
+        le=36_500,
+        description="Days for which finished clocks are kept for reports and simulations, in the read model of role api.",
+    )

@@ -30,6 +30,7 @@ _UUID = _LENGTH(16)
 _TRUE, _FALSE = _LENGTH(1) + b"\x01", _LENGTH(1) + b"\x00"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_EPOCH_MICROS = (_EPOCH - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
 
 
 class Array:
@@ -79,6 +80,11 @@ _Documents = _kind("jsonb", 3802, 3807)
 def uuids(values: Iterable[UUID | None]) -> Array:
     """`uuid[]`."""
     return _Uuids([_NULL if value is None else _UUID + value.bytes for value in values])
+
+
+def uuid_bytes(values: Iterable[bytes]) -> Array:
+    """`uuid[]`, from the 16 bytes of each."""
+    return _Uuids([_UUID + value for value in values])
 
 
 def texts(values: Iterable[str | None]) -> Array:
@@ -148,6 +154,11 @@ def moments(values: Iterable[datetime | None]) -> Array:
             part = known[value] = _BIG(8, (value - _EPOCH) // _MICROSECOND)
         parts.append(part or _NULL)
     return _Moments(parts)
+
+
+def moments_of_micros(values: Iterable[int | None]) -> Array:
+    """`timestamptz[]`, from microseconds since 1970-01-01 UTC."""
+    return _Moments([_NULL if value is None else _BIG(8, value - _EPOCH_MICROS) for value in values])
 
 
 def arrays_text(values: Iterable[Sequence[str]]) -> Array:

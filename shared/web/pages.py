@@ -61,6 +61,11 @@ async def page_request(
     cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
 ) -> PageRequest:
     """A dependency: the query parameters `limit` and `cursor`."""
+    return page_behind(cursor, limit)
+
+
+def page_behind(cursor: str | None, limit: int) -> PageRequest:
+    """The page behind this cursor, of routes that call it otherwise. Raises a problem for what is no cursor."""
     return PageRequest(limit, None if not cursor else _decoded(cursor))
 
 

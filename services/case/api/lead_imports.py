@@ -13,7 +13,7 @@ from services.case.api.reach import Asking, rows_of
 from services.case.api.shapes.declaring import Declared, Listed, gives, gives_file
 from services.case.api.shapes.leads import ImportProblem, LeadImport
 from services.case.domain.refusals import LeadRefused
-from services.case.gateways.lead_templates import as_csv, csv_template, xlsx_template
+from services.case.gateways.lead_templates import csv_template, xlsx_template
 from services.case.handlers.leads.rows import COLUMNS, NAMES
 from services.case.handlers.leads.rules import lead_rules_of
 from services.case.storage import lead_imports
@@ -26,6 +26,7 @@ from shared.schemas.events import LeadSource
 from shared.storage import Database
 from shared.storage.objects import ObjectStore, StoreUnavailable
 from shared.web import Answer, NotFound, PageRequest, Principal, Problem, Unprocessable, answer_once, page_request, requires
+from shared.web.csv_tables import as_csv
 from shared.web.downloads import as_attachment
 
 MOST_BYTES = 64 * 1024 * 1024

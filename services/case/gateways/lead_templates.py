@@ -1,18 +1,14 @@
-"""What people download of imports: a template to fill in, and the list of problems (LEAD-3)."""
+"""What people download of imports: a template to fill in (LEAD-3)."""
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import openpyxl
 from openpyxl.styles import Font
 
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-BYTE_ORDER_MARK = "\ufeff"
-"""By which Excel knows that CSV is UTF-8."""
+from shared.web.csv_tables import BYTE_ORDER_MARK
 
 
 def csv_template(columns: Sequence[str]) -> bytes:
@@ -41,27 +37,3 @@ def xlsx_template(columns: Sequence[str], meanings: Sequence[tuple[str, str]]) -
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
-
-
-def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """CSV that a spreadsheet shows and does not work out: a cell that would begin a formula has an apostrophe before it."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    buffer.write(BYTE_ORDER_MARK)
-    writer.writerow(header)
-    for count, row in enumerate(rows, 1):
-        writer.writerow([_harmless(value) for value in row])
-        if count % 500 == 0:
-            yield _taken(buffer)
-    yield _taken(buffer)
-
-
-def _taken(buffer: io.StringIO) -> bytes:
-    content = buffer.getvalue().encode()
-    buffer.seek(0)
-    buffer.truncate()
-    return content
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_FORMULA) else value

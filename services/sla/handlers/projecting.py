@@ -1,95 +1,119 @@
-"""From records of the changelog to rows of the read model, and to what the API shows."""
+"""From records of the changelog to rows of the read model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Final
 from uuid import UUID
 
-from services.sla.domain.clocks import Clock, Rung
+from services.sla.domain.clocks import ClockKind
+from services.sla.domain.ledger import CASE_CLOCKS
 from services.sla.domain.packing import unpack
-from services.sla.domain.records import ItemKind
-from services.sla.handlers.alerts import CLOCK_NAMES, ITEM_NAMES, derived
-from services.sla.storage import items
-from services.sla.storage.items import Row
-from shared.calendars.openings import moment
-from shared.ids import clock_id
+from services.sla.domain.policy import Policy
+from services.sla.domain.records import NO_FACTS, RETENTION, ItemKind, Record
+from services.sla.domain.standing import ending_of, notice_of, suspended_by, used_by
+from services.sla.handlers.alerts import CLOCK_NAMES
+from services.sla.storage import clocks, items
+from shared.ids import clock_id_bytes
 from shared.storage import Transaction
 
+PolicyOf = Callable[[int], Policy]
+"""The rules of a configuration version; of the newest where it is not kept any more."""
 
-def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+
+PURGED_AT_ONCE: Final = 2_000
+"""Items looked at in one transaction."""
+POSSIBLE: Final[dict[ItemKind, tuple[ClockKind, ...]]] = {
+    ItemKind.CASE: CASE_CLOCKS,
+    ItemKind.TASK: (ClockKind.DUE, ClockKind.LAG, ClockKind.START),
+    ItemKind.COMMUNICATION: (ClockKind.EXPIRY,),
+    ItemKind.LEAD: (ClockKind.DUE, ClockKind.RESPONSE, ClockKind.START),
+}
+"""The clocks that an item can have."""
+
+
+def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]], policy_of: PolicyOf) -> None:
     """Write the last of each key's records. Raises `UnknownFormat` for those of a newer release."""
-    rows: list[Row] = []
-    gone: list[UUID] = []
+    rows: list[items.Row] = []
+    clock_rows: list[clocks.Row] = []
+    forgotten: list[UUID] = []
+    gone: list[bytes] = []
     # In one order, whoever writes: so two that write at once do not lock each other out.
     for key, packed in sorted(dict(changes).items(), key=itemgetter(0)):
         if key[0] == ItemKind.CONVERSATION:
             continue
         item = UUID(bytes=key[1:])
         if packed is None:
-            gone.append(item)
-        else:
-            rows.append(row_of(item, packed))
+            forgotten.append(item)
+            if key[0] == ItemKind.COMMUNICATION:
+                gone.append(clock_id_bytes(str(item), CLOCK_NAMES[ClockKind.EXPIRY]))
+            continue
+        record = unpack(packed)
+        rows.append(_row_of(item, record, packed))
+        text = str(item)
+        clock_rows += _clock_rows_of(item, text, record, policy_of)
+        if len(record.clocks) < len(POSSIBLE[record.kind]):
+            there = [clock.kind for clock in record.clocks]
+            gone += [clock_id_bytes(text, CLOCK_NAMES[kind]) for kind in POSSIBLE[record.kind] if kind not in there]
     items.write(tx, rows)
-    items.forget(tx, gone)
+    clocks.write(tx, clock_rows, gone)
+    items.forget(tx, forgotten)
+
+
+def purge(tx: Transaction, before: datetime, after: UUID) -> tuple[UUID | None, int]:
+    """Of the next items by id, behind this one, delete those that were finished before then. The place to go on, and how many went."""
+    place, gone = items.purge(tx, before, after, PURGED_AT_ONCE)
+    kinds = ((str(item), POSSIBLE[ItemKind(kind)]) for item, kind in gone)
+    clocks.write(tx, [], [clock_id_bytes(text, CLOCK_NAMES[kind]) for text, possible in kinds for kind in possible])
+    return place, len(gone)
 
 
 _id = lru_cache(10_000)(UUID)
 """A case's id is that of all its tasks' rows too."""
 
 
-def row_of(item: UUID, packed: bytes) -> Row:
-    """The row of an item."""
-    record = unpack(packed)
-    facts, clocks = record.facts, record.clocks
+def _row_of(item: UUID, record: Record, packed: bytes) -> items.Row:
+    facts = record.facts
     case = _id(facts.case_id) if facts.case_id else (item if record.kind == ItemKind.CASE else None)
-    text = str(item)
-    ids = [derived("clock", text, CLOCK_NAMES[clock.kind]) for clock in clocks]
-    open_clocks = sum([clock.closed_at is None for clock in clocks])
-    return Row(item, int(record.kind), case, facts.unit, facts.assignee, open_clocks, ids, packed)
+    open_clocks = sum([clock.closed_at is None for clock in record.clocks])
+    finished_at = None if record.forget_at is None else record.forget_at - RETENTION
+    number, title = (None, None) if facts == NO_FACTS else (facts.number, facts.title)
+    return items.Row(item, int(record.kind), case, number, title, facts.unit, facts.assignee, open_clocks, finished_at, packed)
 
 
-def clocks_of(row: Row) -> list[dict[str, Any]]:
-    """The clocks of a row as the API shows them."""
-    record = unpack(bytes(row.record))
-    return [
-        {
-            "id": clock_id(row.item_id, CLOCK_NAMES[clock.kind]),
-            "kind": CLOCK_NAMES[clock.kind],
-            "item_kind": ITEM_NAMES[record.kind],
-            "item_id": row.item_id,
-            "case_id": row.case_id,
-            "number": record.facts.number,
-            "title": record.facts.title,
-            "unit": row.unit,
-            "assignee": row.assignee or None,
-            "priority": record.facts.priority,
-            "state": _state(clock),
-            "started_at": moment(clock.started_at),
-            "due_at": moment(clock.due_at),
-            "due_soon_at": _moment(clock.soon_at),
-            "next_alert_at": _moment(clock.next_at),
-            "closed_at": _moment(clock.closed_at),
-            "budget_seconds": clock.budget / 1e6,
-            "calendar": clock.calendar or None,
-            "pauses": clock.is_pausable,
-            "suspensions": [{"from_at": moment(since), "until_at": _moment(until)} for since, until, _ in clock.suspensions],
-            "alerts": max(0, clock.rung - (Rung.OVERDUE if clock.soon_at is None else Rung.DUE_SOON)),
-        }
-        for clock in record.clocks
-    ]
-
-
-def _moment(at: int | None) -> datetime | None:
-    return None if at is None else moment(at)
-
-
-def _state(clock: Clock) -> str:
-    if clock.closed_at is not None:
-        return "closed"
-    if clock.is_suspended:
-        return "suspended"
-    return "overdue" if clock.rung > Rung.OVERDUE else "running"
+def _clock_rows_of(item: UUID, text: str, record: Record, policy_of: PolicyOf) -> list[clocks.Row]:
+    facts = record.facts
+    known: tuple[str | None, str | None, str | None, str | None, str | None] = (None, None, None, None, None)
+    if facts != NO_FACTS:
+        known = (facts.unit, facts.assignee, facts.priority, facts.method, facts.subject)
+    rows = []
+    for clock in record.clocks:
+        used, suspended = None, 0
+        if clock.closed_at is not None:
+            used = used_by(clock, policy_of(record.config_version).calendar_of(clock.calendar), clock.closed_at)
+            suspended = suspended_by(clock, clock.closed_at)
+        rows.append(
+            clocks.Row(
+                clock_id_bytes(text, CLOCK_NAMES[clock.kind]),
+                item,
+                clock.kind,
+                record.kind,
+                *known,
+                clock.started_at,
+                clock.soon_at,
+                clock.due_at,
+                clock.suspensions[-1][0] if clock.closed_at is None and clock.is_suspended else None,
+                clock.closed_at,
+                ending_of(clock, record),
+                notice_of(clock),
+                min(clock.rung, 32_767),
+                clock.budget,
+                used,
+                suspended,
+                clock.target,
+            )
+        )
+    return rows

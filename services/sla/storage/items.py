@@ -1,90 +1,126 @@
-"""The read model: one row for each item, with its record as the changelog has it."""
+"""The read model of items: one row for each, with its record as the changelog has it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.sla.domain.records import ItemKind
+from services.sla.storage.reach import Reach
 from shared.storage import Transaction, arrays
 
 
 class Row(NamedTuple):
-    """An item's row."""
+    """An item's row. What a finished item's record does not have any more is None, and stays as it was."""
 
     item_id: UUID
     item_kind: int
     case_id: UUID | None
+    number: str | None
+    title: str | None
     unit: str
     assignee: str
     open_clocks: int
-    clock_ids: list[str]
-    """UUIDs as text: they are only written, and asked for."""
+    finished_at: int | None
+    """Microseconds since 1970-01-01 UTC."""
     record: bytes
 
 
-class Reach(NamedTuple):
-    """Whose rows a caller sees: all, or those of a unit or an assignee."""
+class Found(NamedTuple):
+    """An item as it is kept."""
 
-    unit: str | None = None
-    assignee: str | None = None
-
-    def condition(self) -> tuple[str, list[str]]:
-        """SQL and its parameters. An item without a unit (a communication) concerns everybody's unit."""
-        if self.unit is not None:
-            return "(unit in (%s, '') or assignee = %s)", [self.unit, self.assignee or ""]
-        if self.assignee is not None:
-            return "assignee = %s", [self.assignee]
-        return "true", []
+    item_id: UUID
+    item_kind: int
+    case_id: UUID | None
+    number: str
+    title: str
+    unit: str
+    assignee: str
+    record: bytes
 
 
-_COLUMNS = "item_id, item_kind, case_id, unit, assignee, open_clocks, clock_ids::text[], record"
+FOUND = "i.item_id, i.item_kind, i.case_id, coalesce(i.number, ''), coalesce(i.title, ''), i.unit, i.assignee, i.record"
+"""The columns of `Found`, of items `i`."""
 
 _REPLACE = """on conflict (item_id) do update set
     case_id = coalesce(excluded.case_id, items.case_id),
-    unit = case when excluded.unit = '' then items.unit else excluded.unit end,
-    assignee = case when excluded.unit = '' then items.assignee else excluded.assignee end,
-    open_clocks = excluded.open_clocks, clock_ids = excluded.clock_ids, record = excluded.record"""
+    number = coalesce(excluded.number, items.number), title = coalesce(excluded.title, items.title),
+    unit = case when excluded.number is null then items.unit else excluded.unit end,
+    assignee = case when excluded.number is null then items.assignee else excluded.assignee end,
+    open_clocks = excluded.open_clocks, finished_at = excluded.finished_at, record = excluded.record"""
 
 
 def write(tx: Transaction, rows: Sequence[Row]) -> None:
-    """Insert or replace rows, each item once, in their order. A finished item comes without unit and assignee, and keeps those it had."""
+    """Insert or replace rows, each item once, in their order."""
     if not rows:
         return
-    ids, kinds, cases, units, assignees, open_clocks, clock_ids, records = zip(*rows, strict=True)
+    ids, kinds, cases, numbers, titles, units, assignees, open_clocks, finished, records = zip(*rows, strict=True)
     columns = {
         "item_id": arrays.uuids(ids),
         "item_kind": arrays.small_ints(kinds),
         "case_id": arrays.uuids(cases),
-        "unit": arrays.texts(units),
-        "assignee": arrays.texts(assignees),
+        "number": arrays.texts(numbers),
+        "title": arrays.texts(titles),
+        "unit": arrays.codes(units),
+        "assignee": arrays.codes(assignees),
         "open_clocks": arrays.ints(open_clocks),
-        "clock_ids": arrays.texts("{" + ",".join(each) + "}" for each in clock_ids),
+        "finished_at": arrays.moments_of_micros(finished),
         "record": arrays.blobs(records),
     }
-    arrays.insert(tx, "items", columns, _REPLACE, {"clock_ids": "uuid[]"})
+    arrays.insert(tx, "items", columns, _REPLACE)
 
 
 def forget(tx: Transaction, items: Sequence[UUID]) -> None:
-    """Delete rows whose items the stream has forgotten."""
+    """The stream has forgotten these items: what reports need stays, without what customers wrote; communications go."""
     if items:
-        tx.execute("delete from items where item_id = any(%b)", (arrays.uuids(items),))
+        given = arrays.uuids(items)
+        tx.execute("delete from items where item_id = any(%b) and item_kind = %s", (given, int(ItemKind.COMMUNICATION)))
+        tx.execute("update items set title = '' where item_id = any(%b) and title <> ''", (given,))
 
 
-def of_item(tx: Transaction, item: UUID, reach: Reach) -> list[Row]:
-    """The row of a case, task or communication; of a case, those of its tasks and communications too."""
+def purge(tx: Transaction, before: datetime, after: UUID, count: int) -> tuple[UUID | None, list[tuple[UUID, int]]]:
+    """Of the `count` items behind the one with this id, delete those that were finished before then.
+
+    Gives the last one's id (None: there are no more), and the ids and kinds of those that are deleted: their clocks are to go too.
+    """
+    ids = [item for (item,) in tx.rows("select item_id from items where item_id > %s order by item_id limit %s", (after, count))]
+    if not ids:
+        return None, []
+    gone = tx.rows(
+        "delete from items where item_id > %s and item_id <= %s and finished_at < %s returning item_id, item_kind", (after, ids[-1], before)
+    )
+    return ids[-1], [(item, kind) for item, kind in gone]
+
+
+def around(tx: Transaction, item: UUID, reach: Reach) -> list[Found]:
+    """The row of a case, task, communication or lead; of a case, those of its tasks and communications too."""
     condition, params = reach.condition()
     rows = tx.rows(
-        f"select {_COLUMNS} from items where (item_id = %s or case_id = %s) and {condition} order by item_id", [item, item, *params]
+        f"select {FOUND} from items i where (item_id = %s or case_id = %s) and {condition} order by item_id", [item, item, *params]
     )
-    return [Row(*row) for row in rows]
+    return [Found(*row) for row in rows]
 
 
-def of_clock(tx: Transaction, clock: UUID, reach: Reach) -> Row | None:
-    """The row of the item that this clock is on."""
+def of(tx: Transaction, id: UUID, reach: Reach) -> Found | None:
+    """The row of the item with this id, or with the clock of this id."""
     condition, params = reach.condition()
-    row = tx.row(f"select {_COLUMNS} from items where clock_ids @> array[%s]::uuid[] and {condition}", [clock, *params])
-    return None if row is None else Row(*row)
+    row = tx.row(
+        f"""select {FOUND} from items i
+            where item_id = coalesce((select item_id from clocks where clock_id = %s), %s) and {condition}""",
+        [id, id, *params],
+    )
+    return None if row is None else Found(*row)
+
+
+def with_number(tx: Transaction, number: str, reach: Reach) -> Found | None:
+    """The row of the case with this number, the newest of them."""
+    condition, params = reach.condition()
+    row = tx.row(
+        f"select {FOUND} from items i where number = %s and item_kind = %s and {condition} limit 1", [number, int(ItemKind.CASE), *params]
+    )
+    return None if row is None else Found(*row)
 
 
 def count_open(tx: Transaction) -> int:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from services.sla.api import build
+from services.sla.api.asking import Around
 from services.sla.consumer import Projection
 from shared.ids import clock_id
 from shared.schemas.events import TaskLifeCycle, TaskStatusChanged
@@ -19,9 +20,10 @@ from tests.support.web import a_token, a_verifier, bearer, served
 
 @pytest.fixture
 def api(sla: SlaStreams) -> Iterator[httpx.Client]:
-    projection = Projection(sla.settings(), sla.database)
+    around = Around.of(sla.reference)
+    projection = Projection(sla.settings(), sla.database, around.policy)
     projection.start()
-    with served(build(sla.settings(), sla.database, projection.problems, a_verifier()), "") as client:
+    with served(build(sla.settings(), sla.database, around, projection.problems, a_verifier()), "") as client:
         yield client
     projection.close()
 
@@ -41,13 +43,16 @@ def test_clocks_of_a_case_and_its_tasks_are_shown_and_counted(sla: SlaStreams, a
         lambda: len(get(api, f"/clocks?item_id={case.case_id}")["items"]) >= 2 and get(api, f"/clocks?item_id={case.case_id}")["items"]
     )
     assert {clock["kind"] for clock in found} >= {"due", "completion"}
-    due = get(api, f"/clocks/{clock_id(task.task_id, 'due')}")
-    assert (due["state"], due["title"], due["item_id"]) == ("running", task.subject_line, str(task.task_id))
+    told = get(api, f"/clocks/{clock_id(task.task_id, 'due')}")
+    [due] = told["clocks"]
+    assert (due["state"], told["title"], told["item_id"]) == ("running", task.subject_line, str(task.task_id))
+    assert get(api, f"/clocks/{case.number}")["item_id"] == str(case.case_id)
     assert get(api, "/counts") == {"timers": len(found), "dead_letters": 0}
     done = {"state": TaskLifeCycle.COMPLETED, "completed_at": datetime.now(UTC)}
     sla.send(TaskStatusChanged(**task.model_dump() | done), 2)
-    eventually(lambda: get(api, f"/clocks/{due['id']}")["state"] == "closed")
-    assert get(api, f"/clocks/{due['id']}")["unit"] == "repairs"
+    eventually(lambda: get(api, f"/clocks/{due['id']}")["clocks"][0]["state"] == "closed")
+    [closed] = get(api, f"/clocks/{due['id']}")["clocks"]
+    assert (closed["unit"], closed["title"], closed["subject"], closed["outcome"]) == ("repairs", task.subject_line, "leak", "met")
     assert get(api, "/counts")["timers"] == len(found) - 1
 
 
@@ -67,11 +72,13 @@ def test_a_lost_read_model_is_made_again_from_the_changelog(sla: SlaStreams, api
     sla.started()
     sla.send(a_case())
     eventually(lambda: get(api, "/counts")["timers"])
-    before = sla.sql("select item_id, record, clock_ids from items")
+    tables = ("select item_id, number, title, unit, record from items", "select * from clocks order by clock_id")
+    before = [sla.sql(table) for table in tables]
+    assert len(before[1]) >= 2
     with sla.database.transaction() as tx:
-        tx.execute("delete from items")
+        tx.execute("truncate items, clocks")
         tx.execute("delete from offsets")
-    again = Projection(sla.settings(instance="1"), sla.database)
+    again = Projection(sla.settings(instance="1"), sla.database, Around.of(sla.reference).policy)
     again.start()
-    eventually(lambda: sla.sql("select item_id, record, clock_ids from items") == before, 40)
+    eventually(lambda: [sla.sql(table) for table in tables] == before, 40)
     again.close()

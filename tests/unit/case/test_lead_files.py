@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from services.case.gateways import lead_files
 from services.case.gateways.lead_files import BadFile, Row, Table
-from services.case.gateways.lead_templates import as_csv, csv_template, xlsx_template
+from services.case.gateways.lead_templates import csv_template, xlsx_template
 from services.case.handlers.leads.rows import COLUMNS, NAMES, Parsed, Problem, RowReader, columns_of
 from services.case.handlers.leads.rules import lead_rules_of
 from shared.messaging import StaticReference
+from shared.web.csv_tables import as_csv
 from tests.support.leads import a_lead_configuration
 
 CONFIGURATION = a_lead_configuration()

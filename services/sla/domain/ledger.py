@@ -150,14 +150,13 @@ def stopped(clock: Clock, at: Moment, is_cancelled: bool) -> Clock:
 
 
 def run_began_at(turns: tuple[TaskTurn, ...]) -> Moment:
-    """Since when the item has been in the state that it is in."""
+    """Since when the item has been in the state that it is in, as far back as no revision is missing: one that is may tell of another."""
     began = turns[-1]
-    at = began.at
     for turn in reversed(turns[:-1]):
-        if turn.state != began.state:
+        if turn.state != began.state or turn.last + 1 != began.first:
             break
-        at = turn.at
-    return at
+        began = turn
+    return began.at
 
 
 def latest(turns: tuple[Turn, ...]) -> int:

@@ -59,12 +59,18 @@ def apply_case(record: Record | None, fact: CaseFact, policy: Policy, now: Momen
 
 def recalculate(record: Record, policy: Policy, now: Moment) -> Outcome:
     """The case's record by calendars that are others than those that its clocks were last reckoned by."""
-    clocks, alerts, told = told_anew(record, record.case_turns, policy, now, now)
+    clocks, alerts, told = told_anew(record, record.case_turns, policy, 0, now, is_other_calendar=True)
     return Outcome(replace(record, clocks=clocks, told=told, reckoned_by=policy.mark), alerts, record.facts)
 
 
 def told_anew(
-    record: Record | None, turns: tuple[CaseTurn, ...], policy: Policy, since: Moment, now: Moment
+    record: Record | None,
+    turns: tuple[CaseTurn, ...],
+    policy: Policy,
+    since: Moment,
+    now: Moment,
+    *,
+    is_other_calendar: bool = False,
 ) -> tuple[tuple[Clock, ...], list[Alert], int]:
     """The clocks by a journal that has changed for what lies after `since`, the word of it, and what clocks that are gone have told."""
     clocks: list[Clock] = []
@@ -72,7 +78,8 @@ def told_anew(
     told = record.told if record is not None else 0
     for kind in CASE_CLOCKS:
         old = record.clock(kind) if record is not None else None
-        clock, word = reconcile(old, case_clock(kind, turns, policy), since, now, policy, told)
+        new = case_clock(kind, turns, policy)
+        clock, word = reconcile(old, new, since, now, policy, told, is_other_calendar=is_other_calendar)
         alerts += word
         if clock is not None:
             clocks.append(clock)

@@ -138,6 +138,8 @@ class Alert(Struct, frozen=True, gc=False):
     outcome: str = ""
     tell: tuple[str, ...] = ()
     """Whom a step of the escalation chain tells."""
+    used: Span = 0
+    """Of a clock that closed: the time that it took of its budget."""
 
 
 @dataclass(frozen=True, slots=True)

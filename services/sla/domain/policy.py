@@ -54,8 +54,6 @@ class Policy:
     """By task definition, for those with one that is not the organisation's."""
     expiries: Mapping[str, Duration] = field(default_factory=dict)
     """By communication method, for those with an expiry rule."""
-    task_ladders: Mapping[str, Ladder] = field(default_factory=dict)
-    """By task definition, for those that name one; others alert by `ladder`."""
     recalculating: frozenset[str] = frozenset()
     """Subjects whose cases count their time to completion from the response once there is one (CASE-9)."""
     mark: int = 0

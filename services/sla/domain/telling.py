@@ -15,23 +15,25 @@ from services.sla.domain.clocks import (
     next_moment,
     rung_moment,
     step_moment,
+    used_span,
 )
 from services.sla.domain.policy import Policy
 
 
 def reconcile(
-    old: Clock | None, new: Clock | None, since: Moment, now: Moment, policy: Policy, told: int
+    old: Clock | None, new: Clock | None, since: Moment, now: Moment, policy: Policy, told: int, *, is_other_calendar: bool = False
 ) -> tuple[Clock | None, list[Alert]]:
     """The clock that goes on by the ledger of `new` with what `old` has told, and the word of what that changes.
 
     `since`: from when on the ledger may be another than it was. What was told of moments until then was right when it was told. `told`: how
-    many events the item's clocks that are gone have told, for their revisions to count on.
+    many events the item's clocks that are gone have told, for their revisions to count on. `is_other_calendar`: nothing happened to the
+    item, its time is reckoned by another calendar; then only that is told again, and withdrawn, which is still to come by it.
     """
     if new is None:
         return None, [] if old is None else _withdrawn(old, None, since, now, policy)[1]
     if old is None:
         new = replace(new, events=told)
-        return (new, []) if new.closed_at is None else _closed(new)
+        return (new, []) if new.closed_at is None else _closed(new, policy)
     if _says_as(old, new):
         return old, []
     alerts: list[Alert] = []
@@ -39,17 +41,17 @@ def reconcile(
         since = min(since, new.started_at)
         old, alerts = _withdrawn(old, None, since, now, policy)
         ended = replace(old, next_at=None, closed_at=new.started_at, outcome=_outcome_at(old, new.started_at))
-        ended, word = _closed(ended)
+        ended, word = _closed(ended, policy)
         old, alerts = replace(ended, closed_at=None, outcome=""), [*alerts, *word]
     since = since if new.closed_at is None else min(since, new.closed_at)
-    is_same_run = _is_same_run(old, new)
-    old, word = _withdrawn(old, new if is_same_run else None, since, now, policy)
+    is_same_run = is_other_calendar or _is_same_run(old, new)
+    old, word = _withdrawn(old, new if is_same_run else None, since, now, policy, is_other_calendar=is_other_calendar)
     alerts += word
     new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated) if is_same_run else _begun_anew(old, new)
     new = replace(new, events=old.events, told=old.told)
     new = replace(new, next_at=next_moment(new, policy.calendar_of(new.calendar), policy.ladder_of(new.ladder)))
     if new.closed_at is not None and new.outcome and (new.closed_at, new.outcome) != (old.closed_at, old.outcome):
-        new, word = _closed(new)
+        new, word = _closed(new, policy)
         alerts += word
     return new, alerts
 
@@ -89,18 +91,22 @@ def _outcome_at(clock: Clock, at: Moment) -> str:
     return "met" if stopped <= clock.due_at else "missed"
 
 
-def _closed(clock: Clock) -> tuple[Clock, list[Alert]]:
+def _closed(clock: Clock, policy: Policy) -> tuple[Clock, list[Alert]]:
     closed = replace(clock, events=clock.events + 1)
     at = closed.closed_at or 0
-    return closed, [Alert(AlertType.CLOSED, closed, closed.events, "none", 0, closed.due_at, at, outcome=closed.outcome)]
+    used = used_span(closed, policy.calendar_of(closed.calendar), at)
+    return closed, [Alert(AlertType.CLOSED, closed, closed.events, "none", 0, closed.due_at, at, outcome=closed.outcome, used=used)]
 
 
-def _withdrawn(old: Clock, new: Clock | None, since: Moment, now: Moment, policy: Policy) -> tuple[Clock, list[Alert]]:
+def _withdrawn(
+    old: Clock, new: Clock | None, since: Moment, now: Moment, policy: Policy, *, is_other_calendar: bool = False
+) -> tuple[Clock, list[Alert]]:
     """Take back what `old` told of moments after `since` that by the ledger of `new` (None: a new run of the clock) do not fall there."""
     alerts: list[Alert] = []
     for told in [told for told in old.told if told[2] > since]:
         code, due_at, fell_on = told
-        if new is not None and _moment_of(code, new, policy) == fell_on:
+        again = _moment_of(code, new, policy) if new is not None else None
+        if again == fell_on or (is_other_calendar and again is not None and again <= now):
             continue
         left = tuple([other for other in old.told if other != told])
         if code >= STEP:

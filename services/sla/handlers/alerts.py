@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha1
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
-from services.sla.domain.clocks import Alert, AlertType, ClockKind, Moment
+from services.sla.domain.clocks import Alert, AlertType, ClockKind, Moment, Reason
 from services.sla.domain.records import Facts, ItemKind
 from shared.calendars.openings import moment
 from shared.ids import NAMESPACE
@@ -21,6 +21,7 @@ _NAMESPACE: Final = NAMESPACE.bytes
 TYPES: Final[dict[AlertType, type[events.ClockState]]] = {
     AlertType.DUE_SOON: events.ClockDueSoon,
     AlertType.OVERDUE: events.ClockOverdue,
+    AlertType.ESCALATED: events.ClockEscalated,
     AlertType.EXPIRED: events.ClockExpired,
     AlertType.LAG_OVER: events.ClockLagOver,
     AlertType.START_LATE: events.ClockStartLate,
@@ -35,6 +36,8 @@ ITEM_NAMES: Final = {
     ItemKind.COMMUNICATION: events.ItemKind.COMMUNICATION.value,
     ItemKind.LEAD: events.ItemKind.LEAD.value,
 }
+
+REASON_NAMES: Final = {int(reason): reason.name.lower() for reason in Reason}
 
 Written = tuple[bytes, bytes, list[tuple[str, str | bytes | None]]]
 """Key, value and headers of a Kafka message."""
@@ -68,7 +71,7 @@ def write_alert(kind: ItemKind, item: str, facts: Facts, config_version: int, al
     """The Kafka message of an alert. `item`: a UUID as text. `traceparent` empty: a trace begins here."""
     clock = derived("clock", item, CLOCK_NAMES[alert.clock.kind])
     event, fired_at = alert_id(clock, alert), _text(alert.fired_at)
-    data = {
+    data: dict[str, Any] = {
         "clock_id": clock,
         "kind": CLOCK_NAMES[alert.clock.kind],
         "item_kind": ITEM_NAMES[kind],
@@ -90,7 +93,9 @@ def write_alert(kind: ItemKind, item: str, facts: Facts, config_version: int, al
         "repetition": alert.repetition,
     }
     if alert.type == AlertType.CLOSED:
-        data["outcome"] = alert.outcome
+        data |= _closed(alert)
+    elif alert.type == AlertType.ESCALATED:
+        data["tell"] = alert.tell
     elif alert.type == AlertType.WITHDRAWN:
         data["alert_id"] = _rung_id("alert", clock, alert)
     headers: list[tuple[str, str | bytes | None]] = [
@@ -106,3 +111,17 @@ def write_alert(kind: ItemKind, item: str, facts: Facts, config_version: int, al
         ("content-type", CONTENT_TYPE),
     ]
     return (facts.case_id or item).encode(), orjson.dumps(data), headers
+
+
+def _closed(alert: Alert) -> dict[str, Any]:
+    """The ledger of a clock that stopped."""
+    suspensions = alert.clock.suspensions
+    return {
+        "outcome": alert.outcome,
+        "budget_seconds": alert.clock.budget / 1e6,
+        "used_seconds": alert.used / 1e6,
+        "suspended": [
+            {"from_at": _text(since), "until_at": _text(alert.fired_at if until is None else until), "reason": REASON_NAMES[reason]}
+            for since, until, reason in suspensions
+        ],
+    }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from zlib import crc32
 
 from services.sla.domain.clocks import ClockKind, Ladder, Step
 from services.sla.domain.policy import Policy, Target
 from shared.calendars import ROUND_THE_CLOCK, Calendar, Duration, parse_duration
+from shared.messaging import ReferenceData
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration import sla as sections
 from shared.schemas.configuration.calendars import calendar_of
-from shared.schemas.configuration.models import Subject
+from shared.schemas.configuration.models import CalendarSection, Subject
 from shared.schemas.configuration.tasks import TaskDefinition
 
 
@@ -25,9 +28,45 @@ class _Named:
     ladders: Mapping[str, Ladder]
 
 
-def build_policy(configuration: Configuration) -> Policy:
-    """The policy of a configuration that was checked."""
-    calendars = {section.code: calendar_of(section) for section in configuration.calendars}
+class Policies:
+    """The policies of a stream's configuration versions, all by the calendars of the newest: a holiday that becomes known counts for what
+    began before as well."""
+
+    def __init__(self, reference: ReferenceData) -> None:
+        self._reference = reference
+        self._version = -1
+        self._sections: tuple[CalendarSection, ...] = ()
+        self._calendars: dict[str, Calendar] = {}
+        self._built: dict[int, Policy] = {}
+        self.mark = 0
+        """Tells these calendars from others; the same in every process that has the same."""
+
+    def get(self, version: int) -> Policy:
+        """The policy of a version (0: the newest)."""
+        if self._version != self._reference.version:
+            self.refresh()
+        wanted = version or self._version
+        found = self._built.get(wanted)
+        if found is None:
+            found = self._built[wanted] = build_policy(self._reference.configuration(wanted), self._calendars, self.mark)
+        return found
+
+    def refresh(self) -> None:
+        """Take over the calendars of the newest version, where they are others."""
+        version = self._reference.version
+        sections = self._reference.configuration().calendars
+        if sections != self._sections:
+            self._sections = sections
+            self._calendars = {section.code: calendar_of(section) for section in sections}
+            self._built.clear()
+            written = json.dumps([section.model_dump(mode="json", exclude={"name", "feeds"}) for section in sections], sort_keys=True)
+            self.mark = crc32(written.encode()) | 1
+        self._version = version
+
+
+def build_policy(configuration: Configuration, newest: Mapping[str, Calendar] | None = None, mark: int = 0) -> Policy:
+    """The policy of a configuration that was checked. `newest`: calendars that take the place of its own; `mark` tells them apart."""
+    calendars = {section.code: calendar_of(section) for section in configuration.calendars} | dict(newest or {})
     own = calendars[configuration.organisation.calendar]
     ladders = {section.code: _ladder(section, section.code) for section in configuration.sla.ladders}
     named = _Named(calendars, own, ladders)
@@ -38,6 +77,8 @@ def build_policy(configuration: Configuration) -> Policy:
         method_targets={method.code: _targets(method.targets, named) for method in configuration.methods},
         subject_targets={subject.code: _subject_targets(subject, named) for subject in configuration.subjects},
         ladder=_ladder(configuration.sla.ladder),
+        ladders=ladders,
+        mark=mark,
         task_calendars={d.code: _task_calendar(d, calendars, own) for d in configuration.task_definitions},
         recalculating=frozenset(subject.code for subject in configuration.subjects if subject.recalculate_on_response),
         expiries={m.code: parse_duration(m.expire_after) for m in configuration.methods if m.expire_after},

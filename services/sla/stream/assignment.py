@@ -47,13 +47,14 @@ class Held:
 class Assignment:
     """The partitions of this replica. Keeps what stays ours through a rebalance, so that nothing is read back without need."""
 
-    def __init__(self, kafka: str, prefix: str, policies: Policies, clock: Clock, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, kafka: str, prefix: str, policies: Policies, clock: Clock, pool: ThreadPoolExecutor, changelog_format: int) -> None:
         self.held: dict[int, Held] = {}
         self._kafka = kafka
         self._prefix = prefix
         self._policies = policies
         self._clock = clock
         self._pool = pool
+        self._format = changelog_format
 
     def take(self, assigned: Iterable[TopicPartition]) -> None:
         """Make `assigned` ours: fence their former owners, read the new ones' clocks back, drop those that left."""
@@ -70,7 +71,7 @@ class Assignment:
         for number in fresh:
             timers = Timers()
             timers.load(tables.pop(number))
-            partition = Partition(number, self._policies, micros(self._clock()), timers)
+            partition = Partition(number, self._policies, micros(self._clock()), timers, self._format)
             self.held[number] = Held(partition, producers[number])
         seconds = time.monotonic() - started
         metrics.RECOVERY_SECONDS.set(seconds)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from services.sla import metrics
 from services.sla.handlers.intake import Fact, Garbage, read_fact
 from shared.messaging.batch import BadRelease
+from shared.messaging.kafka import headers_of
+from shared.messaging.transactional import Message, value_of
 from shared.observability import get_logger
 from shared.schemas.envelope import Undecodable
 from shared.storage import Database, dead_letters
@@ -64,3 +66,10 @@ class Letters:
 def kind_of(error: Undecodable) -> dead_letters.Kind:
     """How a message that cannot be read counts."""
     return "garbage" if isinstance(error, Garbage) else "invalid"
+
+
+def letter_of(message: Message, topic: str, kind: dead_letters.Kind, error: str) -> DeadLetter:
+    """The dead letter of a message on `topic` (without prefix)."""
+    key = message.key()
+    place = (topic, message.partition() or 0, message.offset() or 0)
+    return DeadLetter(*place, key if isinstance(key, bytes) else None, tuple(headers_of(message)), value_of(message), kind, error)

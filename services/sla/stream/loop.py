@@ -14,17 +14,16 @@ from datetime import timedelta
 from typing import cast
 
 from services.sla import metrics
-from services.sla.domain.policy import Policy
 from services.sla.handlers.intake import INPUTS, Fact, read_fact
-from services.sla.handlers.policies import build_policy
+from services.sla.handlers.policies import Policies
 from services.sla.settings import Settings
 from services.sla.stream.assignment import Assignment, Held
-from services.sla.stream.letters import Letters, kind_of
+from services.sla.stream.letters import Letters, kind_of, letter_of
+from services.sla.stream.reckoning import Reckoning
 from shared.calendars import CalendarError
 from shared.calendars.openings import micros
 from shared.clock import Clock, utc_now
-from shared.messaging import ReferenceData, VersionCache
-from shared.messaging.kafka import headers_of
+from shared.messaging import ReferenceData
 from shared.messaging.transactional import (
     Aborted,
     Consumer,
@@ -43,7 +42,6 @@ from shared.messaging.transactional import (
 from shared.observability import get_logger
 from shared.schemas import topics
 from shared.schemas.envelope import Undecodable
-from shared.storage import dead_letters
 from shared.storage.database import CONNECTION_LOST
 from shared.storage.dead_letters import DeadLetter
 
@@ -75,18 +73,19 @@ class Stream:
         self._settings = settings
         self._prefix = settings.topic_prefix
         self._reference = reference
-        self._policies: VersionCache[Policy] = VersionCache(reference, build_policy)
+        self._policies = Policies(reference)
         self._letters = letters
         self._stop = stop
         self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sla")
-        self._assignment = Assignment(settings.kafka, self._prefix, self._policies.get, clock, self._pool)
+        self._assignment = Assignment(settings.kafka, self._prefix, self._policies.get, clock, self._pool, settings.changelog_format)
         self._is_assigned = False
         self._joined = threading.Event()
         self._alive_at = time.monotonic()
         self._upkeep_at = time.monotonic()
         self._aborts = 0
         self._latest = -1
+        self._reckoning = Reckoning(reference, self._policies)
         self._flights: list[tuple[Held, Future[bool]]] = []
         self._more_is_due = False
         self._bare = {self._prefix + name: name for name in INPUTS}
@@ -128,6 +127,7 @@ class Stream:
             return
         self._letters.store(letters)
         self._fire()
+        self._reckoning.step([held.partition for held in self.held.values()], micros(self._clock()))
         self._launch([held for held in self.held.values() if held.partition.work])
         if time.monotonic() - self._upkeep_at > UPKEEP_SECONDS:
             self._upkeep()
@@ -189,13 +189,13 @@ class Stream:
                         continue
                     held.partition.take(fact, headers.get("traceparent") or b"", now)
             except Undecodable as problem:
-                letters.append(self._letter(message, bare, kind_of(problem), str(problem)))
+                letters.append(letter_of(message, bare, kind_of(problem), str(problem)))
             except CalendarError as problem:
-                letters.append(self._letter(message, bare, "refused", str(problem)))
+                letters.append(letter_of(message, bare, "refused", str(problem)))
             except Exception as problem:
                 # The rules are pure: what breaks in them, this message alone has broken.
                 log.exception("rules failed", topic=bare, partition=number, offset=offset)
-                letters.append(self._letter(message, bare, "failed", f"{type(problem).__name__}: {problem}"))
+                letters.append(letter_of(message, bare, "failed", f"{type(problem).__name__}: {problem}"))
             held.read_to[topic] = held.partition.work.offsets[topic] = offset + 1
 
     def _note(self, message: Message, error: KafkaError) -> None:
@@ -207,11 +207,6 @@ class Stream:
                 held.read_to[topic] = max(offset, held.read_to.get(topic, 0))
         elif not will_pass(error):
             raise KafkaException(error)
-
-    def _letter(self, message: Message, topic: str, kind: dead_letters.Kind, error: str) -> DeadLetter:
-        key = message.key()
-        place = (topic, message.partition() or 0, message.offset() or 0)
-        return DeadLetter(*place, key if isinstance(key, bytes) else None, tuple(headers_of(message)), value_of(message), kind, error)
 
     def _wait(self, held: Held, topic: str, offset: int, version: int) -> None:
         """Let a partition of an input rest at `offset` until the configuration version is known; its timers wait with it."""
@@ -355,6 +350,7 @@ class Stream:
                 held.read_to[place.topic] = place.offset
         consumer.assign(committed)
         self._is_assigned = True
+        self._reckoning.begin()
         self._joined.set()
         log.info("partitions assigned", count=len(places))
 

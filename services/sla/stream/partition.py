@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.sla import metrics
-from services.sla.domain.cases import CaseFact, apply_case
+from services.sla.domain.cases import CaseFact, apply_case, recalculate
 from services.sla.domain.clocks import ClockKind
 from services.sla.domain.communications import CommunicationFact, apply_activity, apply_communication
 from services.sla.domain.firing import fire
 from services.sla.domain.journal import known_to
-from services.sla.domain.packing import FORMAT, known_to_of, pack, unpack
+from services.sla.domain.packing import FORMAT, known_to_of, pack, reckoned_by_of, unpack
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import ItemKind, Outcome, Record, item_of, key_of
 from services.sla.domain.tasks import TaskFact, apply_task
@@ -26,6 +26,9 @@ from services.sla.stream.timers import Timers
 
 Policies = Callable[[int], Policy]
 """The policy of a configuration version."""
+
+CHECKED_AT_ONCE = 20_000
+"""Most records whose reckoning is looked at in one go."""
 
 _MISSING = object()
 
@@ -65,6 +68,8 @@ class Partition:
         """What is being committed."""
         self._written: list[tuple[bytes, bytes | None]] = []
         self._policies = policies
+        self._mark = 0
+        self._unchecked: list[bytes] = []
 
     @property
     def is_settled(self) -> bool:
@@ -122,8 +127,34 @@ class Partition:
                 active_at = active.clocks[0].started_at if active is not None else None
             metrics.LATENESS.observe((now - due_at) / 1e6)
             policy = self._policies(record.config_version)
+            if record.kind == ItemKind.CASE and record.forget_at is None and record.reckoned_by != policy.mark:
+                self._keep(key, recalculate(record, policy, now), b"")
+                record = self._record(key)
+                if record is None or record.next_at is None or record.next_at > now:
+                    continue
             self._keep(key, fire(record, now, late_before, policy, active_at, self._is_case_over(record)), b"")
         return len(keys)
+
+    def recalculate(self, mark: int, now: int, limit: int) -> bool:
+        """Reckon cases anew whose clocks were reckoned by other calendars than those of `mark`, at most `limit` of them; whether some are
+        left to look at. One that falls due before it is looked at here is reckoned anew then."""
+        if mark != self._mark:
+            self._mark = mark
+            self._unchecked = [key for key in self.timers.records if key[0] == ItemKind.CASE]
+        left = limit
+        for _ in range(min(CHECKED_AT_ONCE, len(self._unchecked))):
+            key = self._unchecked.pop()
+            packed = self.timers.records.get(key)
+            if packed is None or reckoned_by_of(packed) == mark:
+                continue
+            record = self._record(key)
+            if record is None or record.forget_at is not None or record.reckoned_by == mark:
+                continue
+            self._keep(key, recalculate(record, self._policies(record.config_version), now), b"")
+            left -= 1
+            if not left:
+                break
+        return bool(self._unchecked)
 
     def _is_case_over(self, record: Record) -> bool:
         """Of a task that is to begin by some moment, whether its case is finished; its case is on this partition too."""

@@ -38,7 +38,7 @@ comment on column clocks.used is 'Microseconds on its calendar from start to end
 comment on column clocks.suspended is 'Microseconds of plain time that it did not run, where it has ended.';
 create index clocks_running on clocks (notice, due_at, clock_id)
     where closed_at is null and suspended_at is null and kind not in (5, 6);
--- create index clocks_running_by_unit on clocks (unit, notice, due_at, clock_id)
+create index clocks_running_by_unit on clocks (unit, notice, due_at, clock_id)
     where closed_at is null and suspended_at is null and kind not in (5, 6);
 create index clocks_running_by_assignee on clocks (assignee, notice, due_at, clock_id)
     where closed_at is null and suspended_at is null and kind not in (5, 6) and assignee <> '';

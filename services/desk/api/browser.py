@@ -81,6 +81,11 @@ class Visitor:
         return self.may("task:assign") and self.token.grant.scope != "own"
 
     @property
+    def sees_reports(self) -> bool:
+        """Whether they see how deadlines were kept: of more than what is their own."""
+        return self.may("clock:read") and self.token.grant.scope != "own"
+
+    @property
     def sees_calls(self) -> bool:
         """Whether calls that come in are shown to them: a call belongs to no case yet, so not to who sees their own only."""
         return self.may("communication:read") and self.token.grant.scope != "own"

@@ -38,8 +38,9 @@ MAIL_SECURITY = (
 """Nothing loads and nothing runs: the mail's own pictures are written out in it, and of styles only colours and the like are left."""
 
 
-def _passed_on(file: Fetched) -> Response:
-    own = {"Content-Security-Policy": DOWNLOAD_SECURITY, "Content-Disposition": "attachment"}
+def passed_on(file: Fetched, name: str = "") -> Response:
+    """What a service gives out, to be saved; `name`: what the file is called where the service does not say."""
+    own = {"Content-Security-Policy": DOWNLOAD_SECURITY, "Content-Disposition": f'attachment; filename="{name}"' if name else "attachment"}
     return Download(file.pieces, own | {name.title(): value for name, value in file.headers.items()}, file.close)
 
 
@@ -83,13 +84,13 @@ def file_pages(browser: Browser, records: Records) -> APIRouter:
                 return browser.page(
                     "dangerous_file.html", visitor, communication=found, name=file.filename, why=file.danger_words, address=address
                 )
-            return _passed_on(records.file(visitor.token.token, communication, position))
+            return passed_on(records.file(visitor.token.token, communication, position))
 
         return told(visitor, communication, work)
 
     @router.post("/files/{position}", dependencies=[Depends(from_our_own_page)])
     def show_file_all_the_same(communication: UUID, position: Position, visitor: Visitor = reading) -> Response:
-        return told(visitor, communication, lambda: _passed_on(records.file(visitor.token.token, communication, position)))
+        return told(visitor, communication, lambda: passed_on(records.file(visitor.token.token, communication, position)))
 
     @router.get("/raw")
     def show_raw(communication: UUID, visitor: Visitor = reading) -> Response:
@@ -98,13 +99,13 @@ def file_pages(browser: Browser, records: Records) -> APIRouter:
             if found.is_dangerous:
                 address, name, why = f"/communications/{communication}/raw", "The message as it came", "It holds a file that may do harm."
                 return browser.page("dangerous_file.html", visitor, communication=found, name=name, why=why, address=address)
-            return _passed_on(records.raw(visitor.token.token, communication))
+            return passed_on(records.raw(visitor.token.token, communication))
 
         return told(visitor, communication, work)
 
     @router.post("/raw", dependencies=[Depends(from_our_own_page)])
     def show_raw_all_the_same(communication: UUID, visitor: Visitor = reading) -> Response:
-        return told(visitor, communication, lambda: _passed_on(records.raw(visitor.token.token, communication)))
+        return told(visitor, communication, lambda: passed_on(records.raw(visitor.token.token, communication)))
 
     @router.get("/html")
     def show_html(communication: UUID, visitor: Visitor = reading) -> Response:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Form, Query, Response
 
 from services.desk.api.browser import Browser, Visitor, from_our_own_page, see_other
+from services.desk.api.deadlines_of import DeadlinesOf
 from services.desk.api.record_pages import require, unread, when_of
 from services.desk.domain.leads import INTEREST_WORDS, LEAD_STATE_WORDS, Steps, Terms, changes_of, steps_of
 from services.desk.domain.organisation import Organisation
@@ -38,7 +39,9 @@ DONE = {
 """What the page of a lead says after a step."""
 
 
-def lead_pages(browser: Browser, leads: Leads, organisation: Callable[[], Organisation], clock: Clock) -> APIRouter:
+def lead_pages(
+    browser: Browser, leads: Leads, organisation: Callable[[], Organisation], clock: Clock, deadlines_of: DeadlinesOf
+) -> APIRouter:
     """`/leads`, `/leads/{id}`, and where its forms go to."""
     router = APIRouter(include_in_schema=False)
     signed_in: Visitor = Depends(browser.visitor)
@@ -56,6 +59,7 @@ def lead_pages(browser: Browser, leads: Leads, organisation: Callable[[], Organi
             "lead.html",
             visitor,
             status,
+            **deadlines_of(visitor, lead),
             lead=found,
             steps=steps_of(found, terms, member.user, member.unit) if visitor.may("lead:progress") else Steps(),
             changes=changes_of(found.history, terms, around.names, when_of(clock, around)),

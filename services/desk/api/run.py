@@ -22,6 +22,9 @@ from services.desk.api.communication_actions import actions_of, communication_ac
 from services.desk.api.contact_pages import contact_router
 from services.desk.api.customer_merging import customer_merging_pages
 from services.desk.api.customer_pages import customer_pages
+from services.desk.api.deadline_pages import deadline_pages
+from services.desk.api.deadline_report_pages import deadline_report_pages
+from services.desk.api.deadlines_of import DeadlinesOf
 from services.desk.api.drafts import draft_routes
 from services.desk.api.feedback_pages import feedback_pages
 from services.desk.api.file_pages import file_pages
@@ -32,6 +35,7 @@ from services.desk.api.pages import open_pages, pages
 from services.desk.api.record_pages import CasePage, CommunicationPage, record_pages
 from services.desk.api.related_pages import related_pages
 from services.desk.api.search_pages import search_pages
+from services.desk.api.simulation_pages import FORM_BYTES, simulation_pages
 from services.desk.api.task_page import TaskPage
 from services.desk.api.task_stream import LivePages, task_stream
 from services.desk.api.task_time import TaskTime, task_time_routes
@@ -39,6 +43,7 @@ from services.desk.api.workload_pages import workload_pages
 from services.desk.domain.calls import KEPT
 from services.desk.domain.choices import Choices, choices_of
 from services.desk.domain.organisation import Organisation, organisation_of
+from services.desk.domain.records import Case
 from services.desk.domain.tasks import Task
 from services.desk.gateways.approvals import Approvals
 from services.desk.gateways.bookings import Bookings
@@ -47,6 +52,7 @@ from services.desk.gateways.case_steps import CaseSteps
 from services.desk.gateways.communications import Communications
 from services.desk.gateways.contacts import Contacts
 from services.desk.gateways.customers import Customers
+from services.desk.gateways.deadlines import Deadlines
 from services.desk.gateways.feedback import FeedbackReader
 from services.desk.gateways.figures import FiguresReader
 from services.desk.gateways.leads import Leads
@@ -110,6 +116,7 @@ class Desk:
         self.related = RelatedCases(settings.case_url)
         self.figures = FiguresReader(settings.case_url)
         self.leads = Leads(settings.case_url)
+        self.deadlines = Deadlines(settings.sla_url)
         self._known: tuple[int, Organisation, Choices] = (0, Organisation(), Choices())
 
     def organisation(self) -> Organisation:
@@ -165,6 +172,7 @@ class Desk:
         self.related.close()
         self.figures.close()
         self.leads.close()
+        self.deadlines.close()
         self.records.close()
         self.search.close()
         self.customers.close()
@@ -186,11 +194,16 @@ def desk_app(desk: Desk) -> FastAPI:
 
     communication_page = CommunicationPage(browser, desk.records, desk.organisation, desk.clock, more)
     approvals_of = ApprovalsOf(desk.approvals, desk.choices)
-    case_page = CasePage(browser, desk.records, desk.tasks, desk.case_steps, desk.organisation, desk.clock, approvals_of.case)
+    deadlines_of = DeadlinesOf(desk.deadlines, desk.organisation, desk.clock)
     time_of = TaskTime(desk.bookings, desk.organisation, desk.choices, desk.clock)
 
+    def more_of_case(visitor: Visitor, found: Case) -> dict[str, Any]:
+        return {**approvals_of.case(visitor, found), **deadlines_of(visitor, found.id)}
+
     def more_of_task(visitor: Visitor, found: Task) -> dict[str, Any]:
-        return {**approvals_of.task(visitor, found), **time_of(visitor, found)}
+        return {**approvals_of.task(visitor, found), **time_of(visitor, found), **deadlines_of(visitor, found.id)}
+
+    case_page = CasePage(browser, desk.records, desk.tasks, desk.case_steps, desk.organisation, desk.clock, more_of_case)
 
     task_page = TaskPage(browser, desk.tasks, desk.customers, desk.organisation, desk.clock, more_of_task)
     app = create_app(
@@ -223,7 +236,10 @@ def desk_app(desk: Desk) -> FastAPI:
             file_pages(browser, desk.records),
             feedback_pages(browser, desk.feedback, desk.organisation, desk.clock),
             overview_pages(browser, desk.figures, desk.organisation, desk.clock),
-            lead_pages(browser, desk.leads, desk.organisation, desk.clock),
+            lead_pages(browser, desk.leads, desk.organisation, desk.clock, deadlines_of),
+            deadline_pages(browser, desk.deadlines, desk.organisation, desk.clock),
+            deadline_report_pages(browser, desk.deadlines, desk.organisation, desk.clock),
+            simulation_pages(browser, desk.deadlines, desk.database, desk.organisation, desk.clock),
             search_pages(browser, desk.search, desk.organisation, desk.clock),
             call_pages(browser, desk.live, desk.calls, desk.organisation, desk.clock),
         ],
@@ -232,6 +248,7 @@ def desk_app(desk: Desk) -> FastAPI:
         body_limits={
             "/configuration": CONFIGURATION_LIMIT,
             "/configuration/drafts/": CONFIGURATION_LIMIT,
+            "/deadlines/simulation": FORM_BYTES,
             "/contacts/new": desk.settings.contact_bytes,
         },
         content_security=CONTENT_SECURITY,

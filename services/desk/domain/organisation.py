@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
+
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Organisation:
     """By communication method."""
     line_units: Mapping[str, str] = field(default_factory=dict)
     """The unit of each telephone line that has one, by number."""
+    hours: Mapping[str, str] = field(default_factory=dict)
+    """When a business calendar is open, in words, by its code."""
 
     def has(self, kind: str) -> bool:
         """Whether there is anything of the kind."""
@@ -38,6 +42,10 @@ class Organisation:
     def name(self, kind: str, code: str) -> str:
         """What people call it."""
         return self.names.get((kind, code), code)
+
+    def all(self, kind: str) -> tuple[tuple[str, str], ...]:
+        """Codes and names of all of the kind, in the configuration's order."""
+        return tuple([(code, name) for (each, code), name in self.names.items() if each == kind])
 
 
 def organisation_of(document: Mapping[str, Any]) -> Organisation:
@@ -68,4 +76,31 @@ def organisation_of(document: Mapping[str, Any]) -> Organisation:
     priorities = tuple(item["code"] for item in levels["priorities"])
     scripts = {method["code"]: Scripts(tuple(method["pre_script"]), tuple(method["security_script"])) for method in document["methods"]}
     lines = {line["number"]: line["unit"] for line in document["phone_lines"] if line["unit"]}
-    return Organisation(ZoneInfo(document["organisation"]["time_zone"]), names, priorities, scripts, lines)
+    zone = str(document["organisation"]["time_zone"])
+    names |= {("calendar", item["code"]): item["name"] for item in document.get("calendars") or ()}
+    hours = {item["code"]: hours_of(item, zone) for item in document.get("calendars") or ()}
+    return Organisation(ZoneInfo(zone), names, priorities, scripts, lines, hours)
+
+
+def hours_of(calendar: Mapping[str, Any], zone: str) -> str:
+    """When a calendar of the configuration is open, for people whose time is that of `zone`: `Mon to Fri 09:00 to 17:00, not on public
+    holidays`.
+    """
+    if calendar.get("round_the_clock"):
+        return "round the clock"
+    windows = [f"{_days(window['days'])} {str(window['opens'])[:5]} to {str(window['closes'])[:5]}" for window in calendar["windows"]]
+    more = [" and ".join([", ".join(windows[:-1]), windows[-1]]) if len(windows) > 1 else "".join(windows)]
+    if calendar["time_zone"] != zone:
+        more.append(f"in the time of {calendar['time_zone']}")
+    if calendar.get("holidays"):
+        more.append("not on public holidays")
+    return ", ".join(more)
+
+
+def _days(days: Sequence[str]) -> str:
+    """`Mon to Fri`, `Sat`, `Mon, Wed`."""
+    places = sorted([WEEK.index(day) for day in days])
+    names = [WEEK[place].capitalize() for place in places]
+    if len(places) > 2 and places == list(range(places[0], places[-1] + 1)):
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names)

@@ -89,6 +89,7 @@ class Explanation(Shape):
     item_id: UUID
     number: str
     title: str
+    zone: str = Field(description="The organisation's time zone, in which the words give moments.")
     clocks: list[ExplainedClock]
 
 

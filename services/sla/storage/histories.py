@@ -14,7 +14,10 @@ _AT_ONCE = 500
 
 
 def cases_between(tx: Transaction, begin: datetime, end: datetime, reach: Reach) -> Iterator[Found]:
-    """The cases of which a clock ended in the period or is open and may be due in it, each once. The transaction is busy until all are read."""
+    """The cases of which a clock ended in the period or is open and may be due in it, each once.
+
+    The transaction is busy until all are read.
+    """
     condition, params = reach.condition()
     tx.execute(
         f"""declare simulated no scroll cursor for select {FOUND} from items i where item_id in (

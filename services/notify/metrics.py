@@ -6,7 +6,7 @@ QUEUED = counter("casestream_notify_queued_deliveries", "Deliveries queued, by c
 ATTEMPTS = counter("casestream_notify_attempts", "Attempts to send, by how they ended.", ["outcome"])
 STOPPED = counter(
     "casestream_notify_stopped_deliveries",
-    "Deliveries that bounced after they were sent, or failed unsent as their address is dead.",
+    "Deliveries that bounced after they were sent, or failed unsent as their address is dead or their alert was withdrawn.",
     ["state"],
 )
 TAKEOVERS = counter(

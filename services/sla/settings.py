@@ -20,14 +20,14 @@ class Settings(ProcessSettings):
         description="How long at most the stream gathers messages, while more come, before it commits them: each transaction costs Kafka "
         "the same however little is in it. Timers do not wait for that.",
     )
+    changelog_format: Literal[1, 2] = Field(
+        default=2,
+        description="The format that the stream writes its records in. 1 while replicas of the release before run beside this one, which "
+        "cannot read 2; until it is 2, events that come late change nothing, and leads and updates to customers have no clocks.",
+    )
     clock_retention_days: int = Field(
         default=1_100,
         ge=30,
         le=36_500,
         description="Days for which finished clocks are kept for reports and simulations, in the read model of role api.",
-    )
-    changelog_format: Literal[1, 2] = Field(
-        default=2,
-        description="The format that the stream writes its records in. 1 while replicas of the release before run beside this one, which "
-        "cannot read 2; until it is 2, events that come late change nothing, and leads and updates to customers have no clocks.",
     )

@@ -24,6 +24,7 @@ from shared.schemas.events import (
     CaseRepublished,
     CaseStatusChanged,
     ClockDueSoon,
+    ClockEscalated,
     ClockLagOver,
     ClockOverdue,
     ClockStartLate,
@@ -68,7 +69,10 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Hand
         topics.SLA: Handler(
             load=progress.load_lags(compiled, clock),
             apply=hearing(
-                {ClockLagOver: progress.on_lag_over, ClockDueSoon: pass_over, ClockOverdue: pass_over, ClockStartLate: pass_over}
+                {
+                    ClockLagOver: progress.on_lag_over,
+                    **dict.fromkeys((ClockDueSoon, ClockOverdue, ClockEscalated, ClockStartLate), pass_over),
+                }
             ),
             save=cases.save,
         ),

@@ -163,7 +163,9 @@ class Commands:
             changed, changes = hearing.answered(case, changed, changes, asked.now)
             cases.change(tx, [changed])
             cases.add_history(tx, entries(changed, changes))
-            emit_case(tx, told(kind, case, changed, changes), changed, asked.cause, asked.now, asked.traceparent)
+            moved = case.expected_completion_at if changed.expected_completion_at != case.expected_completion_at else None
+            kind = told(kind, case, changed, changes)
+            emit_case(tx, kind, changed, asked.cause, asked.now, asked.traceparent, completion_was_expected_at=moved)
         return changed
 
     def _life_cycle(self, case: Case) -> LifeCycleRules:

@@ -10,12 +10,22 @@ from uuid import UUID
 # Made by the thousand a second: named tuples, which are immutable and yet made in a quarter of a frozen dataclass's time.
 
 
+class Recipient(NamedTuple):
+    """Whom a message goes to. `audience` decides how it is addressed: a customer's message joins their conversation."""
+
+    address: str
+    name: str
+    audience: str
+    """`staff`, `unit` (its shared address) or `customer`."""
+
+
 class Occasion(NamedTuple):
     """Something that happened to an item, with all that a message about it needs.
 
     `on` is the name that communication definitions use (`task.assigned`). `conversation_id` is the one with the customer,
     where the event knows it. `assignee` is the one user who has the item, `owner_kind` and `owner_code` whom it is for.
-    `facts` are the values that its tags are made from: text and times.
+    `facts` are the values that its tags are made from: text and times. `tell` is whom a step of an escalation chain tells, `told` who had
+    the alert that is taken back.
     """
 
     on: str
@@ -33,15 +43,8 @@ class Occasion(NamedTuple):
     customer_name: str = ""
     config_version: int = 0
     traceparent: str = ""
-
-
-class Recipient(NamedTuple):
-    """Whom a message goes to. `audience` decides how it is addressed: a customer's message joins their conversation."""
-
-    address: str
-    name: str
-    audience: str
-    """`staff`, `unit` (its shared address) or `customer`."""
+    tell: tuple[str, ...] = ()
+    told: tuple[Recipient, ...] = ()
 
 
 class Definition(NamedTuple):

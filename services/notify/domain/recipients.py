@@ -111,8 +111,8 @@ class Directory:
         return self._by_role
 
 
-def recipients(to: str, occasion: Occasion, directory: Directory) -> list[Recipient]:
-    """Whom `to` of a communication definition means for this occasion."""
+def recipients(to: str, occasion: Occasion, directory: Directory, default_unit: str = "") -> list[Recipient]:
+    """Whom `to` of a communication definition means for this occasion. `default_unit`: where an escalation goes that nobody else gets."""
     match to:
         case "assignee":
             return directory.person(occasion.assignee)
@@ -124,6 +124,10 @@ def recipients(to: str, occasion: Occasion, directory: Directory) -> list[Recipi
             return directory.leader(occasion.unit)
         case "manager":
             return directory.manager(occasion.unit)
+        case "escalation":
+            return [recipient for role in occasion.tell for recipient in _up_the_chain(role, occasion, directory, default_unit)]
+        case "told":
+            return list(occasion.told)
         case "approver":
             return directory.person(str(occasion.facts.get("approver", "")))
         case "asker":
@@ -136,7 +140,9 @@ def recipients(to: str, occasion: Occasion, directory: Directory) -> list[Recipi
             return []
 
 
-def plan_deliveries(occasion: Occasion, definitions: Iterable[Definition], directory: Directory, mail_domain: str) -> list[Delivery]:
+def plan_deliveries(
+    occasion: Occasion, definitions: Iterable[Definition], directory: Directory, mail_domain: str, default_unit: str = ""
+) -> list[Delivery]:
     """The messages that `occasion` makes. One address gets one message an occasion: the first definition that names it wins."""
     planned: list[Delivery] = []
     taken: set[tuple[str, str]] = set()
@@ -147,7 +153,7 @@ def plan_deliveries(occasion: Occasion, definitions: Iterable[Definition], direc
         if definition.statuses and occasion.facts.get("status") not in definition.statuses:
             continue
         for to in definition.to:
-            for recipient in recipients(to, occasion, directory):
+            for recipient in recipients(to, occasion, directory, default_unit):
                 address = recipient.address.lower()
                 if (definition.channel, address) in taken:
                     continue
@@ -191,6 +197,28 @@ def _owner(occasion: Occasion, directory: Directory) -> list[Recipient]:
             return directory.unit(occasion.owner_code)
         case _:
             return []
+
+
+def _up_the_chain(role: str, occasion: Occasion, directory: Directory, default: str) -> list[Recipient]:
+    """Whom a step tells for one of its roles: who has it, else the next one up, else whoever of the unit can be reached, else of the
+    default unit. An escalation that reaches nobody would be worse than one that reaches somebody beside.
+    """
+    unit = occasion.unit
+
+    def has_it() -> list[Recipient]:
+        return directory.person(occasion.assignee) or _owner(occasion, directory)
+
+    def leader() -> list[Recipient]:
+        return directory.leader(unit)
+
+    def manager() -> list[Recipient]:
+        return directory.manager(unit)
+
+    up = {"owner": (has_it, leader, manager), "leader": (leader, manager), "manager": (manager, leader)}.get(role, ())
+    for ask in up:
+        if found := ask():
+            return found
+    return directory.unit(unit) or directory.manager(default) or directory.leader(default) or directory.unit(default)
 
 
 def _reachable(people: Sequence[Person]) -> list[Recipient]:

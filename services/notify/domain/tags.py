@@ -95,6 +95,7 @@ def tag_values(
     customer = fact("customer")
     return {
         "acceptance_link": links.get("acceptance_link", ""),
+        "alert": fact("alert"),
         "approval": fact("approval"),
         "approval_link": links.get("approval_link", ""),
         "approver": person("approver"),

@@ -21,9 +21,11 @@ from shared.schemas.events import (
     CaseState,
     CaseStatusChanged,
     ClockDueSoon,
+    ClockEscalated,
     ClockOverdue,
     ClockStartLate,
     ClockState,
+    ClockWithdrawn,
     TaskAssigned,
     TaskDueChanged,
     TaskLifeCycle,
@@ -127,6 +129,9 @@ def task_occasion(on: str, event: Event, config_version: int) -> Occasion:
     )
 
 
+_ALERTS = {"due-soon": "due soon", "start-late": "not begun"}
+
+
 def clock_occasion(on: str, event: Event, config_version: int) -> Occasion:
     """A clock alerts. The customer is not in it: alerts are for staff."""
     clock: ClockState = event.data
@@ -144,6 +149,7 @@ def clock_occasion(on: str, event: Event, config_version: int) -> Occasion:
             "task": clock.title if clock.item_kind == "task" else "",
             "subject": clock.subject,
             "clock": clock.kind.value,
+            "alert": _ALERTS.get(clock.rung, clock.rung),
             "priority": clock.priority,
             "unit": clock.unit,
             "assignee": clock.assignee or "",
@@ -158,6 +164,12 @@ def clock_occasion(on: str, event: Event, config_version: int) -> Occasion:
         config_version=config_version,
         traceparent=event.traceparent,
     )
+
+
+def escalated_occasion(on: str, event: Event, config_version: int) -> Occasion:
+    """A step of the escalation chain, which says itself whom it tells (EDGE-9)."""
+    data: ClockEscalated = event.data
+    return clock_occasion(on, event, config_version)._replace(tell=data.tell)
 
 
 def approval_occasion(on: str, event: Event, config_version: int) -> Occasion:
@@ -192,29 +204,45 @@ def approval_occasion(on: str, event: Event, config_version: int) -> Occasion:
     )
 
 
+Names = tuple[str, ...]
+
+
 class Reading(NamedTuple):
     """How an event is read, in two steps, because most occasions are none that anybody is told of.
 
-    `name`: its data -> the name of the occasion that it is; empty: it is none. `read`: that name, the event and the version of the
-    configuration to tell it by -> the occasion.
+    `names`: its data -> the names of the occasions that it is. `read`: one of those, the event and the version of the configuration to
+    tell it by -> the occasion.
     """
 
-    name: Callable[[Any], str]
+    names: Callable[[Any], Names]
     read: Callable[[str, Event, int], Occasion]
 
 
-def _always(name: str) -> Callable[[Any], str]:
-    return lambda _data: name
+def _always(name: str) -> Callable[[Any], Names]:
+    return lambda _data: (name,)
 
 
-def _completion(task: TaskState) -> str:
+def _of_case(name: str) -> Callable[[CaseState], Names]:
+    """The change itself; and that it moved the date by which the case is to be completed, where it did (SLA-2)."""
+    return lambda case: (name,) if case.completion_was_expected_at is None else (name, "case.due-changed")
+
+
+def _completion(task: TaskState) -> Names:
     """Of a task's changes of state, its completion is one to tell."""
-    return "task.completed" if task.state is TaskLifeCycle.COMPLETED else ""
+    return ("task.completed",) if task.state is TaskLifeCycle.COMPLETED else ()
 
 
-def _overdue(clock: ClockState) -> str:
-    """Overdue; told again, it is escalated (SLA-2)."""
-    return "clock.escalated" if clock.repetition else "clock.overdue"
+OVERDUE_AGAIN = "clock.overdue-again"
+"""An overdue that is repeated. No definition is for it by this name: `queueing.policy_of` says which are."""
+
+
+def _alert(name: str) -> Callable[[ClockState], Names]:
+    """That of an item that this release knows; of another it could not say what it is."""
+    return lambda clock: (name,) if clock.item_kind.is_known else ()
+
+
+def _overdue(clock: ClockState) -> Names:
+    return _alert(OVERDUE_AGAIN if clock.repetition else "clock.overdue")(clock)
 
 
 Readings = Mapping[type[Payload], Reading]
@@ -222,8 +250,8 @@ Readings = Mapping[type[Payload], Reading]
 CASES: Readings = {
     CaseOpened: Reading(_always("case.opened"), case_occasion),
     CaseAssigned: Reading(_always("case.assigned"), case_occasion),
-    CaseStatusChanged: Reading(_always("case.status-changed"), case_occasion),
-    CaseAcceptanceAsked: Reading(_always("case.acceptance-asked"), case_occasion),
+    CaseStatusChanged: Reading(_of_case("case.status-changed"), case_occasion),
+    CaseAcceptanceAsked: Reading(_of_case("case.acceptance-asked"), case_occasion),
     CaseChased: Reading(_always("case.chased"), case_occasion),
     CaseBroadcast: Reading(_always("case.broadcast"), broadcast_occasion),
 }
@@ -238,8 +266,10 @@ TASKS: Readings = {
     ApprovalDecided: Reading(_always("approval.decided"), approval_occasion),
 }
 CLOCKS: Readings = {
-    ClockDueSoon: Reading(_always("clock.due-soon"), clock_occasion),
+    ClockDueSoon: Reading(_alert("clock.due-soon"), clock_occasion),
     ClockOverdue: Reading(_overdue, clock_occasion),
-    ClockStartLate: Reading(_always("clock.start-late"), clock_occasion),
+    ClockEscalated: Reading(_alert("clock.escalated"), escalated_occasion),
+    ClockWithdrawn: Reading(_alert("clock.withdrawn"), clock_occasion),
+    ClockStartLate: Reading(_alert("clock.start-late"), clock_occasion),
 }
 """For each topic: which events are occasions, and how they are read."""

@@ -12,23 +12,35 @@ from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.occasions import Definition, Delivery
 from services.notify.domain.recipients import Directory, plan_deliveries
 from services.notify.handlers.automation import deliveries_of
-from services.notify.handlers.occasions import Reading, Readings
+from services.notify.handlers.occasions import OVERDUE_AGAIN, Reading, Readings
 from services.notify.handlers.outcomes import emit_outcome
+from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
 from services.notify.storage import bounces, deliveries
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
-from shared.schemas.events import CaseOpened, CommunicationBounced, CommunicationErased, ContactErased, RuleFired, TaskTriggered
+from shared.schemas.events import (
+    CaseOpened,
+    ClockWithdrawn,
+    CommunicationBounced,
+    CommunicationErased,
+    ContactErased,
+    RuleFired,
+    TaskTriggered,
+)
 from shared.storage import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a version of the configuration says about messages: definitions by the name of their event, and our own mail domain."""
+    """What a version of the configuration says about messages: definitions by the name of their event, our own mail domain, and the unit
+    that answers for what no other does.
+    """
 
     definitions: Mapping[str, tuple[Definition, ...]]
     mail_domain: str
+    default_unit: str
 
 
 def policy_of(configuration: Configuration) -> Policy:
@@ -46,9 +58,10 @@ def policy_of(configuration: Configuration) -> Policy:
                 frozenset(section.statuses),
             )
         )
-    # What is escalated is still overdue: those who were told that are told again, and those up the chain as well.
-    by_event["clock.escalated"] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
-    return Policy({on: tuple(found) for on, found in by_event.items()}, configuration.organisation.mail_domain)
+    # What is overdue again is told to those who were told that it is, and to those that `clock.escalated` names beside them.
+    by_event[OVERDUE_AGAIN] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
+    organisation = configuration.organisation
+    return Policy({on: tuple(found) for on, found in by_event.items()}, organisation.mail_domain, organisation.default_unit)
 
 
 @dataclass(slots=True)
@@ -64,7 +77,8 @@ class Queue:
     """Communications and cases whose titles were erased."""
     forgotten: list[UUID] = field(default_factory=list)
     """Cases whose customer was erased."""
-    """Communications and cases whose titles are gone."""
+    taken_back: list[TakenBack] = field(default_factory=list)
+    """Alerts that proved wrong."""
 
 
 Apply = Callable[[Queue, Event], None]
@@ -85,23 +99,33 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
             bounces.revive(tx, queue.alive)
             dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
         outcomes += deliveries.queue(tx, queue.planned, dead)
+        corrections: list[Delivery] = []
+        if queue.taken_back:
+            stopped, corrections = taken_back(tx, queue.taken_back, queue.directory)
+            outcomes += stopped + deliveries.queue(tx, corrections, {})
         deliveries.erase_titles(tx, queue.erased)
         outcomes += deliveries.forget_customers(tx, queue.forgotten)
         for outcome in outcomes:
             emit_outcome(tx, outcome)
             STOPPED.labels(outcome.state).inc()
-        for definition, count in Counter(delivery.definition for delivery in queue.planned).items():
+        for definition, count in Counter(delivery.definition for delivery in (*queue.planned, *corrections)).items():
             QUEUED.labels(definition).inc(count)
 
     def planning(reading: Reading) -> Apply:
         def plan(queue: Queue, event: Event) -> None:
             version = event.config_version or reference.version
-            policy, on = policies.get(version), reading.name(event.data)
+            policy = policies.get(version)
             if isinstance(event.data, CaseOpened):
                 queue.alive.add(event.data.customer.email.lower())
-            if definitions := policy.definitions.get(on):
-                occasion = reading.read(on, event, version)
-                queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain)
+            for on in reading.names(event.data):
+                definitions = policy.definitions.get(on, ())
+                if isinstance(event.data, ClockWithdrawn):
+                    if event.data.alert_id is not None:
+                        occasion = reading.read(on, event, version)
+                        queue.taken_back.append(TakenBack(event.data.alert_id, occasion, definitions, policy.mail_domain))
+                elif definitions:
+                    occasion = reading.read(on, event, version)
+                    queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain, policy.default_unit)
 
         return plan
 

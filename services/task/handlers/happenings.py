@@ -21,6 +21,7 @@ from shared.schemas.events import (
     CaseState,
     CaseStatusChanged,
     ClockDueSoon,
+    ClockEscalated,
     ClockOverdue,
     ClockStartLate,
     ClockState,
@@ -56,8 +57,13 @@ def _lead_moved(data: LeadStatusChanged) -> Names:
     return ("lead.lost",) if data.state is LeadLifeCycle.LOST else ()
 
 
+def _alert(name: str) -> Callable[[ClockState], Names]:
+    """That of an item that this release knows; of another a rule could do nothing."""
+    return lambda data: (name,) if data.item_kind.is_known else ()
+
+
 def _overdue(data: ClockOverdue) -> Names:
-    return ("clock.escalated",) if data.repetition else ("clock.overdue",)
+    return _alert("clock.escalated" if data.repetition else "clock.overdue")(data)
 
 
 HAPPENINGS: Final[dict[type[Payload], Callable[[Any], Names]]] = {
@@ -71,9 +77,10 @@ HAPPENINGS: Final[dict[type[Payload], Callable[[Any], Names]]] = {
     TaskStatusChanged: _task_moved,
     TaskAssigned: _is("task.assigned"),
     TaskDueChanged: _is("task.due-changed"),
-    ClockDueSoon: _is("clock.due-soon"),
+    ClockDueSoon: _alert("clock.due-soon"),
     ClockOverdue: _overdue,
-    ClockStartLate: _is("clock.start-late"),
+    ClockEscalated: _alert("clock.escalated"),
+    ClockStartLate: _alert("clock.start-late"),
     LeadOpened: _is("lead.opened"),
     LeadStatusChanged: _lead_moved,
 }

@@ -51,6 +51,7 @@ def load_lags(compiled: CompiledOf, clock: Clock) -> Callable[[Transaction, Sequ
         is_heard = compiled(0).rules.concern("clock")
         told = [event.data for event in events if is_heard or isinstance(event.data, ClockLagOver)]
         wanted = {data.case_id for data in told if data.case_id is not None}
+        wanted |= {data.item_id for data in told if data.item_kind is ItemKind.LEAD}
         work.lock_cases(tx, wanted)
         # A task without a case stands for its case.
         alone = {data.item_id for data in told if data.item_id == data.case_id}

@@ -30,8 +30,8 @@ Happening = Literal[
     "lead.won",
     "lead.lost",
 ]
-"""What a rule can be for. `clock.overdue` is the first word of it, `clock.escalated` every later one; `clock.start-late` is that work on a
-task was to begin; `task.completed` is a change of status as well."""
+"""What a rule can be for. `clock.overdue` is the first word of it; `clock.escalated` every later one, and each step of the escalation chain
+(`clock.rung` tells them apart); `clock.start-late` is that work on a task was to begin; `task.completed` is a change of status as well."""
 Deed = Literal["schedule_task", "assign", "set_urgency", "set_impact", "require_approval", "alert", "send"]
 Told = Literal["owner", "assignee", "unit", "leader", "manager"]
 SpanText = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,4} (minute|hour|day|week)s?$")]
@@ -91,6 +91,7 @@ _TASK: Final = {
 _CLOCK: Final = {
     "clock.kind": Fact("kind"),
     "clock.item": Fact("item_kind"),
+    "clock.rung": Fact("rung"),
     "clock.repetition": Fact("repetition"),
     "clock.late": Fact("late"),
     "clock.title": Fact("title"),

@@ -249,6 +249,7 @@ class CommunicationDefinition(Named):
         "case.opened",
         "case.assigned",
         "case.status-changed",
+        "case.due-changed",
         "case.acceptance-asked",
         "case.broadcast",
         "case.chased",

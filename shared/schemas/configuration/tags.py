@@ -17,6 +17,7 @@ from types import MappingProxyType
 TAGS: Mapping[str, str] = MappingProxyType(
     {
         "acceptance_link": "Link by which the customer accepts or declines our answer; in messages to customers about a case.",
+        "alert": "What a clock tells: due soon, overdue, escalated, not begun.",
         "approval": "What is to be approved; in messages about an approval.",
         "approval_link": "Link by which the approver approves or declines it; in messages to the approver.",
         "approver": "Name of who is to approve it.",
@@ -33,7 +34,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "feedback_link": "Link by which the customer says how they liked it; in messages to customers about a case.",
         "first_name": "The customer's first name.",
         "full_name": "The customer's whole name.",
-        "item": "The kind of item that this message is about: case, task or communication.",
+        "item": "The kind of item that this message is about: case, task, communication or lead.",
         "last_name": "The customer's last name.",
         "message": "What the task's definition tells the user at the present stage; what is told to all customers of a major case.",
         "opened": "When the case was opened, in the organisation's time zone.",

@@ -54,6 +54,8 @@ class CaseState(Payload):
     resolved_at: AwareDatetime | None = None
     completed_at: AwareDatetime | None = None
     expected_completion_at: AwareDatetime | None = None
+    completion_was_expected_at: AwareDatetime | None = None
+    """Before this change, where it moved `expected_completion_at` (CASE-9)."""
     response_category: str = ""
     """The category of the response; empty: none was chosen (CASE-4)."""
     temporary_category: str = ""

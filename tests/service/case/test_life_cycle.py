@@ -14,11 +14,12 @@ from services.case.api import routers
 from services.case.consumer import handlers
 from services.case.domain.case import Actor, HistoryEntry
 from services.case.handlers import deletion
-from services.case.handlers.commands import Asked
+from services.case.handlers.commands import Asked, Commands
+from services.case.handlers.rules import rules_of
 from services.case.settings import Settings
 from services.case.storage import cases, retention
 from shared.ids import case_id, derive
-from shared.messaging import EventPublisher
+from shared.messaging import EventPublisher, VersionCache
 from shared.schemas import topics
 from shared.schemas.envelope import Event
 from shared.schemas.events import CaseDeleted, CommunicationReceived, CommunicationRecorded
@@ -155,6 +156,24 @@ def test_a_case_from_its_first_answer_to_its_completion(api: httpx.Client, servi
         refused = _post(api, leak, what, **({"accepted": True} if what == "acceptance" else {}), **body)
         assert "not modifiable" in _refused(refused, 409)
     assert service.rows("select count(*) from answers") == [(2,)]
+
+
+@pytest.mark.requirement("SLA-2", "CASE-9")
+def test_others_learn_that_the_response_moved_the_date_by_which_a_case_is_to_be_completed(service: CaseService, leak: UUID) -> None:
+    commands = Commands(service.reference, VersionCache(service.reference, rules_of))
+
+    def told(status: str) -> list[tuple[Any, Any]]:
+        asked = Asked(leak, Actor("rita", "repairs"), derive(leak, status), service.now, "", lambda _: None)
+        with service.database.transaction() as tx:
+            commands.set_status(tx, asked, status, "")
+            data = [emitted.event.data for emitted in tx.emitted]
+        return [(one.completion_was_expected_at, one.expected_completion_at) for one in data]
+
+    with service.database.transaction() as tx:
+        commands.accept(tx, Asked(leak, Actor("rita", "repairs"), derive(leak, "accepted"), service.now, "", lambda _: None))
+    service.now = NOW + timedelta(hours=2)
+    assert told("answered") == [(NOW + timedelta(days=1), NOW + timedelta(days=1, hours=2))]
+    assert told("waiting") == [(None, NOW + timedelta(days=1, hours=2))]
 
 
 @pytest.mark.requirement("CASE-2", "CASE-6", "CASE-9")

@@ -1,10 +1,13 @@
 """Events become queued deliveries."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from shared.ids import derive
+from shared.messaging import StaticReference
+from shared.schemas.envelope import Event
 from shared.schemas.events import (
     ApprovalAsked,
     ApprovalDecided,
@@ -12,10 +15,16 @@ from shared.schemas.events import (
     ApprovalReminded,
     CaseBroadcast,
     CaseChased,
+    CaseLifeCycle,
     CaseMerged,
     CaseMergeUndone,
+    CaseStatusChanged,
     ClockDueSoon,
+    ClockEscalated,
+    ClockKind,
     ClockStartLate,
+    ClockWithdrawn,
+    ItemKind,
     TaskAssigned,
     TaskDueChanged,
     TaskLifeCycle,
@@ -75,6 +84,136 @@ def test_an_alert_repeated_is_escalated(notify: NotifyService) -> None:
         ("overdue", "lena@housing.example"),
         ("overdue", "rita@housing.example"),
     ]
+
+
+CHAIN = {"code": "chain", "name": "Chain", "on": "clock.escalated", "to": ["escalation"], "template": "alert"}
+NEVER_MIND = {"code": "never-mind", "name": "Never mind", "on": "clock.withdrawn", "to": ["told"], "template": "alert"}
+
+
+def telling(notify: NotifyService, *communications: dict[str, Any]) -> None:
+    """Tell by these definitions as well."""
+    notify.reference = StaticReference(a_configuration(communications=[*COMMUNICATIONS, *communications]))
+
+
+@pytest.mark.requirement("EDGE-9", "SLA-2")
+def test_a_step_of_the_chain_tells_whom_it_names_each_once(notify: NotifyService) -> None:
+    telling(notify, CHAIN)
+    step = an_alert(kind=ClockEscalated, rung="escalated", repetition=2, tell=("leader", "owner", "leader"), assignee="lena")
+    notify.take(step, step)
+    notify.take(step)
+    assert queued(notify) == [("chain", "lena@housing.example")]
+    assert notify.rows("select facts::json->>'alert', facts::json->>'clock' from deliveries") == [("escalated", "due")]
+
+
+@pytest.mark.requirement("EDGE-9", "SLA-2")
+def test_who_was_told_of_an_overdue_is_not_told_again_by_a_step_for_others(notify: NotifyService) -> None:
+    telling(notify, CHAIN)
+    notify.take(an_alert(), an_alert(kind=ClockEscalated, rung="escalated", repetition=1, tell=("manager",)))
+    assert queued(notify) == [("chain", "max@housing.example"), ("overdue", "lena@housing.example"), ("overdue", "rita@housing.example")]
+
+
+@pytest.mark.requirement("EDGE-9", "SLA-2")
+def test_an_overdue_that_repeats_is_no_step_of_the_chain(notify: NotifyService) -> None:
+    telling(notify, CHAIN)
+    notify.take(an_alert(repetition=1))
+    assert queued(notify) == [("overdue", "lena@housing.example"), ("overdue", "rita@housing.example")]
+
+
+@pytest.mark.requirement("SLA-2")
+def test_an_alert_about_something_unheard_of_is_passed_over(notify: NotifyService) -> None:
+    telling(notify, CHAIN)
+    for alert in (an_alert(), an_alert(repetition=1), an_alert(kind=ClockEscalated, tell=("leader",)), an_alert(kind=ClockDueSoon)):
+        notify.take(of_a_newer_release(alert, item_kind=ItemKind("order")))
+    assert queued(notify) == []
+    # A clock on what is known is told of by its name, whatever it measures.
+    notify.take(of_a_newer_release(an_alert(2), kind=ClockKind("first_visit")))
+    assert notify.rows("select distinct facts::json->>'clock' from deliveries") == [("first_visit",)]
+
+
+def of_a_newer_release(event: Event, **changes: object) -> Event:
+    return event._replace(data=event.data.model_copy(update=changes))
+
+
+@pytest.mark.requirement("SLA-2")
+def test_a_leads_clock_alerts_as_any_other(notify: NotifyService) -> None:
+    notify.take(an_alert(kind=ClockDueSoon, item_kind=ItemKind.LEAD, case_id=None, item_id=derive("lead")), an_alert(2))
+    assert notify.rows("select item_kind, item_id, case_id from deliveries where definition = 'due-soon'") == []
+    everything = {"code": "any", "name": "Any", "on": "clock.due-soon", "to": ["assignee"], "template": "alert"}
+    telling(notify, everything)
+    notify.take(an_alert(3, kind=ClockDueSoon, item_kind=ItemKind.LEAD, case_id=None, item_id=derive("lead")))
+    assert notify.rows("select item_kind, item_id, case_id from deliveries where definition = 'any'") == [("lead", derive("lead"), None)]
+
+
+def a_withdrawal_of(alert: Event) -> Event:
+    return an_alert(kind=ClockWithdrawn, rung="overdue", alert_id=alert.id)
+
+
+@pytest.mark.requirement("SLA-2", "SLA-3")
+@pytest.mark.parametrize("together", [True, False])
+def test_an_alert_that_proves_wrong_before_it_is_sent_is_not_sent(notify: NotifyService, together: bool) -> None:
+    telling(notify, NEVER_MIND)
+    alert, other = an_alert(), an_alert(2)
+    if together:
+        notify.take(alert, other, a_withdrawal_of(alert))
+    else:
+        notify.take(alert, other)
+        notify.take(a_withdrawal_of(alert))
+    found = notify.rows("select item_id, definition, state, error from deliveries order by state, recipient")
+    failed = [(derive("task", 1), "overdue", "failed", "not sent: the alert was withdrawn")] * 2
+    assert found == [*failed, *[(derive("task", 2), "overdue", "queued", "")] * 2]
+
+
+@pytest.mark.requirement("SLA-2", "SLA-3")
+def test_who_had_an_alert_that_proved_wrong_is_told_so_and_nobody_else(notify: NotifyService) -> None:
+    telling(notify, NEVER_MIND)
+    alert = an_alert()
+    notify.take(alert)
+    with notify.database.transaction() as tx:
+        tx.execute("update deliveries set state = 'sent' where recipient = 'lena@housing.example'")
+    notify.take(a_withdrawal_of(alert))
+    found = notify.rows("select definition, recipient, recipient_name, audience, state from deliveries order by recipient, definition")
+    assert found == [
+        ("never-mind", "lena@housing.example", "Lena Leader", "staff", "queued"),
+        ("overdue", "lena@housing.example", "Lena Leader", "staff", "sent"),
+        ("overdue", "rita@housing.example", "Rita Repairs", "staff", "failed"),
+    ]
+
+
+@pytest.mark.requirement("SLA-2")
+def test_without_a_definition_for_it_nobody_is_told_that_an_alert_proved_wrong(notify: NotifyService) -> None:
+    alert = an_alert()
+    notify.take(alert)
+    with notify.database.transaction() as tx:
+        tx.execute("update deliveries set state = 'sent'")
+    notify.take(a_withdrawal_of(alert), an_alert(2, ClockWithdrawn))
+    assert notify.rows("select distinct definition, state from deliveries") == [("overdue", "sent")]
+
+
+@pytest.mark.requirement("SLA-2")
+def test_each_alert_of_a_deadline_reaches_the_assignee_and_management(notify: NotifyService) -> None:
+    both = {"name": "Both", "to": ["assignee", "leader", "manager"], "template": "alert"}
+    happenings = ("clock.due-soon", "clock.overdue", "task.due-changed", "task.completed", "case.due-changed")
+    definitions = [both | {"code": on, "on": on} for on in happenings]
+    closed = both | {"code": "case-completed", "on": "case.status-changed", "statuses": ["closed"]}
+    notify.reference = StaticReference(a_configuration(communications=[*definitions, closed, CHAIN]))
+    notify.take(
+        an_alert(1, ClockDueSoon),
+        an_alert(2),
+        a_task(3, TaskDueChanged),
+        a_task(4, TaskStatusChanged, state=TaskLifeCycle.COMPLETED),
+        a_case(5, CaseStatusChanged, owner="rita", status="closed", state=CaseLifeCycle.COMPLETED),
+        a_case(6, CaseStatusChanged, owner="rita", status="answered", state=CaseLifeCycle.RESPONDED, completion_was_expected_at=NOW),
+        an_alert(7, repetition=1),
+        an_alert(8, ClockEscalated, tell=("owner",)),
+        an_alert(9, ClockEscalated, tell=("leader", "manager")),
+    )
+    by_item: dict[UUID, list[str]] = {}
+    for item, recipient in notify.rows("select item_id, recipient from deliveries order by recipient"):
+        by_item.setdefault(item, []).append(recipient.partition("@")[0])
+    everyone = ["lena", "max", "rita"]
+    kinds = ["task", "task", "task", "task", "case", "case", "task", "task", "task"]
+    expected = [*[everyone] * 7, ["rita"], ["lena", "max"]]
+    assert by_item == {derive(kind, number): who for number, (kind, who) in enumerate(zip(kinds, expected, strict=True), start=1)}
 
 
 @pytest.mark.requirement("EDGE-5", "NOTE-1")

@@ -20,13 +20,14 @@ from shared.schemas.events import (
     CaseOpened,
     CasePriorityChanged,
     CaseStatusChanged,
+    ClockEscalated,
     ClockKind,
     ClockOverdue,
     ClockStartLate,
+    ClockState,
     ItemKind,
     RuleCut,
     RuleFired,
-    StartClockKind,
 )
 from tests.service.task.conftest import NOW, MakeService, TaskService, a_case_event, a_lag_over, assert_gapless
 from tests.support.configuration import a_configuration
@@ -225,7 +226,7 @@ def test_a_clock_that_runs_out_fires_rules_on_its_item(make_service: MakeService
         away = Absence(derive("absence"), "lena", NOW, NOW + timedelta(days=1), "rita", HandOver.ALL, True, "", "lena")
         absences.insert(tx, away, NOW)
     for repetition, told_of in enumerate((ClockOverdue, ClockOverdue, ClockStartLate)):
-        kind = StartClockKind.START if told_of is ClockStartLate else ClockKind.DUE
+        kind = ClockKind.START if told_of is ClockStartLate else ClockKind.DUE
         data = told_of(
             clock_id=derive("clock", task["id"], kind),
             kind=kind,
@@ -245,6 +246,38 @@ def test_a_clock_that_runs_out_fires_rules_on_its_item(make_service: MakeService
     assert (task["owner_code"], task["assignee"], len(service.rows("select 1 from loans"))) == ("lena", "rita", 1)
     assert_gapless(service.events)
     assert fired(service)[0].item.customer is not None
+
+
+@pytest.mark.requirement("AUTO-1", "EDGE-9")
+def test_a_step_of_the_escalation_chain_fires_rules_as_an_overdue_that_repeats_does(make_service: MakeService) -> None:
+    second = {"all": [{"field": "clock.rung", "equals": "escalated"}, {"field": "clock.repetition", "at_least": 2}]}
+    service = serving(
+        make_service,
+        a_rule("any", "clock.escalated", {"do": "alert", "to": ["manager"], "template": "alert"}),
+        a_rule("second", "clock.escalated", {"do": "assign", "item": "task", "user": "lena"}, **{"if": second}),
+    )
+    service.feed(a_case_event())
+    task = service.task(CASE, "inspect-leak")
+
+    def alert(number: int, payload: type[ClockState], **more: object) -> Event:
+        values = {"kind": ClockKind.DUE, "item_kind": ItemKind.TASK, "item_id": task["id"], "case_id": CASE} | more
+        data = payload.model_validate({"clock_id": derive("clock"), "started_at": NOW, "due_at": NOW, "fired_at": NOW} | values)
+        return Event(derive("alert", number), data.event_type, "/test/sla", str(data.clock_id), NOW, number, 1, "", str(CASE), data)
+
+    service.feed(
+        alert(1, ClockOverdue, rung="overdue"),
+        alert(2, ClockOverdue, rung="overdue", repetition=1),
+        alert(3, ClockEscalated, rung="escalated", repetition=1, tell=["owner"]),
+        alert(4, ClockEscalated, rung="escalated", repetition=2, tell=["manager"]),
+        alert(5, ClockEscalated, rung="escalated", repetition=2, tell=["manager"], item_kind="order"),
+        alert(6, ClockEscalated, rung="escalated", repetition=2, tell=["manager"], item_kind="lead", case_id=None, item_id=derive("lead")),
+    )
+    told = [(one.rule, one.item.kind, one.case_id) for one in fired(service)]
+    of_task, of_lead = ("any", "task", CASE), ("any", "lead", derive("lead"))
+    assert told == [of_task, of_task, of_task, ("second", "task", CASE), of_lead, ("second", "lead", derive("lead"))]
+    assert service.task(CASE, "inspect-leak")["assignee"] == "lena"
+    (refused,) = fired(service)[-1].actions
+    assert (refused.outcome, refused.why) == ("refused", "it is about no task that is known")
 
 
 @pytest.mark.requirement("AUTO-1")

@@ -134,3 +134,67 @@ def test_a_customers_message_belongs_to_their_conversation() -> None:
     planned = plan_deliveries(occasion, [a_definition("customer", "assignee")], Directory(STAFF, UNITS), "housing.example")
     assert [d.thread_id for d in planned] == [CONVERSATION, ITEM]
     assert planned[0].message_id == f"<{CONVERSATION}.{planned[0].id}@housing.example>"
+
+
+ESCALATION = a_definition("escalation")
+
+
+def told(*tell: str, default_unit: str = "", **changes: object) -> list[str]:
+    """Whom an escalation with these roles tells."""
+    occasion = an_occasion(on="clock.escalated", tell=tell, **changes)
+    planned = plan_deliveries(occasion, [ESCALATION], Directory(STAFF, UNITS), "housing.example", default_unit)
+    return [delivery.recipient.address.removesuffix("@housing.example") for delivery in planned]
+
+
+@pytest.mark.requirement("EDGE-9", "SLA-2")
+@pytest.mark.parametrize(
+    ("tell", "expected"),
+    [
+        (("owner",), ["rita"]),
+        (("leader",), ["lena"]),
+        (("manager",), ["max"]),
+        (("owner", "leader", "manager"), ["rita", "lena", "max"]),
+    ],
+)
+def test_a_step_tells_the_roles_it_names_and_no_others(tell: tuple[str, ...], expected: list[str]) -> None:
+    assert told(*tell, owner_kind="role", owner_code="plumber") == expected
+
+
+@pytest.mark.requirement("EDGE-9")
+def test_who_has_several_of_the_roles_is_told_once() -> None:
+    assert told("owner", "leader", "manager", assignee="lena") == ["lena", "max"]
+
+
+@pytest.mark.requirement("EDGE-9")
+def test_what_nobody_has_is_told_to_whom_it_is_for_else_one_up() -> None:
+    assert told("owner", assignee="", owner_kind="role", owner_code="plumber") == ["paul"]
+    assert told("owner", assignee="gone", owner_kind="user", owner_code="rita") == ["rita"]
+    assert told("owner", assignee="gone", owner_kind="user", owner_code="mute") == ["lena"]
+    assert told("owner", assignee="", owner_kind="role", owner_code="unheard-of") == ["lena"]
+
+
+@pytest.mark.requirement("EDGE-9")
+def test_without_a_leader_or_a_manager_the_next_is_told_and_never_nobody() -> None:
+    units = {
+        "a": UnitChanged(unit="a", name="A", email="a@housing.example", leader="gone", manager="max"),
+        "b": UnitChanged(unit="b", name="B", email="b@housing.example", leader="lena", manager="gone"),
+        "c": UnitChanged(unit="c", name="C", email="c@housing.example"),
+        "d": UnitChanged(unit="d", name="D"),
+        "repairs": UNITS["repairs"],
+    }
+
+    def reached(unit: str, role: str, default: str = "repairs") -> list[str]:
+        occasion = an_occasion(assignee="", unit=unit, tell=(role,))
+        planned = plan_deliveries(occasion, [ESCALATION], Directory(STAFF, units), "housing.example", default)
+        return [delivery.recipient.address.removesuffix("@housing.example") for delivery in planned]
+
+    assert [reached(unit, "leader") for unit in "abcd"] == [["max"], ["lena"], ["c"], ["max"]]
+    assert [reached(unit, "manager") for unit in "abcd"] == [["max"], ["lena"], ["c"], ["max"]]
+    assert [reached(unit, "owner") for unit in "abcd"] == [["max"], ["lena"], ["c"], ["max"]]
+    assert reached("unheard-of", "leader") == ["max"]
+    assert reached("d", "leader", default="c") == ["c"]
+
+
+@pytest.mark.requirement("EDGE-9")
+def test_only_a_step_has_somebody_to_tell_by_it() -> None:
+    assert addresses(an_occasion(on="clock.escalated"), ESCALATION) == []

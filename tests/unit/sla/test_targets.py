@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -58,6 +59,7 @@ _A_TARGET = st.fixed_dictionaries(
         "clock": st.sampled_from(CLOCKS),
         "within": st.sampled_from(["1 hour", "2 working hours", "3 days", "4 working days"]),
         "priority": st.sampled_from([None, "low", "high"]),
+        "unit": st.sampled_from([None, "repairs"]),
     }
 )
 _SOME = st.lists(_A_TARGET, max_size=4)
@@ -72,11 +74,11 @@ def test_a_case_is_shown_with_the_targets_that_its_clocks_run_by(
     policy, targets = build_policy(configuration), Targets(configuration)
     for code in ("leak", "noise"):
         for by in ("telephone", "email"):
-            for priority in ("low", "high"):
-                shown = {target.clock: parse_duration(target.within) for target in targets.of(code, by, priority, "repairs")}
+            for priority, unit in product(("low", "high"), ("repairs", "income")):
+                shown = {target.clock: parse_duration(target.within) for target in targets.of(code, by, priority, unit)}
                 run_by = {
                     clock: found.within
                     for clock in CLOCKS
-                    if (found := policy.target(ClockKind[clock.upper()], code, by, priority)) is not None
+                    if (found := policy.target(ClockKind[clock.upper()], code, by, priority, unit)) is not None
                 }
                 assert shown == run_by

@@ -53,10 +53,13 @@ class TaskTurn(Turn, frozen=True, gc=False, array_like=True):
 
     state: str
     due_at: Moment | None = None
+    done_at: Moment | None = None
 
     def says_as(self, other: Turn) -> bool:
         """Whether both say the same of the item."""
-        return isinstance(other, TaskTurn) and self.state == other.state and self.due_at == other.due_at
+        if not isinstance(other, TaskTurn) or self.state != other.state:
+            return False
+        return self.due_at == other.due_at and self.done_at == other.done_at
 
 
 T = TypeVar("T", bound=Turn)

@@ -119,13 +119,13 @@ def _outcome(clock: Clock, has_happened: bool) -> str:
     return "met" if (clock.closed_at or 0) <= clock.due_at else "missed"
 
 
-def due_clock(clock: Clock, turns: tuple[TaskTurn, ...], done_at: Moment | None) -> Clock:
-    """`clock` of an item that says itself when it is due, stopped where the item has ended. `done_at`: when it says it was done."""
+def due_clock(clock: Clock, turns: tuple[TaskTurn, ...]) -> Clock:
+    """`clock`, of an item that says itself when it is due, stopped where the item has ended."""
     now = turns[-1]
     if now.state == "open":
         return clock
     since = run_began_at(turns)
-    closed_at = since if now.state == "cancelled" or done_at is None else min(done_at, since)
+    closed_at = since if now.state == "cancelled" or now.done_at is None else min(now.done_at, since)
     return stopped(clock, max(closed_at, clock.started_at), now.state == "cancelled")
 
 

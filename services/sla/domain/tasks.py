@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from services.sla.domain.clocks import Alert, Clock, ClockKind, Moment, Rung, start_clock
 from services.sla.domain.journal import TaskTurn, enter
-from services.sla.domain.ledger import FINISHED, due_clock, run_began_at, stopped
+from services.sla.domain.ledger import FINISHED, due_clock, run_began_at
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import NO_FACTS, RETENTION, Facts, ItemKind, Outcome, Record
 from services.sla.domain.telling import reconcile
@@ -46,7 +46,7 @@ def apply_task(record: Record | None, fact: TaskFact, policy: Policy, now: Momen
     at = min(fact.at, now)
     phase = PHASES.get(fact.state, "open")
     known: tuple[TaskTurn, ...] = record.task_turns if record is not None else ()
-    turns = enter(known, TaskTurn(fact.revision, fact.revision, at, phase, fact.due_at))
+    turns = enter(known, TaskTurn(fact.revision, fact.revision, at, phase, fact.due_at, fact.completed_at))
     if turns is None:
         return None
     if record is not None and fact.revision < record.revision:
@@ -82,9 +82,7 @@ def _due(
         definition = fact.facts.definition
         ladder = policy.task_ladder(definition)
         fresh = start_clock(ClockKind.DUE, started_at, fact.due_at, policy.task_calendar(definition), ladder)
-        if not is_open:
-            done_at = None if fact.completed_at is None else min(fact.completed_at, now)
-            fresh = due_clock(fresh, turns, done_at)
+        fresh = due_clock(fresh, turns)
     elif is_open:
         return known, [], told
     if fresh is None and known is None:
@@ -96,16 +94,13 @@ def _due(
 
 
 def _learn(record: Record, turns: tuple[TaskTurn, ...], policy: Policy, now: Moment) -> Outcome:
-    """An older revision became known: since when the task has been as it is may be earlier than was thought."""
+    """An older revision became known: since when the task has been as it is may be another moment than was thought."""
     clocks = list(record.clocks)
     alerts: list[Alert] = []
     due = clocks[0] if clocks and clocks[0].kind == ClockKind.DUE else None
     if due is not None and due.outcome:
-        since = max(due.started_at, run_began_at(turns))
-        if due.closed_at is not None and since < due.closed_at:
-            earlier = stopped(due, since, due.outcome == "cancelled")
-            moved, alerts = reconcile(due, earlier, since, now, policy, record.told)
-            clocks[0] = moved or due
+        moved, alerts = reconcile(due, due_clock(due, turns), run_began_at(turns), now, policy, record.told)
+        clocks[0] = moved or due
     return Outcome(replace(record, clocks=tuple(clocks), turns=turns), alerts, record.facts)
 
 

@@ -31,6 +31,7 @@ PERMISSIONS: dict[str, str] = {
     "case:delete": "Delete a case that was opened by mistake, while nothing refers to it, and see what was deleted.",
     "case:hold": "Put a case on legal hold, and end that.",
     "clock:read": "See the clocks on cases and tasks.",
+    "clock:simulate": "Try another configuration on the clocks that there were.",
     "communication:deliver": "Hand a raw email in for a nominated account.",
     "communication:erase": "Erase a communication's texts and files for privacy.",
     "communication:read": "See communications.",
@@ -123,7 +124,7 @@ STANDARD_ROLES: dict[str, StandardRole] = {
     ),
     "agent": StandardRole("Agent", _AGENT, "unit"),
     "team-leader": StandardRole("Team leader", _LEADER, "unit"),
-    "manager": StandardRole("Manager", _LEADER, "all"),
+    "manager": StandardRole("Manager", _LEADER | {"clock:simulate"}, "all"),
     "operator": StandardRole("Operator", _OPERATOR, "all"),
     "administrator": StandardRole("Administrator", frozenset(PERMISSIONS) - MACHINE_ONLY, "all"),
 }

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from services.sla.api.asking import Around
 from services.sla.api.clocks import clocks_router
 from services.sla.api.reports import reports_router
+from services.sla.api.simulations import BODY_BYTES, PATH, simulations_router
 from services.sla.consumer import Housekeeper, Projection
 from services.sla.settings import Settings
 from shared.observability import configure_logging
@@ -18,12 +19,18 @@ from shared.web import TokenVerifier, create_app, dead_letters_router, serve
 
 def routers(database: Database, around: Around) -> list[APIRouter]:
     """Every route behind an access token."""
-    return [clocks_router(database, around), reports_router(database, around), dead_letters_router("sla", database)]
+    return [
+        clocks_router(database, around),
+        reports_router(database, around),
+        simulations_router(database, around),
+        dead_letters_router("sla", database),
+    ]
 
 
 def build(settings: Settings, database: Database, around: Around, ready: Ready, verifier: TokenVerifier | None = None) -> FastAPI:
     """The whole API."""
-    return create_app("sla", settings, routers(database, around), ready=ready, verifier=verifier)
+    routes = routers(database, around)
+    return create_app("sla", settings, routes, ready=ready, body_limits={PATH: BODY_BYTES}, verifier=verifier)
 
 
 def run(settings: Settings) -> None:

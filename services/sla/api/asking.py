@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
+from threading import Lock
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -13,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.sla.domain.clocks import ClockKind
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import ItemKind
-from services.sla.handlers.policies import build_policy
+from services.sla.handlers.policies import Policies
 from services.sla.storage.lists import Wanted
 from services.sla.storage.reach import Reach
 from shared.clock import Clock, utc_now
-from shared.messaging import ReferenceData, VersionCache
+from shared.messaging import ReferenceData
 from shared.web import Principal, requires
 
 READER = Annotated[Principal, Depends(requires("clock:read"))]
@@ -62,17 +63,19 @@ class Around:
     """What the API answers by: the organisation's rules and its zone, and the time."""
 
     reference: ReferenceData
-    policies: VersionCache[Policy]
+    policies: Policies
     clock: Clock
+    lock: Lock = field(default_factory=Lock)
 
     @classmethod
     def of(cls, reference: ReferenceData, clock: Clock = utc_now) -> Around:
         """By this reference data."""
-        return cls(reference, VersionCache(reference, build_policy), clock)
+        return cls(reference, Policies(reference), clock)
 
     def policy(self, version: int) -> Policy:
         """The rules of a configuration version; 0 or one that is not known (yet, or any more): of the newest."""
-        return self.policies.get(version if version <= self.reference.version else 0)
+        with self.lock:
+            return self.policies.get(version if version <= self.reference.version else 0)
 
     def zone(self) -> tzinfo:
         """The organisation's time zone."""

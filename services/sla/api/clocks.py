@@ -90,6 +90,7 @@ def clocks_router(database: Database, around: Around) -> APIRouter:
             item_id=item.item_id,
             number=item.number,
             title=item.title,
+            zone=str(zone),
             clocks=[ExplainedClock(**clock) for clock in told if clock is not None],
         )
 

@@ -99,18 +99,24 @@ def reports_router(database: Database, around: Around) -> APIRouter:
 
     def period(begin: datetime | None, until: datetime | None) -> Period:
         now = around.clock()
-        try:
-            until = until or now
-            begin = begin or until - USUAL
-            if begin >= until:
-                raise Unprocessable("The period ends before it begins: `from` must be earlier than `until`.")
-            if until - begin > LONGEST:
-                raise Unprocessable("The period is longer than ten years.")
-        except OverflowError as error:
-            raise Unprocessable("The period lies beyond the calendar.") from error
-        return Period(begin, until, now, str(around.zone()))
+        return Period(*period_of(begin, until, now), now, str(around.zone()))
 
     return router
+
+
+def period_of(begin: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """The period asked for. Raises a problem for one that is none."""
+    try:
+        until = until or now
+        begin = begin or until - USUAL
+        length = until - begin
+    except OverflowError as error:
+        raise Unprocessable("The period lies beyond the calendar.") from error
+    if length <= timedelta(0):
+        raise Unprocessable("The period ends before it begins: `from` must be earlier than `until`.")
+    if length > LONGEST:
+        raise Unprocessable("The period is longer than ten years.")
+    return begin, until
 
 
 def _name(group: str, by: By) -> str:

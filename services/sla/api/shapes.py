@@ -89,6 +89,7 @@ class Explanation(Shape):
     item_id: UUID
     number: str
     title: str
+    zone: str = Field(description="The organisation's time zone, in which the words give moments.")
     clocks: list[ExplainedClock]
 
 
@@ -153,3 +154,44 @@ class TimesReport(Shape):
     """How long clocks took."""
 
     rows: list[TimesRow]
+
+
+Standing = Literal["met", "missed", "cancelled", "running", "none"]
+
+
+class SimulatedKind(Shape):
+    """Clocks of a kind, as they are and as they would be. One that is open past its time has missed it."""
+
+    kind: str
+    clocks: int
+    missed_before: int
+    missed_after: int
+    newly_missed: int
+    newly_met: int = Field(description="Missed, and not so any more: met, still in time, or no clock at all.")
+
+
+class ChangedClock(Shape):
+    """A clock that would have stood otherwise."""
+
+    item_kind: ItemName
+    item_id: UUID
+    number: str
+    kind: str
+    before: Standing
+    after: Standing
+    due_before: datetime | None
+    due_after: datetime | None
+
+
+class Simulation(Shape):
+    """What came of trying another configuration."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    begin: datetime = Field(alias="from")
+    until: datetime
+    items: int = Field(description="Cases looked at.")
+    is_complete: bool = Field(description="False: it took too long, and these are only the first cases. Choose a shorter period.")
+    uncounted: int = Field(description="Cases whose time cannot be counted by these calendars.")
+    kinds: list[SimulatedKind]
+    changed: list[ChangedClock] = Field(description="At most 100.")

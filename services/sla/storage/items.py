@@ -74,12 +74,20 @@ def write(tx: Transaction, rows: Sequence[Row]) -> None:
     arrays.insert(tx, "items", columns, _REPLACE)
 
 
-def forget(tx: Transaction, items: Sequence[UUID]) -> None:
-    """The stream has forgotten these items: what reports need stays, without what customers wrote; communications go."""
-    if items:
-        given = arrays.uuids(items)
-        tx.execute("delete from items where item_id = any(%b) and item_kind = %s", (given, int(ItemKind.COMMUNICATION)))
-        tx.execute("update items set title = '' where item_id = any(%b) and title <> ''", (given,))
+def forget(tx: Transaction, items: Sequence[UUID]) -> list[tuple[UUID, int]]:
+    """The stream has forgotten these items: of those that had ended what reports need stays, without what customers wrote.
+
+    Communications go, and what had not ended; gives the ids and kinds of these: their clocks are to go too.
+    """
+    if not items:
+        return []
+    given = arrays.uuids(items)
+    gone = tx.rows(
+        "delete from items where item_id = any(%b) and (item_kind = %s or finished_at is null) returning item_id, item_kind",
+        (given, int(ItemKind.COMMUNICATION)),
+    )
+    tx.execute("update items set title = '' where item_id = any(%b) and title <> ''", (given,))
+    return [(item, kind) for item, kind in gone]
 
 
 def purge(tx: Transaction, before: datetime, after: UUID, count: int) -> tuple[UUID | None, list[tuple[UUID, int]]]:

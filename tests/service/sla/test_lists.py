@@ -192,6 +192,17 @@ def test_a_finished_item_is_reported_on_until_it_is_purged_and_its_title_goes_wi
         assert asking.get(f"/clocks/{task}").status_code == 404
 
 
+def test_what_the_stream_forgot_before_its_end_is_listed_no_more(model: ReadModel) -> None:
+    task = model.task("open", "2026-03-02 09:00", "2026-03-03 12:00")
+    with model.api() as asking:
+        assert asking.titles("/clocks/breached") == ["Task open"]
+        model.forgotten(ItemKind.TASK, task)
+        model.write()
+        assert asking.titles("/clocks/breached") == []
+        with model.database.read() as tx:
+            assert tx.rows("select * from clocks") == []
+
+
 def test_a_title_that_may_have_been_erased_after_the_end_goes(model: ReadModel) -> None:
     ended = {"at": "2026-03-02 10:00", "state": "completed", "completed_at": "2026-03-02 10:00"}
     case = model.case(1, "2026-03-02 09:00", ended, title="Ann's illness")

@@ -139,14 +139,12 @@ class Ledger:
 
     @property
     def used_words(self) -> str:
-        """What is used of its budget, and what is left or went beyond, in words; empty: that is not counted."""
+        """What is used of its budget, and what went beyond, in words; empty: that is not counted."""
         if self.used_seconds is None:
             return ""
         used, budget = amount_words(self.used_seconds), amount_words(self.budget_seconds)
         words = f"{used} used of {budget}{' of working time' if self.calendar else ''}"
-        if self.over_seconds >= 60:
-            return f"{words}: {amount_words(self.over_seconds)} too much"
-        return f"{words}, {amount_words(max(0.0, self.budget_seconds - self.used_seconds))} left" if self.is_open else words
+        return f"{words}: {amount_words(self.over_seconds)} too much" if self.over_seconds >= 60 else words
 
     @property
     def bar(self) -> Bar:

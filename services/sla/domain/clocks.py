@@ -242,15 +242,11 @@ def start_clock(
             kind, started_at, due_at, soon_at, soon_at, budget, code, is_pausable, Rung.DUE_SOON, ladder=ladder.code, target=target
         )
     clock = Clock(kind, started_at, due_at, soon_at, None, budget, code, is_pausable, ladder=ladder.code, target=target)
-    return _with_moments(clock, due_at, calendar, ladder)
+    return with_due(clock, due_at, calendar, ladder)
 
 
-def measure(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Clock:
-    """`clock` with its moments worked out anew from its ledger. What has fired stays fired."""
-    return _with_moments(clock, moment_after(clock, calendar, clock.budget), calendar, ladder)
-
-
-def _with_moments(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+def with_due(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+    """`clock` with this due moment, and the other moments by its ledger. What has fired stays fired."""
     soon_at = _soon_at(clock, due_at, calendar, ladder)
     rung = Rung.OVERDUE if soon_at is None and clock.rung == Rung.DUE_SOON else clock.rung
     moved = replace(clock, due_at=due_at, soon_at=soon_at, rung=rung)
@@ -357,7 +353,7 @@ def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calenda
         else:
             number = _step_at(clock, fires_at, calendar, steps)
             if number is None:  # it was set by another release's reckoning
-                clock = measure(clock, calendar, ladder)
+                clock = with_due(clock, clock.due_at, calendar, ladder)
                 continue
             kind, repetition, tell = AlertType.ESCALATED, number + 1, steps[number].tell
             told = _and(clock, STEP + number, fires_at)

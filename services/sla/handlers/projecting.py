@@ -57,6 +57,7 @@ def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]], poli
             there = [clock.kind for clock in record.clocks]
             gone += [clock_id_bytes(text, CLOCK_NAMES[kind]) for kind in POSSIBLE[record.kind] if kind not in there]
     items.write(tx, rows)
+    clocks.keep_runs(tx, [(row.clock_id, row.started_at) for row in clock_rows if row.kind == ClockKind.UPDATE])
     clocks.write(tx, clock_rows, gone + _ids_of(items.forget(tx, forgotten)))
 
 
@@ -64,6 +65,8 @@ def purge(tx: Transaction, before: datetime, after: UUID) -> tuple[UUID | None, 
     """Of the next items by id, behind this one, delete those that were finished before then. The place to go on, and how many went."""
     place, gone = items.purge(tx, before, after, PURGED_AT_ONCE)
     clocks.write(tx, [], _ids_of(gone))
+    if place is None:
+        clocks.purge_runs(tx, before)
     return place, len(gone)
 
 

@@ -206,6 +206,8 @@ def used_span(clock: Clock, calendar: Calendar, now: Moment) -> Span:
     end = now if clock.closed_at is None else min(now, clock.closed_at)
     if clock.is_suspended:
         end = min(end, clock.suspensions[-1][0])
+    if not clock.suspensions:
+        return working_span(calendar, clock.started_at, end) if end > clock.started_at else 0
     used = 0
     for since, until in run_of(clock):
         stopped = end if until is None else min(until, end)

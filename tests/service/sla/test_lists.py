@@ -38,7 +38,7 @@ def asking(model: ReadModel) -> Iterator[Asking]:
     model.task("long ago", "2026-02-27 09:00", "2026-03-02 12:00", subject="noise")
     model.task("yesterday", "2026-03-02 09:00", "2026-03-03 12:00", unit="neighbourhood", assignee="nils")
     model.task("soon", "2026-03-04 09:00", "2026-03-04 12:30")
-    model.task("today", "2026-03-04 11:30", "2026-03-04 16:00")
+    model.task("today", "2026-03-04 11:30", "2026-03-04 14:06")  # in a class of which some are due soon, and not yet
     model.task("next week", "2026-03-04 09:00", "2026-03-11 09:00", unit="neighbourhood", assignee="paul")
     model.task(
         "done", "2026-03-02 09:00", "2026-03-04 13:00", {"at": "2026-03-03 10:00", "state": "completed", "completed_at": "2026-03-03 10:00"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -61,9 +62,12 @@ def test_how_a_clock_stands(changes: dict[str, Any], standing: str) -> None:
 def test_a_bar_says_in_words_what_it_shows() -> None:
     half = a_ledger()
     assert (half.used_words, half.bar) == ("2 h used of 4 h of working time", (50.0, 100.0, 0.0))
-    over = a_ledger(used_seconds=18_060.0, calendar="")
-    assert over.used_words == "5 h 1 min used of 4 h: 1 h 1 min too much"
+    over = a_ledger(used_seconds=18_060.0)
+    assert over.used_words == "5 h 1 min used of 4 h of working time: 1 h 1 min too much"
     assert over.bar == (79.7, 79.7, 20.3)
+    days = a_ledger(budget_seconds=86_400.0, used_seconds=180_000.0)
+    assert days.used_words == "50 h used of 24 h of working time: 26 h too much"
+    assert replace(days, calendar="").used_words == "2 d 2 h used of 1 d: 1 d 2 h too much"
     assert (a_ledger(used_seconds=None).used_words, a_ledger(used_seconds=None, budget_seconds=0.0).bar) == ("", (0.0, 0.0, 0.0))
 
 

@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from services.cli.commands import addresses, audit, configuration, dead_letters, delegated, importing, leads, mail, running, sla
+from services.cli.commands import addresses, audit, calendars, configuration, dead_letters, delegated, importing, leads, mail, running, sla
 from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
 
@@ -23,6 +23,7 @@ addresses.register(mail.app)
 app.add_typer(mail.app, name="mail")
 app.add_typer(leads.app, name="leads")
 app.add_typer(configuration.app, name="config")
+app.add_typer(calendars.app, name="calendars")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(audit.app, name="audit")
 app.add_typer(sla.app, name="sla")

@@ -4,6 +4,12 @@ from shared.observability import metrics
 
 SIGN_INS = metrics.counter("casestream_desk_sign_ins", "Attempts to sign in, by how they ended.", ("outcome",))
 CONFIGURATIONS = metrics.counter("casestream_desk_configurations", "Configurations handed in, by how it ended.", ("outcome",))
+CALENDAR_FEEDS = metrics.counter("casestream_desk_calendar_feeds", "Feeds of closed days that were tried, by how it ended.", ("outcome",))
+CALENDAR_FEED_READ = metrics.gauge(
+    "casestream_desk_calendar_feed_read_timestamp_seconds",
+    "When the calendar's feed that was not read for longest was read; one that never was: since when it is known.",
+    ("calendar",),
+)
 TASK_API_SECONDS = metrics.histogram("casestream_desk_task_api_seconds", "How long the task service took for a page.")
 CASE_API_SECONDS = metrics.histogram("casestream_desk_case_api_seconds", "How long the case service took for an answer.")
 SLA_API_SECONDS = metrics.histogram("casestream_desk_sla_api_seconds", "How long the sla service took for an answer.")

@@ -43,6 +43,23 @@ class DeskSettings(ProcessSettings):
         default=128 * 1024 * 1024, ge=1, description="Most bytes of such contacts that are worked on at once; more are put off (503)."
     )
 
+    feeds_every_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=24 * 30,
+        description="How often feeds of closed days are read; 0: only when somebody asks for it. One that could not be read is tried again"
+        " after an hour, or that time if it is shorter.",
+    )
+    feeds_private_hosts: str = Field(
+        default="", description="Hosts of feeds that may be in our own network, with commas between; others must not."
+    )
+    feeds_ca_file: str = Field(default="", description="Certificates (PEM) of private authorities that those hosts may have theirs from.")
+
+    @property
+    def feed_private_hosts(self) -> frozenset[str]:
+        """Hosts that feeds may be fetched from although they are in our own network."""
+        return frozenset(part.strip() for part in self.feeds_private_hosts.split(",") if part.strip())
+
     @field_validator("contact_held_bytes")
     @classmethod
     def _holds_the_longest_contact(cls, value: int, info: ValidationInfo) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.sla import metrics
+from services.sla.domain.packing import UnknownFormat
 from services.sla.domain.standing import SILENT
 from services.sla.handlers.alerts import CLOCK_NAMES
 from services.sla.handlers.projecting import PolicyOf, project, purge
@@ -67,7 +68,7 @@ class Projection:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except (KafkaException, offsets.Fenced, NotConfigured, *CONNECTION_LOST) as error:
+            except (KafkaException, offsets.Fenced, NotConfigured, UnknownFormat, *CONNECTION_LOST) as error:
                 self._failure = f"the read model of clocks is not followed: {type(error).__name__}"
                 log.warning("read model: trying again", error=type(error).__name__)
                 self._stop.wait(RETRY_SECONDS)

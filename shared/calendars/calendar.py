@@ -131,6 +131,13 @@ class Calendar:
         """Whether this local date is a public holiday of the calendar's country and region."""
         return self.country is not None and day in _holidays_of(self.country, self.subdivision, day.year)
 
+    def holidays_in(self, year: int) -> dict[date, str]:
+        """The public holidays of the calendar's country and region in this year, with their names."""
+        if self.country is None:
+            return {}
+        found = holidays.country_holidays(self.country, subdiv=self.subdivision, years=year)
+        return {day: str(name) for day, name in sorted(found.items()) if day.year == year}
+
 
 _WHOLE_DAY: Final = (Window(0, MINUTES_PER_DAY),)
 

@@ -167,11 +167,19 @@ class Ends:
     """Asks where partitions end. On a connection of its own: on a consumer's, the question waits behind each long poll for messages."""
 
     def __init__(self, kafka: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": kafka, "socket.nagle.disable": True, "error_cb": quiet})  # type: ignore[dict-item]
+        self._kafka = kafka
+        self._admin: AdminClient | None = None
 
     def of(self, places: Sequence[tuple[str, int]], seconds: float) -> dict[tuple[str, int], int]:
         """The next offset of each partition, by one request to each broker. Raises `KafkaException`."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(topic, number): latest for topic, number in places}
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self._kafka, "socket.nagle.disable": True, "error_cb": quiet})  # type: ignore[dict-item]
         asked = self._admin.list_offsets(wanted, request_timeout=seconds)
-        return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}
+        try:
+            return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}
+        except KafkaException:
+            # A client that knew a broker before it came back asks it by its leadership of before, for good (FENCED_LEADER_EPOCH).
+            self._admin = None
+            raise

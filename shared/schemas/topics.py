@@ -77,7 +77,7 @@ TOPICS: dict[str, Topic] = {
             "Cases, communications, contacts, accounts and leads as they change.",
         ),
         Topic(TASKS, "task", "case id or lead id", "Plans and tasks as they change."),
-        Topic(SLA, "sla", "case id", "Alerts: due soon, overdue, expired, lag over, start late, withdrawn, closed."),
+        Topic(SLA, "sla", "case id or lead id", "Alerts: due soon, overdue, expired, lag over, start late, withdrawn, closed."),
         Topic(
             SLA_TIMERS,
             "sla",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from services.cli.__main__ import app
 from services.cli.stack.platform import SAMPLE_CONFIGURATION, Stack
 from tests.support import eventually
 from tests.support.stacks import StartStack, call, caught_mail, items
@@ -304,3 +308,30 @@ def test_a_new_configuration_is_used_for_new_mail_while_live_cases_keep_theirs(s
     old = opened["noisy-neighbours"]["id"]
     assert len(tasks_of(stack, old)) == 4
     assert call(stack, "case", f"/cases/{old}", user=MANAGER).json()["config_version"] < version
+
+
+@pytest.mark.requirement("SLA-1")
+def test_closed_days_are_read_and_shown_by_the_command_line(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASESTREAM_HOME", str(stack.folder))
+
+    def casestream(*arguments: str) -> str:
+        done = CliRunner().invoke(app, arguments, prog_name="casestream")
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
+
+    url, day = "https://days.housing.example/closed.ics", datetime.now(UTC).date() + timedelta(days=3)
+    listed = "    closed_days: [2026-12-29, 2026-12-30, 2026-12-31]\n"
+    sample = SAMPLE_CONFIGURATION.read_text()
+    assert listed in sample
+    configuration, feed = tmp_path / "configuration.yaml", tmp_path / "closed.ics"
+    configuration.write_text(sample.replace(listed, f'{listed}    feeds: [{{url: "{url}"}}]\n'))
+    event = f"BEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:{day:%Y%m%d}\r\nSUMMARY:Move\r\nEND:VEVENT\r\n"
+    feed.write_bytes(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{event}END:VCALENDAR\r\n".encode())
+    casestream("config", "apply", str(configuration))
+    given = ("calendars", "refresh", "--file", str(feed), "--calendar", "office")
+    assert "a new version would be made" in casestream(*given, "--check")
+    assert f"added: {day}" in casestream(*given)
+    assert "nothing changed" in casestream(*given)
+    assert [found["days"] for found in json.loads(casestream("calendars", "feeds", "--json"))] == [[str(day)]]
+    assert f"office: {url}: 1 closed day" in casestream("calendars", "feeds")
+    assert f"{day} closed: feed {url}" in casestream("calendars", "show", "office", "--year", str(day.year))

@@ -13,6 +13,10 @@ from shared.schemas.events import (
     CaseOpened,
     CaseState,
     CommunicationRecorded,
+    LeadLifeCycle,
+    LeadOpened,
+    LeadSource,
+    LeadState,
     TaskLifeCycle,
     TaskState,
     TaskTriggered,
@@ -72,6 +76,26 @@ def a_case(name: object = 1, kind: type[CaseState] = CaseOpened, **changes: Any)
     return kind(**given | changes)
 
 
+def a_lead(name: object = 1, kind: type[LeadState] = LeadOpened, **changes: Any) -> LeadState:
+    """A lead about a garage; `expected_completion_at` is usually given."""
+    given: dict[str, Any] = {
+        "lead_id": derive("test-lead", name),
+        "number": "L-1",
+        "lead_type": "garage",
+        "title": "A garage",
+        "source": LeadSource.WEBSITE,
+        "customer": NOBODY,
+        "state": LeadLifeCycle.PENDING,
+        "status": "new",
+        "priority": 6,
+        "importance": 8,
+        "unit": "sales",
+        "owner": "sam",
+        "opened_at": datetime.now(UTC),
+    }
+    return kind(**given | changes)
+
+
 def a_communication(name: object = 1, kind: type[CommunicationRecorded] = CommunicationRecorded, **changes: Any) -> CommunicationRecorded:
     """A communication that case recorded."""
     given: dict[str, Any] = {
@@ -92,6 +116,8 @@ def as_event(data: Payload, revision: int = 1, at: datetime | None = None, confi
         aggregate, key = data.task_id, data.case_id
     elif isinstance(data, CaseState):
         aggregate, key = data.case_id, data.case_id
+    elif isinstance(data, LeadState):
+        aggregate, key = data.lead_id, data.lead_id
     elif isinstance(data, CommunicationRecorded):
         aggregate, key = data.communication_id, data.case_ids[0] if data.case_ids else data.communication_id
     else:

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -54,15 +54,23 @@ SETTINGS = {
 
 
 class Kafka:
-    """The Kafka of one state folder; `external` (a bootstrap address) means that somebody else runs it."""
+    """The Kafka of one state folder; `external` (a bootstrap address) means that somebody else runs it. `settings`: in place of ours."""
 
-    def __init__(self, folder: Path, *, external: str | None = None, progress: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        external: str | None = None,
+        progress: Callable[[str], None] = print,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder / "kafka"
         self._ports = Ports(folder / "ports.json")
         self._pid = PidFile(folder / "kafka.pid")
         self._log = folder / "logs" / "kafka.log"
         self._external = external
         self._progress = progress
+        self._settings = {**SETTINGS, **(settings or {})}
         self._container = "casestream-" + sha256(str(folder.resolve()).encode()).hexdigest()[:12]
 
     @property
@@ -126,7 +134,7 @@ class Kafka:
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://{LOOPBACK}:{ports['kafka']},CONTROLLER://{controller}",
             "log.dirs": str(data),
-            **SETTINGS,
+            **self._settings,
         }
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         launch = [java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
@@ -152,7 +160,7 @@ class Kafka:
             "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": "/var/lib/kafka/data",
-            **SETTINGS,
+            **self._settings,
         }
         variables = [f"--env=KAFKA_{key.upper().replace('.', '_')}={value}" for key, value in settings.items()]
         self._progress(f"starting Kafka {KAFKA_VERSION} in Docker on port {port}")

@@ -37,7 +37,9 @@ Asked = Annotated[Command, Depends(command)]
 
 
 class DraftView(BaseModel):
-    """A draft, without its text. `based_on`: the version that it is made from; `is_outdated`: another one is in force since."""
+    """A draft, without its text. `based_on`: the version that it is made from; `is_outdated`: another one is in force since, which
+    differs from it in more than the closed days of feeds.
+    """
 
     name: str
     revision: int
@@ -60,21 +62,20 @@ def draft_routes(publisher: EventPublisher, clock: Clock) -> APIRouter:
     reads, applies = Depends(requires("configuration:read")), Depends(requires("configuration:apply"))
     database = publisher.database
 
-    def newest() -> int:
+    def in_force() -> frozenset[int]:
         with database.read() as tx:
-            found = configurations.newest(tx)
-        return 0 if found is None else found.version
+            return configurations.in_force(tx)
 
     def whole(draft: Draft) -> DraftText:
-        return DraftText(**_shown(draft, newest()).model_dump(), source=draft.source, problems=problem_views(problems_of(draft.source)))
+        return DraftText(**_shown(draft, in_force()).model_dump(), source=draft.source, problems=problem_views(problems_of(draft.source)))
 
     @router.get("", dependencies=[reads], summary="Drafts of the configuration, by name.")
     def listed(page: Annotated[PageRequest, Depends(page_request)]) -> Page[DraftView]:
         after = page.keys(1)
         with database.read() as tx:
             found = drafts.listed(tx, page.limit + 1, str(after[0]) if after else None)
-        version = newest()
-        return page_of([_shown(draft, version) for draft in found], page.limit, lambda draft: (draft.name,))
+        versions = in_force()
+        return page_of([_shown(draft, versions) for draft in found], page.limit, lambda draft: (draft.name,))
 
     @router.get("/{name}", dependencies=[reads], response_model=DraftText, summary="A draft, and what keeps it from being published.")
     def one(name: Name) -> Response:
@@ -128,12 +129,12 @@ def _found(publisher: EventPublisher, name: str) -> Draft:
     return draft
 
 
-def _shown(draft: Draft, newest: int) -> DraftView:
+def _shown(draft: Draft, in_force: frozenset[int]) -> DraftView:
     return DraftView(
         name=draft.name,
         revision=draft.revision,
         based_on=draft.based_on,
-        is_outdated=draft.based_on != newest,
+        is_outdated=draft.based_on not in in_force,
         saved_by=draft.saved_by,
         saved_at=draft.saved_at,
     )

@@ -27,6 +27,7 @@ from services.desk.api.deadline_report_pages import deadline_report_pages
 from services.desk.api.deadlines_of import DeadlinesOf
 from services.desk.api.drafts import draft_routes
 from services.desk.api.feedback_pages import feedback_pages
+from services.desk.api.feeds import feed_routes
 from services.desk.api.file_pages import file_pages
 from services.desk.api.lead_pages import lead_pages
 from services.desk.api.machines import open_routes, routes
@@ -47,6 +48,7 @@ from services.desk.domain.records import Case
 from services.desk.domain.tasks import Task
 from services.desk.gateways.approvals import Approvals
 from services.desk.gateways.bookings import Bookings
+from services.desk.gateways.calendar_feeds import CalendarFeeds
 from services.desk.gateways.calls import Calls
 from services.desk.gateways.case_steps import CaseSteps
 from services.desk.gateways.communications import Communications
@@ -64,6 +66,8 @@ from services.desk.gateways.staffing import Staffing
 from services.desk.gateways.task_changes import TaskChangesReader
 from services.desk.gateways.tasks import Tasks
 from services.desk.handlers.calls import LiveCalls
+from services.desk.handlers.feed_rounds import FeedRounds
+from services.desk.handlers.feeds import Feeds
 from services.desk.handlers.sign_in import SessionLife, SignIn
 from services.desk.handlers.tokens import TokenIssuer
 from services.desk.handlers.waiting import Waiting
@@ -116,6 +120,9 @@ class Desk:
         self.related = RelatedCases(settings.case_url)
         self.figures = FiguresReader(settings.case_url)
         self.leads = Leads(settings.case_url)
+        self.calendar_feeds = CalendarFeeds(settings.feed_private_hosts, settings.feeds_ca_file)
+        self.feeds = Feeds(self.publisher, self.calendar_feeds.get)
+        self.feed_rounds = FeedRounds(self.feeds, timedelta(hours=settings.feeds_every_hours), clock)
         self.deadlines = Deadlines(settings.sla_url)
         self._known: tuple[int, Organisation, Choices] = (0, Organisation(), Choices())
 
@@ -160,6 +167,8 @@ class Desk:
         """Send what waits, and close connections."""
         self.stop()
         self.follower.close()
+        self.calendar_feeds.close()
+        self.feed_rounds.close()
         self.publisher.close()
         self.tasks.close()
         self.approvals.close()
@@ -209,7 +218,7 @@ def desk_app(desk: Desk) -> FastAPI:
     app = create_app(
         "desk",
         desk.settings,
-        [*routes(desk.publisher, desk.issuer, desk.clock), draft_routes(desk.publisher, desk.clock)],
+        [*routes(desk.publisher, desk.issuer, desk.clock), draft_routes(desk.publisher, desk.clock), feed_routes(desk.feeds, desk.clock)],
         public=[
             open_routes(desk.sign_in, desk.issuer, desk.clock),
             browser.static.router(),
@@ -269,6 +278,7 @@ def run(settings: DeskSettings) -> None:
     try:
         desk.publisher.start_sweeper()
         desk.follower.start()
+        desk.feed_rounds.start()
         serve(desk_app(desk), settings, on_stop=desk.stop)
     finally:
         desk.close()

@@ -14,6 +14,7 @@ import yaml
 
 from services.desk import metrics
 from services.desk.domain.directory import Member, Unit, directory_changes
+from services.desk.domain.feed_text import Days, days_of, with_days
 from services.desk.storage import configurations, directory
 from services.desk.storage.configurations import Version
 from shared.messaging import EventPublisher
@@ -63,6 +64,7 @@ def apply_configuration(
         raise Invalid(checked.problems)
     public = without_hashes(configuration)
     source = text_without_hashes(text, public)
+    # Of what was handed in: neither hashes nor the days of feeds that are put in make another text of it.
     digest = hashlib.sha256(text.encode()).hexdigest()
     with publisher.transaction() as tx:
         directory.lock_all(tx)
@@ -73,12 +75,55 @@ def apply_configuration(
             return Applied(newest, is_new=False)
         version = Version((newest.version if newest else 0) + 1, digest, by, now)
         _save_directory(tx, configuration, cause, version, now)
-        document = public.model_dump(mode="json", by_alias=True)
-        configurations.add(tx, version, source, document)
-        _emit_version(tx, version, document, cause, now)
+        known = configurations.document(tx)
+        # What is known of a feed is newer than what the text may say of it.
+        _add_version(tx, version, *_with_feed_days(source, public, days_of(known[1]) if known else {}), cause, now)
     metrics.CONFIGURATIONS.labels("applied").inc()
     _log.info("configuration applied", version=version.version)
     return Applied(version, is_new=True)
+
+
+def publish_feed_days(
+    publisher: EventPublisher, days: Callable[[Transaction], Days], by: str, cause: UUID, now: datetime
+) -> Applied | None:
+    """Make the version in force with these closed days of its feeds the newest, unless it has them. None where there is no version.
+
+    `days` is asked when nobody else can apply any more.
+    """
+    with publisher.transaction() as tx:
+        directory.lock_all(tx)
+        newest, source, document = configurations.newest(tx), configurations.source(tx), configurations.document(tx)
+        if newest is None or source is None or document is None:
+            return None
+        before = Configuration.model_validate(document[1])
+        text, after = _with_feed_days(source[1], before, days(tx))
+        if after == before:
+            return Applied(newest, is_new=False)
+        version = Version(newest.version + 1, newest.digest, by, now)
+        _add_version(tx, version, text, after, cause, now)
+    _log.info("closed days of feeds applied", version=version.version)
+    return Applied(version, is_new=True)
+
+
+def _with_feed_days(source: str, public: Configuration, days: Days) -> tuple[str, Configuration]:
+    """The text and the configuration with these closed days of feeds; the text is written anew where they have no place in it."""
+    calendars = tuple(
+        calendar.model_copy(
+            update={
+                "feeds": tuple(
+                    feed.model_copy(update={"days": tuple(days.get((calendar.code, feed.url), feed.days))}) for feed in calendar.feeds
+                )
+            }
+        )
+        for calendar in public.calendars
+    )
+    wanted = public.model_copy(update={"calendars": calendars})
+    if wanted == public:
+        return source, public
+    text = with_days(source, days)
+    if text is None or check_configuration(text).configuration != wanted:
+        text = _written_anew(wanted)
+    return text, wanted
 
 
 def without_hashes(configuration: Configuration) -> Configuration:
@@ -96,6 +141,10 @@ def text_without_hashes(text: str, public: Configuration) -> str:
     cut = _HASHES.sub("", text)
     if check_configuration(cut).configuration == public:
         return cut
+    return _written_anew(public)
+
+
+def _written_anew(public: Configuration) -> str:
     return yaml.safe_dump(public.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
@@ -146,6 +195,12 @@ def _save_directory(tx: Transaction, configuration: Configuration, cause: UUID, 
             config_version=version.version,
             traceparent=trace,
         )
+
+
+def _add_version(tx: Transaction, version: Version, source: str, public: Configuration, cause: UUID, now: datetime) -> None:
+    document = public.model_dump(mode="json", by_alias=True)
+    configurations.add(tx, version, source, document)
+    _emit_version(tx, version, document, cause, now)
 
 
 def _emit_version(tx: Transaction, version: Version, document: dict[str, Any], cause: UUID, now: datetime) -> None:

@@ -97,8 +97,8 @@ def publish_draft(publisher: EventPublisher, name: str, by: str, cause: UUID, no
         drafts.lock(tx)
         if _expected(tx, name, draft.revision) is None:  # published or discarded meanwhile
             raise NoSuchDraft(name)
-        if (newest := _newest(tx)) != draft.based_on:
-            raise Outdated(draft.based_on, newest)
+        if draft.based_on not in configurations.in_force(tx):
+            raise Outdated(draft.based_on, _newest(tx))
         drafts.remove(tx, name)
 
     return apply_configuration(publisher, draft.source, by, cause, now, first=publishing)

@@ -27,6 +27,12 @@ def newest(tx: Transaction) -> Version | None:
     return None if row is None else Version(*row)
 
 
+def in_force(tx: Transaction) -> frozenset[int]:
+    """The versions of the text in force: the newest, and those that differ from it in the days of feeds alone. Before the first: 0."""
+    rows = tx.rows("select version from configurations where digest = (select digest from configurations order by version desc limit 1)")
+    return frozenset(row[0] for row in rows) or frozenset({0})
+
+
 def versions(tx: Transaction, limit: int, before: int | None) -> list[Version]:
     """Up to `limit` versions, the newest first, older than `before`."""
     rows = tx.rows(

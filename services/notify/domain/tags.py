@@ -33,6 +33,8 @@ class Names:
     priorities: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
+    lead_types: Mapping[str, str] = field(default_factory=dict)
+    """What stands where a case has its subject."""
 
 
 def first_name(name: str) -> str:
@@ -123,7 +125,7 @@ def tag_values(
         "recipient": recipient,
         "recipient_first_name": first_name(recipient) if is_person else recipient,
         "status": of(names.statuses, "status"),
-        "subject": of(names.subjects, "subject"),
+        "subject": of(names.lead_types if fact("item") == "lead" else names.subjects, "subject"),
         "task": fact("task"),
         "unit": of(names.units, "unit"),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -17,25 +17,73 @@ class UnknownTag(ValueError):
     """A template has a tag that nobody knows; the text names it and the nearest known one."""
 
 
+# What joins a tag to the next one: it goes with a tag that stands for nothing.
+_JOINT = re.compile(r"\s*[,:;]+(?=\s|$)")
+_END = re.compile(r"[\s,:;]+$")
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A compiled text: literals, each with the tag that follows it (empty: none)."""
+    """A compiled text: literals, each with the tag that follows it (empty: none); and the same line by line."""
 
     parts: tuple[tuple[str, str], ...]
+    lines: tuple[tuple[tuple[str, str], ...], ...]
 
     def plain(self, values: Mapping[str, str]) -> str:
-        """The text with its tags replaced. A value is never searched for tags itself."""
-        return "".join([literal + values[tag] if tag else literal for literal, tag in self.parts])
+        """The text with its tags replaced. A value is never searched for tags itself.
+
+        A line whose tags all stand for nothing is left out: a task without a case has no line for it.
+        """
+        shown: list[str] = []
+        was_left_out = False
+        for line in self.lines:
+            tags = [tag for _, tag in line if tag]
+            if tags and not any(values[tag] for tag in tags):
+                was_left_out = True
+                continue
+            text = _filled(line, values)
+            if was_left_out and not text.strip() and (not shown or not shown[-1].strip()):
+                continue  # the empty lines around it are one
+            was_left_out = False
+            shown.append(text)
+        return "\n".join(shown)
 
     def header(self, values: Mapping[str, str]) -> str:
         """The text as one line for a header: line ends and control characters, from wherever they came, become a space."""
-        return one_line(self.plain(values))
+        return one_line("\n".join([_filled(line, values) for line in self.lines]))
 
     def html(self, values: Mapping[str, str]) -> str:
         """The text as HTML: literals are markup, values are escaped and keep their line ends."""
         return "".join(
             [literal + escape(values[tag]).replace("\r\n", "\n").replace("\n", "<br>\n") if tag else literal for literal, tag in self.parts]
         )
+
+
+def _filled(line: tuple[tuple[str, str], ...], values: Mapping[str, str]) -> str:
+    """A line with its tags replaced. What joins one that stands for nothing to the next goes with it: `#case_number, #case_title`."""
+    if all(values[tag] for _, tag in line if tag):
+        return "".join([literal + values[tag] if tag else literal for literal, tag in line])
+    filled, is_after_nothing = "", False
+    for literal, tag in line:
+        if is_after_nothing:
+            joint = _JOINT.match(literal)
+            literal = literal[joint.end() :] if joint else literal
+            literal = literal.lstrip() if filled[-1:].isspace() or not filled else literal
+        value = values[tag] if tag else ""
+        filled += literal + value
+        is_after_nothing = bool(tag) and not value
+    return _END.sub("", filled) if is_after_nothing else filled.rstrip()
+
+
+def _lines_of(parts: Iterable[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], ...]]:
+    line: list[tuple[str, str]] = []
+    for literal, tag in parts:
+        *ended, rest = literal.split("\n")
+        for piece in ended:
+            yield (*line, (piece, "")) if piece or not line else tuple(line)
+            line = []
+        line.append((rest, tag))
+    yield tuple(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +112,8 @@ def compile_text(text: str) -> Text:
     problems = check_template(text)
     if problems:
         raise UnknownTag("; ".join(problems))
-    return Text(tuple(tokens(text)))
+    parts = tuple(tokens(text))
+    return Text(parts, tuple(_lines_of(parts)))
 
 
 def compile_template(code: str, subject_line: str, text: str, html: str | None = None) -> Template:

@@ -32,17 +32,16 @@ def _occasion(event: Event, version: int) -> Occasion:
     customer, owner = item.customer, item.owner
     name, email = (customer.name, customer.email) if customer else ("", "")
     owner_kind, owner_code = (owner.kind, owner.code) if owner else ("unit", item.unit)
-    kind = "case" if item.kind == "lead" else item.kind  # a lead stands where a case does
     return Occasion(
         on="rule.fired",
         cause=event.id,
-        item_kind=kind,
+        item_kind=item.kind,
         item_id=item.id,
         case_id=data.case_id,
         # Of a task or clock only the case is known; what is answered to its own thread leads to the case as well.
         conversation_id=item.conversation_id or data.case_id,
         facts={
-            "item": kind,
+            "item": item.kind,
             "number": item.number,
             "title": item.title,
             "subject": item.subject,

@@ -38,6 +38,7 @@ class Wording:
             priorities={priority.code: priority.name for priority in configuration.prioritisation.priorities},
             units={unit.code: unit.name for unit in configuration.units},
             roles={role.code: role.name for role in configuration.roles},
+            lead_types={kind.code: kind.name for kind in configuration.leads.types},
         )
         self.mail_domain = organisation.mail_domain
         self.links_valid_for = parse_duration(configuration.customer_links.valid_for)

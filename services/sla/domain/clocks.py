@@ -206,6 +206,8 @@ def used_span(clock: Clock, calendar: Calendar, now: Moment) -> Span:
     end = now if clock.closed_at is None else min(now, clock.closed_at)
     if clock.is_suspended:
         end = min(end, clock.suspensions[-1][0])
+    if not clock.suspensions:
+        return working_span(calendar, clock.started_at, end) if end > clock.started_at else 0
     used = 0
     for since, until in run_of(clock):
         stopped = end if until is None else min(until, end)
@@ -242,15 +244,11 @@ def start_clock(
             kind, started_at, due_at, soon_at, soon_at, budget, code, is_pausable, Rung.DUE_SOON, ladder=ladder.code, target=target
         )
     clock = Clock(kind, started_at, due_at, soon_at, None, budget, code, is_pausable, ladder=ladder.code, target=target)
-    return _with_moments(clock, due_at, calendar, ladder)
+    return with_due(clock, due_at, calendar, ladder)
 
 
-def measure(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Clock:
-    """`clock` with its moments worked out anew from its ledger. What has fired stays fired."""
-    return _with_moments(clock, moment_after(clock, calendar, clock.budget), calendar, ladder)
-
-
-def _with_moments(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+def with_due(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:
+    """`clock` with this due moment, and the other moments by its ledger. What has fired stays fired."""
     soon_at = _soon_at(clock, due_at, calendar, ladder)
     rung = Rung.OVERDUE if soon_at is None and clock.rung == Rung.DUE_SOON else clock.rung
     moved = replace(clock, due_at=due_at, soon_at=soon_at, rung=rung)
@@ -357,7 +355,7 @@ def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calenda
         else:
             number = _step_at(clock, fires_at, calendar, steps)
             if number is None:  # it was set by another release's reckoning
-                clock = measure(clock, calendar, ladder)
+                clock = with_due(clock, clock.due_at, calendar, ladder)
                 continue
             kind, repetition, tell = AlertType.ESCALATED, number + 1, steps[number].tell
             told = _and(clock, STEP + number, fires_at)

@@ -9,10 +9,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.sla.domain.clocks import Clock, ClockKind, Moment, Reason, Suspension, measure, start_clock
+from services.sla.domain.clocks import Clock, ClockKind, Moment, Reason, Suspension, moment_after, start_clock, with_due
 from services.sla.domain.journal import CaseTurn, TaskTurn, Turn
 from services.sla.domain.policy import Policy
-from shared.calendars import due_micros
+from shared.calendars import Calendar, due_micros, next_open
+from shared.calendars.arithmetic import add_micros
+from shared.calendars.openings import micros, moment
 
 CASE_CLOCKS: Final = (
     ClockKind.RESPONSE,
@@ -52,8 +54,20 @@ def case_clock(kind: ClockKind, turns: tuple[CaseTurn, ...], policy: Policy) -> 
     if not suspensions and closed_at is None:
         return clock
     calendar = policy.calendar_of(clock.calendar)
-    clock = measure(replace(clock, suspensions=suspensions, closed_at=closed_at), calendar, ladder)
+    clock = replace(clock, suspensions=suspensions, closed_at=closed_at)
+    clock = with_due(clock, _due_at(clock, calendar), calendar, ladder)
     return clock if closed_at is None else replace(clock, outcome=_outcome(clock, _has_happened(kind, now)))
+
+
+def _due_at(clock: Clock, calendar: Calendar) -> Moment:
+    """When a clock is due that, had nothing suspended it, would be at its `due_at`."""
+    if not any(since < clock.due_at and until is not None for since, until, _ in clock.suspensions):
+        return clock.due_at
+    due_at = moment_after(clock, calendar, clock.budget)
+    if add_micros(calendar, clock.started_at, clock.budget) == clock.due_at:
+        return due_at
+    # Its time is up at a closing, and it is due when work begins again: a working day from the morning is the next morning.
+    return micros(next_open(calendar, moment(due_at)))
 
 
 def case_started_at(kind: ClockKind, turn: CaseTurn, policy: Policy) -> Moment:
@@ -136,14 +150,13 @@ def stopped(clock: Clock, at: Moment, is_cancelled: bool) -> Clock:
 
 
 def run_began_at(turns: tuple[TaskTurn, ...]) -> Moment:
-    """Since when the item has been in the state that it is in."""
+    """Since when the item has been in the state that it is in, as far back as no revision is missing: one that is may tell of another."""
     began = turns[-1]
-    at = began.at
     for turn in reversed(turns[:-1]):
-        if turn.state != began.state:
+        if turn.state != began.state or turn.last + 1 != began.first:
             break
-        at = turn.at
-    return at
+        began = turn
+    return began.at
 
 
 def latest(turns: tuple[Turn, ...]) -> int:

@@ -52,6 +52,8 @@ class Policy:
     """By task definition; others run on the organisation's."""
     task_ladders: Mapping[str, Ladder] = field(default_factory=dict)
     """By task definition, for those with one that is not the organisation's."""
+    lead_calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    """By lead type; others run on the organisation's."""
     expiries: Mapping[str, Duration] = field(default_factory=dict)
     """By communication method, for those with an expiry rule."""
     recalculating: frozenset[str] = frozenset()
@@ -97,6 +99,10 @@ class Policy:
     def task_calendar(self, definition: str | None) -> Calendar:
         """The calendar on which a task's time passes."""
         return self.task_calendars.get(definition or "", self.calendar)
+
+    def lead_calendar(self, lead_type: str) -> Calendar:
+        """The calendar on which a lead's time passes."""
+        return self.lead_calendars.get(lead_type, self.calendar)
 
     def task_ladder(self, definition: str | None) -> Ladder:
         """The ladder of a task's clock."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from typing import Final
+
 from msgspec.structs import replace
 
 from services.sla.domain.clocks import (
@@ -18,6 +21,9 @@ from services.sla.domain.clocks import (
     used_span,
 )
 from services.sla.domain.policy import Policy
+
+FAR: Final = 2**62
+"""A moment after all others."""
 
 
 def reconcile(
@@ -43,17 +49,36 @@ def reconcile(
         ended = replace(old, next_at=None, closed_at=new.started_at, outcome=_outcome_at(old, new.started_at))
         ended, word = _closed(ended, policy)
         old, alerts = replace(ended, closed_at=None, outcome=""), [*alerts, *word]
-    since = since if new.closed_at is None else min(since, new.closed_at)
-    is_same_run = is_other_calendar or _is_same_run(old, new)
-    old, word = _withdrawn(old, new if is_same_run else None, since, now, policy, is_other_calendar=is_other_calendar)
-    alerts += word
-    new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated) if is_same_run else _begun_anew(old, new)
-    new = replace(new, events=old.events, told=old.told)
-    new = replace(new, next_at=next_moment(new, policy.calendar_of(new.calendar), policy.ladder_of(new.ladder)))
+    if old.told:
+        since = min(since, _parted_at(old, new))
+        is_same_run = is_other_calendar or _is_same_run(old, new)
+        old, word = _withdrawn(old, new if is_same_run else None, since, now, policy, is_other_calendar=is_other_calendar)
+        alerts += word
+        new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated) if is_same_run else _begun_anew(old, new)
+        new = replace(new, events=old.events, told=old.told)
+        new = replace(new, next_at=next_moment(new, policy.calendar_of(new.calendar), policy.ladder_of(new.ladder)))
+    elif old.events:
+        new = replace(new, events=old.events)
     if new.closed_at is not None and new.outcome and (new.closed_at, new.outcome) != (old.closed_at, old.outcome):
         new, word = _closed(new, policy)
         alerts += word
     return new, alerts
+
+
+def _parted_at(old: Clock, new: Clock) -> Moment:
+    """From when on one of the ledgers has the clock run where the other has not."""
+    one, other = _rests(old), _rests(new)
+    for (since, until), (other_since, other_until) in zip_longest(one, other, fillvalue=(FAR, FAR)):
+        if since != other_since:
+            return min(since, other_since)
+        if until != other_until:
+            return min(until, other_until)
+    return FAR
+
+
+def _rests(clock: Clock) -> list[tuple[Moment, Moment]]:
+    rests = [(since, FAR if until is None else until) for since, until, _ in clock.suspensions]
+    return rests if clock.closed_at is None else [*rests, (clock.closed_at, FAR)]
 
 
 def _is_same_run(old: Clock, new: Clock) -> bool:
@@ -108,13 +133,17 @@ def _withdrawn(
         again = _moment_of(code, new, policy) if new is not None else None
         if again == fell_on or (is_other_calendar and again is not None and again <= now):
             continue
-        left = tuple([other for other in old.told if other != told])
+        place = old.told.index(told)
+        left = (*old.told[:place], *old.told[place + 1 :])
+        # Of another due instant, it may have been told again since: then it stays told.
+        is_latest = all(later[0] != code for later in old.told[place + 1 :])
         if code >= STEP:
-            old = replace(old, events=old.events + 1, told=left, escalated=old.escalated & ~(1 << (code - STEP)))
             rung, repetition = AlertType.ESCALATED, code - STEP + 1
+            escalated = old.escalated & ~(1 << (code - STEP)) if is_latest else old.escalated
+            old = replace(old, events=old.events + 1, told=left, escalated=escalated)
         else:
-            old = replace(old, events=old.events + 1, told=left, rung=min(old.rung, code))
             rung, repetition = AlertType.DUE_SOON if code == Rung.DUE_SOON else AlertType.OVERDUE, max(0, code - Rung.OVERDUE)
+            old = replace(old, events=old.events + 1, told=left, rung=min(old.rung, code) if is_latest else old.rung)
         alerts.append(Alert(AlertType.WITHDRAWN, old, old.events, rung, repetition, due_at, now))
     return old, alerts
 

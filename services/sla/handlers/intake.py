@@ -17,6 +17,7 @@ from msgspec import DecodeError, Meta, Struct, ValidationError, json
 
 from services.sla.domain.cases import CaseFact
 from services.sla.domain.communications import CommunicationFact
+from services.sla.domain.leads import LeadFact
 from services.sla.domain.records import Facts
 from services.sla.domain.tasks import TaskFact
 from shared.calendars.openings import micros
@@ -25,7 +26,7 @@ from shared.schemas.envelope import LARGEST_REVISION, LARGEST_VERSION, Undecodab
 from shared.schemas.events import PAYLOADS
 from shared.schemas.events.texts import CODE_LENGTH, CODE_PATTERN, LINE_LENGTH
 
-Fact = CaseFact | TaskFact | CommunicationFact
+Fact = CaseFact | TaskFact | LeadFact | CommunicationFact
 
 
 class Garbage(Undecodable):
@@ -88,6 +89,22 @@ class CaseFields(Struct, gc=False):
     resolved_at: Instant | None = None
     completed_at: Instant | None = None
     customer_updated_at: Instant | None = None
+
+
+class LeadFields(Struct, gc=False):
+    """What clocks need of `LeadState`."""
+
+    lead_id: Id
+    number: str
+    lead_type: Code
+    title: Line
+    state: Literal["pending", "in_progress", "won", "lost", "cancelled"]
+    priority: int
+    unit: Code
+    opened_at: Instant
+    owner: str | None = None
+    closed_at: Instant | None = None
+    expected_completion_at: Instant | None = None
 
 
 class CommunicationFields(Struct, gc=False):
@@ -222,6 +239,33 @@ def _case(envelope: Envelope, fields: CaseFields, _is_expired: bool) -> CaseFact
     )
 
 
+def _lead(envelope: Envelope, fields: LeadFields, _is_expired: bool) -> LeadFact:
+    owner, unit = fields.owner or "", _code("unit", fields.unit)
+    facts = Facts(
+        "",
+        fields.number,
+        fields.title,
+        "user" if owner else "unit",
+        owner or unit,
+        owner,
+        unit,
+        str(fields.priority),
+        "",
+        _code("lead_type", fields.lead_type),
+    )
+    return LeadFact(
+        _id("lead_id", fields.lead_id),
+        envelope.revision,
+        envelope.config_version,
+        envelope.at,
+        fields.state,
+        micros(fields.opened_at),
+        _maybe(fields.expected_completion_at),
+        _maybe(fields.closed_at),
+        facts,
+    )
+
+
 def _communication(envelope: Envelope, fields: CommunicationFields, is_expired: bool) -> CommunicationFact:
     cases = [_id("case_ids", case) for case in fields.case_ids]
     facts = Facts(
@@ -251,6 +295,7 @@ READERS: dict[bytes, Reader] = {
     for reader, payloads in (
         ((json.Decoder(TaskFields).decode, _task, False), (p for p in PAYLOADS.values() if issubclass(p, events.TaskState))),
         ((json.Decoder(CaseFields).decode, _case, False), (p for p in PAYLOADS.values() if issubclass(p, events.CaseState))),
+        ((json.Decoder(LeadFields).decode, _lead, False), (p for p in PAYLOADS.values() if issubclass(p, events.LeadState))),
         ((_COMMUNICATION, _communication, False), (events.CommunicationRecorded, events.CommunicationBounced)),
         ((_COMMUNICATION, _communication, True), (events.CommunicationExpired,)),
     )

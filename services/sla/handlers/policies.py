@@ -80,6 +80,7 @@ def build_policy(configuration: Configuration, newest: Mapping[str, Calendar] | 
         ladders=ladders,
         mark=mark,
         task_calendars={d.code: _task_calendar(d, calendars, own) for d in configuration.task_definitions},
+        lead_calendars={kind.code: ROUND_THE_CLOCK for kind in configuration.leads.types if _is_plain(kind.complete_within)},
         recalculating=frozenset(subject.code for subject in configuration.subjects if subject.recalculate_on_response),
         expiries={m.code: parse_duration(m.expire_after) for m in configuration.methods if m.expire_after},
         task_ladders={d.code: ladders[d.ladder] for d in configuration.task_definitions if d.ladder},
@@ -127,6 +128,11 @@ def _subject_targets(subject: Subject, named: _Named) -> tuple[Target, ...]:
 
 def _task_calendar(definition: TaskDefinition, calendars: Mapping[str, Calendar], own: Calendar) -> Calendar:
     """Where a definition counts plain time, its share passes in plain time too."""
-    if not parse_duration(definition.complete_within).business:
+    if _is_plain(definition.complete_within):
         return ROUND_THE_CLOCK
     return calendars[definition.calendar] if definition.calendar else own
+
+
+def _is_plain(duration: str | None) -> bool:
+    """Whether it is a span of plain time, not of working time."""
+    return duration is not None and not parse_duration(duration).business

@@ -30,7 +30,7 @@ POSSIBLE: Final[dict[ItemKind, tuple[ClockKind, ...]]] = {
     ItemKind.CASE: CASE_CLOCKS,
     ItemKind.TASK: (ClockKind.DUE, ClockKind.LAG, ClockKind.START),
     ItemKind.COMMUNICATION: (ClockKind.EXPIRY,),
-    ItemKind.LEAD: (ClockKind.DUE, ClockKind.RESPONSE, ClockKind.START),
+    ItemKind.LEAD: (ClockKind.COMPLETION,),
 }
 """The clocks that an item can have."""
 

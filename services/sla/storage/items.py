@@ -44,9 +44,11 @@ class Found(NamedTuple):
 FOUND = "i.item_id, i.item_kind, i.case_id, coalesce(i.number, ''), coalesce(i.title, ''), i.unit, i.assignee, i.record"
 """The columns of `Found`, of items `i`."""
 
+# What is told of an item after its end may be that its title was erased: the record does not say, so the title goes.
 _REPLACE = """on conflict (item_id) do update set
     case_id = coalesce(excluded.case_id, items.case_id),
-    number = coalesce(excluded.number, items.number), title = coalesce(excluded.title, items.title),
+    number = coalesce(excluded.number, items.number),
+    title = case when excluded.number is not null then excluded.title when items.finished_at is null then items.title else '' end,
     unit = case when excluded.number is null then items.unit else excluded.unit end,
     assignee = case when excluded.number is null then items.assignee else excluded.assignee end,
     open_clocks = excluded.open_clocks, finished_at = excluded.finished_at, record = excluded.record"""

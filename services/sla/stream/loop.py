@@ -56,6 +56,8 @@ BEHIND_SECONDS = 0.02
 UPKEEP_SECONDS = 2.0
 STALLED_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.5
+"""After Kafka did not say where the inputs end."""
 LATE_AFTER = timedelta(seconds=30) // timedelta(microseconds=1)
 """Fired later than this counts as late even when somebody was here all the time."""
 FIRED_AT_ONCE = 500
@@ -85,6 +87,7 @@ class Stream:
         self._upkeep_at = time.monotonic()
         self._aborts = 0
         self._latest = -1
+        self._ask_at = 0.0
         self._reckoning = Reckoning(reference, self._policies)
         self._flights: list[tuple[Held, Future[bool]]] = []
         self._more_is_due = False
@@ -253,7 +256,7 @@ class Stream:
 
     def _sample(self, asking: Sequence[Held]) -> None:
         """Ask where the inputs end; the answer holds for the moment before the asking. No answer: nothing fires, and it is asked again."""
-        if not asking:
+        if not asking or time.monotonic() < self._ask_at:
             return
         sampled_at = micros(self._clock())
         places = [(topic, held.partition.number) for held in asking for topic in self._bare]
@@ -261,6 +264,7 @@ class Stream:
             ends = self._ends.of(places, SAMPLE_SECONDS)
         except KafkaException as error:
             log.warning("the ends of the inputs are not known: timers wait", error=str(error))
+            self._ask_at = time.monotonic() + ASK_AGAIN_SECONDS
             return
         for held in asking:
             held.ends = {topic: ends[topic, held.partition.number] for topic in self._bare}

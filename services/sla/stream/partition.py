@@ -16,6 +16,7 @@ from services.sla.domain.clocks import ClockKind
 from services.sla.domain.communications import CommunicationFact, apply_activity, apply_communication
 from services.sla.domain.firing import fire
 from services.sla.domain.journal import known_to
+from services.sla.domain.leads import LeadFact, apply_lead
 from services.sla.domain.packing import FORMAT, known_to_of, pack, reckoned_by_of, unpack
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import ItemKind, Outcome, Record, item_of, key_of
@@ -88,6 +89,14 @@ class Partition:
             is_known, record = self._before(key, fact.revision)
             if not is_known:
                 self._keep(key, apply_case(record, fact, self._policy(record, fact), now), traceparent)
+        elif isinstance(fact, LeadFact):
+            if self._format != FORMAT:  # the release before cannot read their records
+                self.work.ignored += 1
+                return
+            key = key_of(ItemKind.LEAD, fact.lead_id)
+            is_known, record = self._before(key, fact.revision)
+            if not is_known:
+                self._keep(key, apply_lead(record, fact, self._policies(fact.config_version), now), traceparent)
         else:
             self._take_communication(fact, self._policies(fact.config_version), traceparent, now)
 

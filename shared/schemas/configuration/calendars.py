@@ -16,7 +16,7 @@ def calendar_of(section: CalendarSection) -> Calendar:
         code=section.code,
         zone=section.time_zone,
         week=weekly(hours),
-        closed_days=frozenset(section.closed_days),
+        closed_days=frozenset(section.closed_days).union(*(feed.days for feed in section.feeds)),
         country=section.holidays.country if section.holidays else None,
         subdivision=section.holidays.region if section.holidays else None,
         round_the_clock=section.round_the_clock,

@@ -17,6 +17,7 @@ from shared.schemas.configuration.channels import MailSender
 from shared.schemas.configuration.clones import fill_in_clones
 from shared.schemas.configuration.codes import generate_codes
 from shared.schemas.configuration.document import Document, Path, Problem, read_document
+from shared.schemas.configuration.feeds import FeedUrl
 from shared.schemas.configuration.lead_rules import check_leads
 from shared.schemas.configuration.models import Configuration
 from shared.schemas.configuration.references import check_references
@@ -137,6 +138,7 @@ _PATTERNS = {
     _pattern(SpanText): "a duration of at least one, such as `30 minutes`, `4 working hours` or `2 days`",
     _pattern(TimeText): "a time such as `30 minutes` or `2 hours`",
     _pattern(MailSender): "an address, or `@` with a domain",
+    _pattern(FeedUrl): "the address of a feed: https://, a host, without user or `#`; for webcal:// write https://",
     _pattern(ClockTime): "a time such as 09:00, up to 24:00",
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "a user name: lower-case letters, digits and `.`, `_`, `-`, at most 64",
 }

@@ -19,6 +19,7 @@ from shared.schemas.configuration.channels import MailFetch, PhoneLine, Robots, 
 from shared.schemas.configuration.chases import Chase
 from shared.schemas.configuration.customers import Accounts, Area
 from shared.schemas.configuration.feedback import CustomerLinks, FeedbackForm
+from shared.schemas.configuration.feeds import Feed
 from shared.schemas.configuration.late_replies import LateReply
 from shared.schemas.configuration.leads import LeadsSection
 from shared.schemas.configuration.products import Products
@@ -66,6 +67,7 @@ class CalendarSection(Named):
     windows: tuple[Window, ...] = ()
     holidays: Holidays | None = None
     closed_days: tuple[date, ...] = ()
+    feeds: tuple[Feed, ...] = Field(default=(), max_length=10)
 
 
 class Method(Named):

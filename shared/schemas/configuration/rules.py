@@ -17,6 +17,7 @@ from shared.schemas.configuration.category_rules import check_answer_categories,
 from shared.schemas.configuration.chases import check_chases
 from shared.schemas.configuration.customer_rules import check_feedback, check_products
 from shared.schemas.configuration.document import Document, Path
+from shared.schemas.configuration.feeds import check_feeds
 from shared.schemas.configuration.late_replies import check_late_replies
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.sla import LADDERS, check_sla
@@ -315,6 +316,7 @@ def check_users(document: Document) -> None:
 RULES: tuple[Callable[[Document], None], ...] = (
     check_durations,
     check_calendars,
+    check_feeds,
     check_roles,
     check_owners,
     check_assignment,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from shared.calendars import DurationError, parse_duration
 from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.section import Named, Section, SpanText
@@ -80,9 +81,13 @@ class Sla(Section):
 
 def check_sla(document: Document) -> None:
     """What must hold of targets and ladders."""
+    ladders = {item.value.get("code"): item.value for item in find(document.data, "sla.ladders[]") if isinstance(item.value, dict)}
     for pattern in TARGETS:
         for item in find(document.data, pattern):
             _check_targets(document, item)
+            for index, target in _dicts(item.value):
+                if isinstance(target.get("ladder"), str) and target["ladder"] in ladders:
+                    _check_time(document, (*item.path, index, "ladder"), target, ladders[target["ladder"]])
     for pattern in LADDERS:
         for item in find(document.data, pattern):
             if isinstance(item.value, dict):
@@ -98,6 +103,18 @@ def _check_targets(document: Document, listed: Found) -> None:
             where = f"{clock} and priority {priority}" + (f" and unit {unit}" if unit != "any" else "")
             document.problem((*listed.path, index), f"there is a target for {where} before it; remove one")
         seen.add((clock, priority, unit))
+
+
+def _check_time(document: Document, path: Path, target: dict[str, Any], ladder: dict[str, Any]) -> None:
+    """A target has more time than its ladder looks ahead; a step before its beginning would be told as it begins."""
+    steps = [(f"step {index + 1}", step.get("before")) for index, step in _dicts(ladder.get("escalations"))]
+    for name, before in [("due_soon_before", ladder.get("due_soon_before")), *steps]:
+        try:
+            span, within = parse_duration(str(before)), parse_duration(str(target.get("within")))
+        except DurationError:
+            continue  # reported where it stands
+        if span == within or span.is_surely_longer_than(within):
+            document.problem(path, f"{name} of this ladder comes {span} before it is due, and it has only {within}; take another ladder")
 
 
 def _check_ladder(document: Document, path: Path, ladder: dict[str, Any]) -> None:

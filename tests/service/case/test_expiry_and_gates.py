@@ -19,6 +19,7 @@ from shared.schemas.events import (
     CaseStatusChanged,
     CommunicationExpired,
     CommunicationReceived,
+    ItemKind,
     TaskLifeCycle,
 )
 from shared.storage import Database
@@ -120,6 +121,16 @@ def test_an_expiry_again_changes_nothing_and_one_of_nothing_known_is_refused(ser
     assert service.take(topics.SLA, [an_expiry(tweet.communication_id)]) == []
     with pytest.raises(Refused, match="not known"):
         service.take(topics.SLA, [an_expiry(derive("nothing"))])
+
+
+@pytest.mark.requirement("COM-8")
+def test_the_end_of_something_else_is_passed_over_also_of_what_this_release_does_not_know(service: CaseService) -> None:
+    tweet = a_mail(**TWEET)
+    service.receive(received(tweet))
+    for kind in (ItemKind.LEAD, ItemKind("order")):
+        expiry = an_expiry(tweet.communication_id)
+        assert service.take(topics.SLA, [expiry._replace(data=expiry.data.model_copy(update={"item_kind": kind}))]) == []
+    assert service.rows("select state from cases") == [("pending",)]
 
 
 def test_the_gate_counts_planned_tasks_that_are_not_done(service: CaseService) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +21,9 @@ from argon2 import PasswordHasher
 from services.desk.api import Desk
 from services.desk.handlers.configuration import apply_configuration
 from tests.support import eventually
+from tests.support.configuration import CALENDARS
 from tests.support.desk import PASSWORD, a_configuration_text
+from tests.support.x import Scripted, serving_x
 
 PROJECT = Path(__file__).parents[3]
 
@@ -108,3 +110,22 @@ def test_a_password_is_hashed_for_a_configuration() -> None:
     process = run("hash-password", {}, stdin=subprocess.PIPE)
     out, _ = process.communicate("open sesame\n", timeout=60)
     assert PasswordHasher().verify(out.strip(), "open sesame")
+
+
+@pytest.mark.requirement("SLA-1")
+def test_feeds_of_closed_days_are_read_by_the_process_itself(
+    environment: dict[str, str], make_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=30)
+    content = f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:{day:%Y%m%d}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    desk = make_desk()
+    with serving_x(tmp_path) as host:
+        host.files["/days.ics"] = Scripted(200, content.encode())
+        calendars = [CALENDARS[0] | {"feeds": [{"url": f"{host.url}/days.ics"}]}, *CALENDARS[1:]]
+        apply_configuration(desk.publisher, a_configuration_text(calendars=calendars), "test", uuid4(), datetime.now(UTC))
+        reached = {"CASESTREAM_FEEDS_PRIVATE_HOSTS": "127.0.0.1", "CASESTREAM_FEEDS_CA_FILE": host.ca_file}
+        with serving(environment | reached | {"CASESTREAM_DATABASE": desk.settings.database}) as (process, _):
+            eventually(lambda: desk.feeds.states()[0][0].days == (day,))
+            process.send_signal(signal.SIGTERM)
+            _, error = process.communicate(timeout=30)
+    assert (process.returncode, error) == (0, "")

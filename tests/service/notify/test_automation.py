@@ -12,7 +12,8 @@ CASE = derive("a case")
 
 
 @pytest.mark.requirement("AUTO-1")
-def test_a_firing_alerts_whom_it_names_and_writes_to_the_customer_once(notify: NotifyService) -> None:
+@pytest.mark.parametrize("kind", ["case", "lead"])
+def test_a_firing_alerts_whom_it_names_and_writes_to_the_customer_once(notify: NotifyService, kind: str) -> None:
     data = RuleFired.model_validate(
         {
             "rule": "gas",
@@ -22,7 +23,7 @@ def test_a_firing_alerts_whom_it_names_and_writes_to_the_customer_once(notify: N
             "case_id": CASE,
             "depth": 1,
             "firing_id": derive("firing"),
-            "item": {"kind": "case", "id": CASE, "unit": "repairs", "customer": {"contact_id": None, "email": "carla@customer.example"}},
+            "item": {"kind": kind, "id": CASE, "unit": "repairs", "customer": {"contact_id": None, "email": "carla@customer.example"}},
             "actions": [
                 {"do": "alert", "outcome": "asked", "to": ["leader"], "user": "max", "template": "alert", "channel": "email"},
                 {"do": "send", "outcome": "asked", "template": "acknowledge", "channel": "email"},
@@ -39,3 +40,4 @@ def test_a_firing_alerts_whom_it_names_and_writes_to_the_customer_once(notify: N
         ("alert", "lena@housing.example", "staff", "rule.gas"),
         ("alert", "max@housing.example", "staff", "rule.gas"),
     ]
+    assert notify.rows("select distinct item_kind, facts::json->>'item' from deliveries") == [(kind, kind)]

@@ -192,6 +192,16 @@ def test_a_finished_item_is_reported_on_until_it_is_purged_and_its_title_goes_wi
         assert asking.get(f"/clocks/{task}").status_code == 404
 
 
+def test_a_title_that_may_have_been_erased_after_the_end_goes(model: ReadModel) -> None:
+    ended = {"at": "2026-03-02 10:00", "state": "completed", "completed_at": "2026-03-02 10:00"}
+    case = model.case(1, "2026-03-02 09:00", ended, title="Ann's illness")
+    with model.api() as asking:
+        assert asking.get(f"/clocks/{case}").json()["title"] == "Ann's illness"
+        model.case(1, "2026-03-02 09:00", ended, {"at": "2026-03-03 10:00", **ended, "priority": "high"}, title="[erased]")
+        model.write()
+        assert asking.get(f"/clocks/{case}").json()["title"] == ""
+
+
 @pytest.mark.requirement("EDGE-18")
 def test_clocks_at_risk_and_breached_are_metrics(asking: Asking, model: ReadModel) -> None:
     Housekeeper(Settings(kafka="none:1", database=model.database.url, port=0), model.database, lambda: NOON).watch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,28 +10,15 @@ from services.sla.domain.records import ItemKind, key_of
 from shared.ids import derive
 from shared.messaging import StaticReference
 from shared.schemas import topics
-from shared.schemas.events import CaseLifeCycle, CaseState, CaseStatusChanged, TaskDueChanged, TaskLifeCycle, TaskState, TaskStatusChanged
+from shared.schemas.events import CaseLifeCycle, CaseState, CaseStatusChanged, TaskDueChanged
 from tests.service.sla.harness import Running, SlaStreams
+from tests.service.sla.hosts import HostClock, completed, told
 from tests.support import eventually
 from tests.support.configuration import a_configuration
 from tests.support.sla import a_case, a_task
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 ONE_CASE = derive("a case, so that all are in one partition")
-
-
-class HostClock:
-    """The clock of a host, which may be set."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    def set_by(self, span: timedelta) -> None:
-        """Set it forward, or back."""
-        self._ahead += span
 
 
 @pytest.fixture
@@ -44,15 +31,6 @@ def running(sla: SlaStreams, clock: HostClock) -> Running:
     eventually(lambda: not started.stream.problems() or started.error, 60)
     assert started.error is None, repr(started.error)
     return started
-
-
-def completed(task: TaskState, at: datetime) -> TaskStatusChanged:
-    return TaskStatusChanged(**task.model_dump() | {"state": TaskLifeCycle.COMPLETED, "completed_at": at})
-
-
-def told(sla: SlaStreams) -> list[tuple[str, str, int]]:
-    """Name of the item's title, rung and repetition of everything told, in order."""
-    return [(event.type.split(".")[2], event.data.title, event.data.repetition) for event in sla.alerts()]
 
 
 def known(sla: SlaStreams, *items: bytes) -> bool:

@@ -14,11 +14,11 @@ from shared.ids import derive
 from shared.messaging import StaticReference
 from shared.messaging.transactional import Fenced, KafkaError, KafkaException, Producer, init_producer, transactional_producer
 from shared.schemas import topics
-from shared.schemas.events import TaskLifeCycle, TaskState, TaskStatusChanged
+from shared.schemas.events import LeadLifeCycle, LeadStatusChanged, TaskLifeCycle, TaskState, TaskStatusChanged
 from tests.service.sla.harness import SlaStreams
 from tests.support import eventually
 from tests.support.configuration import a_configuration
-from tests.support.sla import a_case, a_communication, a_task, as_event
+from tests.support.sla import a_case, a_communication, a_lead, a_task, as_event
 
 
 def due_in(seconds: float, name: object = 1, **changes: Any) -> TaskState:
@@ -168,6 +168,20 @@ def test_a_case_gets_its_targets_clocks_in_the_changelog(sla: SlaStreams) -> Non
     record = unpack(messages[0][3] or b"")
     assert "COMPLETION" in [clock.kind.name for clock in record.clocks]
     assert sla.messages(topics.SLA) == []
+
+
+@pytest.mark.requirement("SLA-1", "LEAD-1")
+def test_a_lead_is_overdue_under_its_own_key_until_it_is_won(sla: SlaStreams) -> None:
+    sla.started()
+    now = datetime.now(UTC)
+    lead = a_lead(opened_at=now - timedelta(minutes=1), expected_completion_at=now + timedelta(seconds=2))
+    sla.send(lead)
+    eventually(lambda: sla.alerts("overdue"))
+    won = {"state": LeadLifeCycle.WON, "status": "won", "closed_at": datetime.now(UTC)}
+    sla.send(LeadStatusChanged(**lead.model_dump() | won), 2)
+    (closed,) = eventually(lambda: sla.alerts("closed"))
+    assert (closed.key, closed.data.item_kind, closed.data.kind, closed.data.outcome) == (str(lead.lead_id), "lead", "completion", "missed")
+    assert {event.data.clock_id for event in sla.alerts()} == {closed.data.clock_id}
 
 
 @pytest.mark.requirement("COM-8")

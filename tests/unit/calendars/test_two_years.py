@@ -21,8 +21,11 @@ import pytest
 
 from shared.calendars import (
     Calendar,
+    Duration,
+    Unit,
     add,
     between,
+    due,
     is_open,
     next_open,
     open_spans,
@@ -64,6 +67,7 @@ class Walked:
     """The table: which minutes are open, and how many were before each."""
 
     def __init__(self, zone: str, hours: Hours, closed: frozenset[date], country: str | None, region: str | None) -> None:
+        self._zone = zone
         off = set(closed) | (set(holidays.country_holidays(country, region, range(2026, 2030))) if country else set())
         week = [_minutes_open(hours.get(day, ())) for day in (*WORKDAYS, *WEEKEND)]
         days = {
@@ -88,6 +92,14 @@ class Walked:
         """The last second by which no more were open."""
         minute = bisect_right(self.before, worked // 60) - 1
         return minute * 60 + worked - self.before[minute] * 60
+
+    def open_dates(self) -> dict[int, tuple[int, int]]:
+        """The dates with any open minute: the first of those minutes, and the one after the last."""
+        found = {}
+        for day, (begins, ends) in dates(self._zone).items():
+            if (first := self.open.find(1, begins, ends)) >= 0:
+                found[day] = (first, self.open.rindex(1, begins, ends) + 1)
+        return found
 
     def edges(self) -> list[int]:
         """The minutes that are open when the one before is not, or the other way round."""
@@ -132,6 +144,17 @@ def wall_clock(zone: str) -> list[tuple[int, int, int]]:
             found.append((day, clock, QUARTER))
         else:
             found += [(*shown(minute), 1) for minute in range(quarter, quarter + QUARTER)]
+    return found
+
+
+@cache
+def dates(zone: str) -> dict[int, tuple[int, int]]:
+    """The first minute when clocks in `zone` show each date, and the one after the last."""
+    found: dict[int, tuple[int, int]] = {}
+    minute = 0
+    for day, _, length in wall_clock(zone):
+        found[day] = (found[day][0] if day in found else minute, minute + length)
+        minute += length
     return found
 
 
@@ -187,6 +210,35 @@ def test_two_years_of_answers_equal_a_walk_minute_by_minute(zone: str) -> None:
     for hours in SHIFTS.values():
         calendar, walked = a_calendar(zone, hours)
         check(calendar, walked, seconds_to_ask_about(zone, walked, draw), draw)
+
+
+@pytest.mark.parametrize("zone", PLACES)
+def test_working_days_lead_where_a_leafing_through_the_dates_does(zone: str) -> None:
+    draw = random.Random(zone)
+    tz = ZoneInfo(zone)
+    for hours in SHIFTS.values():
+        calendar, walked = a_calendar(zone, hours)
+        opened = walked.open_dates()
+        for second in seconds_to_ask_about(zone, walked, draw):
+            at, count = moment(second), draw.randint(1, 12)
+            wall = at.astimezone(tz)
+            ahead = [day for day in range(wall.toordinal() + 1, wall.toordinal() + 90) if day in opened]
+            if len(ahead) < count or ahead[count - 1] > LAST.toordinal() - 3:
+                continue  # beyond the table
+            there = ahead[count - 1]
+            first, last = opened[there]
+            if wall.toordinal() in opened:
+                # The same time on the wall of that date: where clocks skip it as much later, where they show it twice the first time.
+                same = datetime.combine(date.fromordinal(there), wall.time().replace(fold=0), tz).astimezone(UTC)
+                lands = second_of(same)
+                if lands < first * 60:
+                    lands = first * 60
+                elif not walked.is_open(lands) and not walked.is_open(lands - 1):
+                    lands = walked.opens(lands)
+                lands = min(lands, last * 60)
+            else:
+                lands = last * 60
+            assert due(Duration(count, Unit.DAY, business=True), at, calendar) == moment(lands), (at, count)
 
 
 @pytest.mark.parametrize("zone", ["Europe/London", "America/Santiago"])

@@ -12,6 +12,9 @@ from services.case.domain.case import Actor
 from services.case.domain.life_cycle import Stage
 from services.case.domain.progress import OPEN_GATE, set_status
 from services.case.handlers.rules import rules_of
+from services.sla.domain.clocks import ClockKind
+from services.sla.domain.policy import Target
+from services.sla.handlers.policies import build_policy
 from services.task.domain.recurrence import next_occurrence
 from services.task.handlers.compile_rules import rules_of as automation_rules_of
 from services.task.handlers.recurring import compile_rules
@@ -68,6 +71,30 @@ def test_a_case_of_every_subject_gets_to_its_end_by_statuses_alone_and_by_answer
 def test_the_customer_has_to_accept_what_is_decided_on_a_complaint(housing: Configuration) -> None:
     decisions = rules_of(housing).subjects["complaint"].life_cycle.answers[Stage.FINAL_RESOLUTION].requires_acceptance
     assert {code for code, required in decisions.items() if required} == {"complaint-decided", "upheld", "partly-upheld", "not-upheld"}
+
+
+@pytest.mark.requirement("SLA-1", "EDGE-9")
+def test_what_the_law_demands_of_a_complaint_runs_on_and_climbs_a_ladder_of_its_own(housing: Configuration) -> None:
+    policy = build_policy(housing)
+
+    def target(kind: ClockKind) -> Target:
+        found = policy.target(kind, "complaint", "email", "normal", "customer-relations")
+        assert found is not None
+        return found
+
+    for kind in (ClockKind.RESPONSE, ClockKind.COMPLETION):
+        ladder = target(kind).ladder
+        assert ladder is not None
+        assert (target(kind).pauses, ladder.code, [step.tell for step in ladder.steps]) == (
+            False,
+            "statutory",
+            [("owner",), ("owner", "leader"), ("leader", "manager")],
+        )
+    assert (target(ClockKind.UPDATE).pauses, target(ClockKind.UPDATE).ladder) == (True, None)
+    assert [(str(step.after), step.tell) for step in policy.ladder.steps] == [
+        ("4 working hours", ("leader",)),
+        ("2 working days", ("manager",)),
+    ]
 
 
 @pytest.mark.requirement("TASK-5", "AUTO-1")

@@ -123,6 +123,25 @@ def test_a_target_that_could_never_be_used_is_refused() -> None:
 
 
 @pytest.mark.requirement("EDGE-9", "FACE-2")
+def test_a_target_has_more_time_than_its_ladder_looks_ahead() -> None:
+    ladders = [{"code": "ahead", "name": "Ahead", "escalations": [CHAIN[0], {"before": "2 working hours", "tell": ["owner"]}]}, STATUTORY]
+
+    def found(within: str, ladder: str) -> str:
+        target = {"clock": "response", "within": within, "ladder": ladder}
+        return problems(targets=[target], ladders=ladders).get("sla.targets[0].ladder", "")
+
+    assert found("2 working hours", "ahead") == (
+        "step 2 of this ladder comes 2 working hours before it is due, and it has only 2 working hours; take another ladder"
+    )
+    assert "step 2" in found("90 working minutes", "ahead")
+    assert "due_soon_before" in found("1 working day", "statutory")
+    assert found("3 working hours", "ahead") == found("3 working days", "statutory") == found("1 day", "ahead") == ""
+    assert problems(targets=[{"clock": "response", "within": "soon", "ladder": "ahead"}], ladders=ladders).keys() == {
+        "sla.targets[0].within"
+    }
+
+
+@pytest.mark.requirement("EDGE-9", "FACE-2")
 def test_a_task_definition_names_a_ladder_that_there_is_and_its_clones_have_it() -> None:
     first = TASK_DEFINITIONS[0]
     definitions = [first | {"ladder": "mild"}, *TASK_DEFINITIONS[1:], {"code": "again", "clone_of": first["code"]}]

@@ -61,6 +61,34 @@ def test_what_counts_as_a_tag(text: str, shown: str) -> None:
     assert rendered(text, task="Inspect") == shown
 
 
+@pytest.mark.requirement("NOTE-2")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Hello,\nCase: #case_number, #case_title\nDue: #due\nbye", "Hello,\nbye"),
+        ("Hello,\n\n#message\n\nbye\n", "Hello,\n\nbye\n"),
+        ("#message\n\nbye", "bye"),
+        ("one\n\n\ntwo #task", "one\n\n\ntwo Inspect"),
+        ("Case: #case_number, #task", "Case: Inspect"),
+        ("Case: #task, #case_title", "Case: Inspect"),
+        ("#case_number: #task is yours", "Inspect is yours"),
+        ("#task: #case_number; #due.", "Inspect: ."),
+        ("With: #assignee (#task)", "With: (Inspect)"),
+        ("It is #task. #reason", "It is Inspect."),
+        ("no tag:\n , ", "no tag:\n , "),
+        ("#case_number", ""),
+    ],
+)
+def test_what_stands_for_nothing_leaves_no_trace(text: str, shown: str) -> None:
+    assert rendered(text, task="Inspect") == shown
+
+
+def test_a_subject_line_is_never_left_out() -> None:
+    values = tag_values({"task": "Inspect: , "}, NAMES, {}, "")
+    assert compile_text("News about your case #case_number").header(values) == "News about your case"
+    assert compile_text("#case_number: #task").header(values) == "Inspect: ,"
+
+
 def test_a_value_is_not_searched_for_tags() -> None:
     assert rendered("#task", task="#case_number ##", number="C-1") == "#case_number ##"
 

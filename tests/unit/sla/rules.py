@@ -9,6 +9,7 @@ from uuid import UUID
 from services.sla.domain.cases import CaseFact, apply_case
 from services.sla.domain.clocks import Alert, ClockKind, Ladder
 from services.sla.domain.firing import fire
+from services.sla.domain.leads import LeadFact, apply_lead
 from services.sla.domain.packing import pack, unpack
 from services.sla.domain.policy import Policy, Target
 from services.sla.domain.records import Facts, Outcome, Record
@@ -27,6 +28,7 @@ OFFICE = Calendar(
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TASK = derive("task")
 CASE = derive("case")
+LEAD = derive("lead")
 FACTS = Facts(str(CASE), "C-1", "Leak", "role", "plumber", "paul", "repairs", "high", "email", "leak")
 
 
@@ -86,6 +88,21 @@ def a_case_fact(revision: int = 1, **changes: Any) -> CaseFact:
     return CaseFact(**given | changes)
 
 
+def a_lead_fact(revision: int = 1, **changes: Any) -> LeadFact:
+    given: dict[str, Any] = {
+        "lead_id": str(LEAD),
+        "revision": revision,
+        "config_version": 1,
+        "at": micros(MONDAY),
+        "state": "pending",
+        "opened_at": micros(MONDAY),
+        "due_at": at("2026-03-03 13:00"),
+        "closed_at": None,
+        "facts": Facts("", "L-1", "A garage", "user", "sam", "sam", "sales", "6", "", "garage"),
+    }
+    return LeadFact(**given | changes)
+
+
 class Life:
     """One record living through events and time; what it told is in `told`. Every step goes through its bytes, as in the stream."""
 
@@ -95,9 +112,9 @@ class Life:
         self.told: list[Alert] = []
         self.fired_at: list[int] = []
 
-    def event(self, fact: TaskFact | CaseFact, now: int | None = None) -> None:
+    def event(self, fact: TaskFact | CaseFact | LeadFact, now: int | None = None) -> None:
         now = fact.at if now is None else now
-        apply: Any = apply_task if isinstance(fact, TaskFact) else apply_case
+        apply: Any = {TaskFact: apply_task, LeadFact: apply_lead}.get(type(fact), apply_case)
         outcome = apply(self.record, fact, self.policy, now)
         if outcome is not None:
             self._keep(outcome)

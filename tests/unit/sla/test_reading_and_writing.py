@@ -19,7 +19,7 @@ from typing_extensions import get_type_hints
 
 from services.sla.domain.clocks import AlertType
 from services.sla.domain.communications import CommunicationFact
-from services.sla.domain.records import ItemKind
+from services.sla.domain.records import Facts, ItemKind
 from services.sla.handlers import intake
 from services.sla.handlers.alerts import TYPES, derived, write_alert
 from services.sla.handlers.intake import Garbage, read_fact
@@ -27,10 +27,10 @@ from shared.calendars.openings import moment
 from shared.ids import clock_id, derive
 from shared.schemas import events, topics
 from shared.schemas.envelope import Undecodable, decode
-from shared.schemas.events import PAYLOADS, CaseState, ClockState, CommunicationRecorded, TaskState
+from shared.schemas.events import PAYLOADS, CaseState, ClockOverdue, ClockState, ClockWithdrawn, CommunicationRecorded, LeadState, TaskState
 from shared.schemas.events.texts import Code, Line
 from shared.schemas.parts import OwnerRef
-from tests.support.sla import a_case, a_communication, a_task, as_event
+from tests.support.sla import a_case, a_communication, a_lead, a_task, as_event
 from tests.unit.sla.rules import CASE, TASK, Life, a_task_fact, at
 
 
@@ -54,6 +54,7 @@ def test_every_field_that_is_read_is_declared_as_in_the_events_model() -> None:
     for fields, model in (
         (intake.TaskFields, events.TaskState),
         (intake.CaseFields, events.CaseState),
+        (intake.LeadFields, events.LeadState),
         (intake.CommunicationFields, events.CommunicationRecorded),
         (intake.OwnerFields, OwnerRef),
     ):
@@ -65,15 +66,46 @@ def test_every_field_that_is_read_is_declared_as_in_the_events_model() -> None:
             assert (name in required) == model.model_fields[name].is_required(), name
 
 
+def test_when_the_customer_last_heard_is_read() -> None:
+    told = read(as_event(a_case(customer_updated_at=datetime(2026, 3, 2, 9, tzinfo=UTC))))
+    assert moment(told.updated_at) == datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert read(as_event(a_case())).updated_at is None
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("lead_id", "no-id"),
+        ("lead_type", ""),
+        ("lead_type", "Garage"),
+        ("unit", "u" * 65),
+        ("title", "x" * 999),
+        ("state", "completed"),
+        ("priority", "high"),
+        ("owner", 7),
+        ("expected_completion_at", 1772442000),
+        ("closed_at", "2026-03-02T09:00:00"),
+    ],
+)
+def test_a_field_of_a_lead_that_is_not_as_its_model_wants_it_is_refused_by_name(field: str, bad: object) -> None:
+    event = as_event(a_lead())
+    with pytest.raises(Undecodable, match=field):
+        read_fact(topics.CASES, dict(event.headers()), orjson.dumps(orjson.loads(event.value()) | {field: bad}))
+
+
 def test_every_event_on_an_item_is_read_and_others_are_passed_over() -> None:
     case, task = a_case(), a_task(due_at=datetime(2026, 3, 2, tzinfo=UTC))
     fact = read(as_event(task, 7))
     assert (fact.task_id, fact.revision, moment(fact.due_at)) == (str(task.task_id), 7, task.due_at)
     assert read(as_event(case, 3)).facts.number == "C-1"
+    lead = a_lead(expected_completion_at=datetime(2026, 3, 9, tzinfo=UTC))
+    told = read(as_event(lead, 4))
+    assert (told.lead_id, told.revision, moment(told.due_at)) == (str(lead.lead_id), 4, lead.expected_completion_at)
+    assert told.facts == Facts("", "L-1", "A garage", "user", "sam", "sam", "sales", "6", "", "garage")
     assert isinstance(read(as_event(a_communication())), CommunicationFact)
     for payload in PAYLOADS.values():
         known = payload.event_type.encode() in intake.READERS
-        assert known == issubclass(payload, CaseState | TaskState | CommunicationRecorded)
+        assert known == issubclass(payload, CaseState | TaskState | LeadState | CommunicationRecorded)
 
 
 @pytest.mark.parametrize(
@@ -187,3 +219,20 @@ def test_alerts_are_events_that_everybody_can_decode() -> None:
         assert (event.key, event.revision, event.subject) == (str(CASE), alert.revision, str(state.clock_id))
         assert state.assignee == "paul"
         assert event.traceparent
+
+
+@pytest.mark.requirement("SLA-2", "SLA-3")
+def test_an_alert_that_is_taken_back_is_named_by_its_event() -> None:
+    life = Life()
+    life.event(a_task_fact(due_at=at("2026-03-02 17:00")))
+    life.until(at("2026-03-02 17:00"))
+    done = at("2026-03-02 16:59")
+    life.event(a_task_fact(2, state="completed", at=done, completed_at=done), now=at("2026-03-02 17:01"))
+    assert life.record is not None
+    events = []
+    for alert in life.told:
+        key, value, headers = write_alert(ItemKind.TASK, str(TASK), life.record.facts, 1, alert)
+        plain = {name: text for name, text in headers if isinstance(text, bytes)}
+        events.append(decode(key, plain, value, PAYLOADS[plain["ce_type"].decode()]))
+    of_type = {type(event.data): event for event in events}
+    assert of_type[ClockWithdrawn].data.alert_id == of_type[ClockOverdue].id != of_type[ClockWithdrawn].id

@@ -1,0 +1,53 @@
+"""Replicas of sla's stream are killed and join while timers run: each alert that the event log asks for is told once, and no other.
+
+`make soak` is the long form, with a million timers.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.timers import Place, campaign, finish, summary
+from tests.support.sla_load import Load
+from tests.support.sla_replicas import never
+
+TOLERANCE = 2.0
+"""Seconds that firing may take in calm weather before a finish at the same time may overtake it."""
+
+
+@pytest.mark.requirement("SLA-3", "EDGE-9")
+def test_through_a_kill_and_rebalances_every_alert_is_told_once_and_no_other(
+    kafka: str,
+    topic_prefix: str,
+    fresh_database: Callable[[str], str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    seed = secrets.randbelow(10**9)
+    place = Place(kafka, topic_prefix, fresh_database("sla"), tmp_path)
+    with campaign(place, 2, 20_000, 4) as (replicas, document):
+        load = Load(kafka, topic_prefix, seed, 60, 4)
+        load.start()
+        never.wait(2)
+        with replicas.storm("kill", 2):
+            replicas.kill(0)
+            never.wait(0.5)
+        never.wait(2)
+        with replicas.storm("stop and kill", 2) as somebody_is_back:
+            replicas.stop(1)
+            replicas.kill(0, stay_away=True)
+            never.wait(2)
+            replicas.start(0, 1)
+            somebody_is_back()
+        verdict = finish(place, replicas, load, document, TOLERANCE)
+    figures = summary(replicas, load, verdict) | {"seed": seed}
+    record_property("figures", figures)
+    sys.stdout.write(f"{replicas.storms}\n{figures}\n{replicas.takeovers(verdict)}\n")
+    assert not verdict.problems, "\n".join(verdict.problems[:10])
+    assert verdict.fired > 300
+    assert verdict.may < verdict.must / 2

@@ -117,11 +117,10 @@ def of(tx: Transaction, id: UUID, reach: Reach) -> Found | None:
 
 
 def with_number(tx: Transaction, number: str, reach: Reach) -> Found | None:
-    """The row of the case with this number, the newest of them."""
+    """The row of the case or lead with this number."""
     condition, params = reach.condition()
-    row = tx.row(
-        f"select {FOUND} from items i where number = %s and item_kind = %s and {condition} limit 1", [number, int(ItemKind.CASE), *params]
-    )
+    kinds = [int(ItemKind.CASE), int(ItemKind.LEAD)]  # tasks have their case's number
+    row = tx.row(f"select {FOUND} from items i where number = %s and item_kind = any(%s) and {condition} limit 1", [number, kinds, *params])
     return None if row is None else Found(*row)
 
 

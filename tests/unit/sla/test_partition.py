@@ -70,6 +70,21 @@ def test_a_transaction_that_is_given_up_takes_what_rests_on_it_along() -> None:
     assert not partition.work
 
 
+@pytest.mark.requirement("SLA-3")
+def test_of_a_task_only_those_rungs_fire_up_to_whose_moment_its_inputs_are_read() -> None:
+    partition = a_partition()
+    take(partition, 0, a_task_fact(1, due_at=DUE))
+    partition.launch()
+    partition.settle()
+    soon_at = partition.next_at()
+    assert soon_at is not None
+    assert partition.fire(soon_at, DUE + 1, 0, 10) == 1
+    assert partition.work.told == {"due-soon": 1}
+    partition.launch()
+    partition.settle()
+    assert partition.next_at() == DUE  # its completion may lie behind what was read
+
+
 EVENTS = st.lists(
     st.tuples(st.integers(1, 3), st.sampled_from([{}, {"due_at": DUE}, {"due_at": DUE + hours(3)}, {"state": "completed"}])), max_size=12
 )

@@ -74,17 +74,18 @@ def _due(
     known: Clock | None, turns: tuple[TaskTurn, ...], fact: TaskFact, policy: Policy, at: Moment, now: Moment, told: int
 ) -> tuple[Clock | None, list[Alert], int]:
     started_at = fact.planned_at if fact.triggered_at is None else fact.triggered_at
-    is_open = turns[-1].state == "open"
-    if known is not None and is_open and known.closed_at is None and (known.due_at, known.started_at) == (fact.due_at, started_at):
+    phase = turns[-1].state
+    is_as_known = known is not None and known.closed_at is None and (known.due_at, known.started_at) == (fact.due_at, started_at)
+    if phase == "open" and (is_as_known or fact.due_at is None):
         return known, [], told
     fresh: Clock | None = None
-    if fact.due_at is not None and turns[-1].state != "planned":
+    if phase != "planned" and fact.due_at is not None:
         definition = fact.facts.definition
-        ladder = policy.task_ladder(definition)
-        fresh = start_clock(ClockKind.DUE, started_at, fact.due_at, policy.task_calendar(definition), ladder)
-        fresh = due_clock(fresh, turns)
-    elif is_open:
-        return known, [], told
+        if known is None or not is_as_known:
+            calendar, ladder = policy.task_calendar(definition), policy.task_ladder(definition)
+            fresh = due_clock(start_clock(ClockKind.DUE, started_at, fact.due_at, calendar, ladder), turns)
+        else:
+            fresh = due_clock(known, turns)
     if fresh is None and known is None:
         return None, [], told
     clock, alerts = reconcile(known, fresh, at, now, policy, told)

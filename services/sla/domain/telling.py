@@ -49,13 +49,16 @@ def reconcile(
         ended = replace(old, next_at=None, closed_at=new.started_at, outcome=_outcome_at(old, new.started_at))
         ended, word = _closed(ended, policy)
         old, alerts = replace(ended, closed_at=None, outcome=""), [*alerts, *word]
-    since = min(since, _parted_at(old, new))
-    is_same_run = is_other_calendar or _is_same_run(old, new)
-    old, word = _withdrawn(old, new if is_same_run else None, since, now, policy, is_other_calendar=is_other_calendar)
-    alerts += word
-    new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated) if is_same_run else _begun_anew(old, new)
-    new = replace(new, events=old.events, told=old.told)
-    new = replace(new, next_at=next_moment(new, policy.calendar_of(new.calendar), policy.ladder_of(new.ladder)))
+    if old.told:
+        since = min(since, _parted_at(old, new))
+        is_same_run = is_other_calendar or _is_same_run(old, new)
+        old, word = _withdrawn(old, new if is_same_run else None, since, now, policy, is_other_calendar=is_other_calendar)
+        alerts += word
+        new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated) if is_same_run else _begun_anew(old, new)
+        new = replace(new, events=old.events, told=old.told)
+        new = replace(new, next_at=next_moment(new, policy.calendar_of(new.calendar), policy.ladder_of(new.ladder)))
+    elif old.events:
+        new = replace(new, events=old.events)
     if new.closed_at is not None and new.outcome and (new.closed_at, new.outcome) != (old.closed_at, old.outcome):
         new, word = _closed(new, policy)
         alerts += word

@@ -90,6 +90,9 @@ class Partition:
             if not is_known:
                 self._keep(key, apply_case(record, fact, self._policy(record, fact), now), traceparent)
         elif isinstance(fact, LeadFact):
+            if self._format != FORMAT:  # the release before cannot read their records
+                self.work.ignored += 1
+                return
             key = key_of(ItemKind.LEAD, fact.lead_id)
             is_known, record = self._before(key, fact.revision)
             if not is_known:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from services.sla.api import build
 from services.sla.api.asking import Around
 from services.sla.domain.cases import CaseFact, apply_case
+from services.sla.domain.leads import LeadFact, apply_lead
 from services.sla.domain.packing import pack
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import Facts, ItemKind, Record, key_of
@@ -103,6 +104,18 @@ class ReadModel:
             self._keep(key_of(ItemKind.TASK, str(task)), outcome.record)
             record = outcome.record
         return task
+
+    def lead(self, name: object, opened: str, due: str, **facts: Any) -> UUID:
+        """A lead that is open."""
+        lead = derive("lead", name)
+        known = Facts(
+            **{"number": f"L-{name}", "title": f"Lead {name}", "unit": "repairs", "subject": "garage", "assignee": "paul"} | facts
+        )
+        fact = LeadFact(str(lead), 1, 1, at(opened), "new", at(opened), at(due), None, known)
+        outcome = apply_lead(None, fact, self.policy, at(opened))
+        assert outcome is not None
+        self._keep(key_of(ItemKind.LEAD, str(lead)), outcome.record)
+        return lead
 
     def forgotten(self, kind: ItemKind, item: UUID) -> None:
         """The stream's tombstone."""

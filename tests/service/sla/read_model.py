@@ -105,16 +105,20 @@ class ReadModel:
             record = outcome.record
         return task
 
-    def lead(self, name: object, opened: str, due: str, **facts: Any) -> UUID:
-        """A lead that is open."""
+    def lead(self, name: object, opened: str, due: str, *turns: dict[str, Any]) -> UUID:
+        """A lead that is to be complete by then."""
         lead = derive("lead", name)
-        known = Facts(
-            **{"number": f"L-{name}", "title": f"Lead {name}", "unit": "repairs", "subject": "garage", "assignee": "paul"} | facts
-        )
-        fact = LeadFact(str(lead), 1, 1, at(opened), "new", at(opened), at(due), None, known)
-        outcome = apply_lead(None, fact, self.policy, at(opened))
-        assert outcome is not None
-        self._keep(key_of(ItemKind.LEAD, str(lead)), outcome.record)
+        known = Facts("", f"L-{name}", f"Lead {name}", "user", "sam", "sam", "repairs", "6", "", "garage")
+        record: Record | None = None
+        for revision, turn in enumerate([{}, *turns], 1):
+            moment = at(turn.get("at", opened))
+            told = {key: at(value) if key.endswith("_at") else value for key, value in turn.items() if key != "at"}
+            own = {"lead_id": str(lead), "revision": revision, "config_version": 1, "at": moment, "facts": known}
+            plain = {"state": "pending", "opened_at": at(opened), "due_at": at(due), "closed_at": None}
+            outcome = apply_lead(record, LeadFact(**own | plain | told), self.policy, moment)
+            assert outcome is not None
+            self._keep(key_of(ItemKind.LEAD, str(lead)), outcome.record)
+            record = outcome.record
         return lead
 
     def forgotten(self, kind: ItemKind, item: UUID) -> None:

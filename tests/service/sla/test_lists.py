@@ -207,16 +207,6 @@ def test_a_finished_item_is_reported_on_until_it_is_purged_and_its_title_goes_wi
         assert asking.get(f"/clocks/{task}").status_code == 404
 
 
-def test_a_lead_is_listed_and_explained(model: ReadModel) -> None:
-    lead = model.lead(1, "2026-03-02 09:00", "2026-03-04 10:00")
-    with model.api() as asking:
-        assert asking.titles("/clocks/breached?item_kind=lead&kind=completion") == ["Lead 1"]
-        told = asking.get(f"/clocks/{lead}").json()
-        [clock] = told["clocks"]
-        assert (told["item_kind"], clock["target"], clock["state"]) == ("lead", "lead", "overdue")
-        assert clock["summary"] == "Overdue since Wed 4 Mar 10:00: 17 h of working time were up."
-
-
 def test_what_the_stream_forgot_before_its_end_is_listed_no_more(model: ReadModel) -> None:
     task = model.task("open", "2026-03-02 09:00", "2026-03-03 12:00")
     with model.api() as asking:

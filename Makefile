@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 CHECKED := $(wildcard services shared tests bench tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak fuzz clean
+.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak soak-timers fuzz clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,12 @@ schemas: $(VENV)/.installed ## Write the published schemas and docs/events.md ag
 requirements: $(VENV)/.installed-dev ## List each requirement with the tests that showed it in the last make test.
 	@$(BIN)/python tools/requirements.py
 
-soak: $(VENV)/.installed-dev ## The chaos tests as a long campaign (ROUNDS=20).
+soak: $(VENV)/.installed-dev soak-timers ## The chaos tests as long campaigns (ROUNDS=20, and those of soak-timers).
 	@CASESTREAM_SOAK_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest tests/chaos -q
+
+soak-timers: $(VENV)/.installed-dev ## Clocks while replicas are killed and frozen, and Kafka is away (TIMERS=1000000 MINUTES=5 SEED=...).
+	@CASESTREAM_SOAK_MINUTES=$(or $(MINUTES),5) CASESTREAM_SOAK_TIMERS=$(or $(TIMERS),1000000) \
+		$(if $(SEED),CASESTREAM_SOAK_SEED=$(SEED)) $(BIN)/python -m pytest tests/chaos/test_timers_campaign.py -q
 
 fuzz: $(VENV)/.installed-dev ## The APIs under requests made from their own documents, as a long campaign (EXAMPLES=50).
 	@CASESTREAM_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/service -q -k test_api_fuzz

@@ -12,12 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from shared.messaging.transactional import Producer, init_producer, transactional_producer
+from shared.schemas import topics
 from tests.chaos.timers import Place, campaign, finish, summary
 from tests.support.sla_load import Load
 from tests.support.sla_replicas import never
 
 TOLERANCE = 2.0
 """Seconds that firing may take in calm weather before a finish at the same time may overtake it."""
+
+
+def leave_open(place: Place) -> Producer:
+    """A transaction on the alerts whose process, as it were, died: unless Kafka ends it soon, nobody can read on in its partition."""
+    dead = transactional_producer(place.kafka, f"{place.prefix}dead")
+    init_producer(dead)
+    dead.begin_transaction()
+    dead.produce(place.prefix + topics.SLA, b"never committed", b"x", 0)
+    dead.flush(10)
+    return dead
 
 
 @pytest.mark.requirement("SLA-3", "EDGE-9")
@@ -32,6 +44,7 @@ def test_through_a_kill_and_rebalances_every_alert_is_told_once_and_no_other(
     place = Place(kafka, topic_prefix, fresh_database("sla"), tmp_path)
     with campaign(place, 2, 20_000, 4) as (replicas, document):
         load = Load(kafka, topic_prefix, seed, 60, 4)
+        dead = leave_open(place)
         load.start()
         never.wait(2)
         with replicas.storm("kill", 2):
@@ -48,6 +61,7 @@ def test_through_a_kill_and_rebalances_every_alert_is_told_once_and_no_other(
     figures = summary(replicas, load, verdict) | {"seed": seed}
     record_property("figures", figures)
     sys.stdout.write(f"{replicas.storms}\n{figures}\n{replicas.takeovers(verdict)}\n")
+    del dead
     assert not verdict.problems, "\n".join(verdict.problems[:10])
     assert verdict.fired > 300
     assert verdict.may < verdict.must / 2

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.timers import Place, campaign, finish, summary
+from tests.support.sla_broker import own_broker
 from tests.support.sla_load import Load
 from tests.support.sla_replicas import Replicas, never
 
@@ -123,6 +124,31 @@ def test_campaign_of_timers(
     _tell(say, figures, replicas.takeovers(verdict))
     assert not verdict.problems, f"seed {seed}:\n" + "\n".join(verdict.problems[:20])
     assert verdict.may < verdict.must / 5
+
+
+@pytest.mark.requirement("SLA-3")
+def test_kafka_away_for_a_minute(fresh_database: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(text, flush=True)  # noqa: T201 - the campaign's log
+
+    seed = int(os.environ.get("CASESTREAM_SOAK_SEED", secrets.randbelow(10**9)))
+    with own_broker(tmp_path / "broker") as broker:
+        place = Place(broker.address, "", fresh_database("sla"), tmp_path)
+        with campaign(place, 2, 20_000, ITEM_SECONDS) as (replicas, document):
+            load = Load(broker.address, "", seed, RATE, ITEM_SECONDS)
+            load.start()
+            never.wait(15)
+            with replicas.storm("Kafka away", SETTLING) as somebody_is_back:
+                broker.kill()
+                never.wait(60)
+                broker.come_back()
+                somebody_is_back()
+            never.wait(10)
+            verdict = finish(place, replicas, load, document, TOLERANCE)
+    say(f"\nKafka away for a minute, seed {seed}")
+    _tell(say, summary(replicas, load, verdict), replicas.takeovers(verdict))
+    assert not verdict.problems, f"seed {seed}:\n" + "\n".join(verdict.problems[:20])
 
 
 def _tell(say: Say, figures: dict[str, Any], takeovers: list[tuple[str, float]]) -> None:

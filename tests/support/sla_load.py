@@ -44,7 +44,7 @@ class Load:
     def __init__(self, kafka: str, prefix: str, seed: int, rate: float, seconds: float) -> None:
         self.events = 0
         self.items = 0
-        self._producer = Producer(producer_settings(kafka) | {"linger.ms": 5})
+        self._producer = Producer(producer_settings(kafka) | {"linger.ms": 5, "message.timeout.ms": 300_000})
         self._prefix = prefix
         self._pick = random.Random(seed)
         self._rate = rate

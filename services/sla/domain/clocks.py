@@ -341,12 +341,14 @@ def next_moment(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Mome
     return at
 
 
-def fire_clock(clock: Clock, now: Moment, late_before: Moment, calendar: Calendar, ladder: Ladder | None) -> tuple[Clock, list[Alert]]:
-    """Fire everything of `clock` whose moment has come, in order. What fell due before `late_before` is marked late."""
+def fire_clock(
+    clock: Clock, by: Moment, now: Moment, late_before: Moment, calendar: Calendar, ladder: Ladder | None
+) -> tuple[Clock, list[Alert]]:
+    """Fire everything of `clock` whose moment has come by `by`, in order. What fell due before `late_before` is marked late."""
     alerts: list[Alert] = []
     steps = ladder.steps if ladder is not None else ()
     tell: tuple[str, ...]
-    while clock.next_at is not None and clock.next_at <= now:
+    while clock.next_at is not None and clock.next_at <= by:
         fires_at = clock.next_at
         revision, rung = clock.events + 1, clock.rung
         late = fires_at < late_before

@@ -16,12 +16,19 @@ ONLY_RUNG: Final = {ClockKind.LAG: AlertType.LAG_OVER, ClockKind.START: AlertTyp
 
 
 def fire(
-    record: Record, now: Moment, late_before: Moment, policy: Policy, active_at: Moment | None = None, is_case_over: bool = False
+    record: Record,
+    now: Moment,
+    late_before: Moment,
+    policy: Policy,
+    active_at: Moment | None = None,
+    is_case_over: bool = False,
+    by: Moment | None = None,
 ) -> Outcome:
-    """The record once everything due by `now` has fired. What fell due before `late_before` is told as late.
+    """The record once everything due by `by` (None: by now) has fired. What fell due before `late_before` is told as late.
 
     `active_at`: of a communication, when its conversation was last active. `is_case_over`: of a task, whether its case is finished.
     """
+    by = now if by is None else by
     if record.forget_at is not None:
         return Outcome(None if record.forget_at <= now else record, [], record.facts)
     if record.kind == ItemKind.COMMUNICATION and active_at is not None:
@@ -32,7 +39,7 @@ def fire(
     alerts: list[Alert] = []
     forget_at: Moment | None = None
     for clock in record.clocks:
-        if clock.next_at is None or clock.next_at > now:
+        if clock.next_at is None or clock.next_at > by:
             clocks.append(clock)
             continue
         if clock.kind == ClockKind.EXPIRY:
@@ -46,7 +53,7 @@ def fire(
             fired, alert = fire_once(clock, ONLY_RUNG[clock.kind], now, late_before)
             told = [alert]
         else:
-            fired, told = fire_clock(clock, now, late_before, policy.calendar_of(clock.calendar), policy.ladder_of(clock.ladder))
+            fired, told = fire_clock(clock, by, now, late_before, policy.calendar_of(clock.calendar), policy.ladder_of(clock.ladder))
         clocks.append(fired)
         alerts += told
     facts = record.facts if forget_at is None else NO_FACTS

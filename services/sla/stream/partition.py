@@ -119,7 +119,8 @@ class Partition:
 
         Not while a transaction is being committed: what it moved or closed would fire.
         """
-        keys = self.timers.pop_due(min(until, now), limit)
+        until = min(until, now)
+        keys = self.timers.pop_due(until, limit)
         self.work.popped += keys
         late_before = max(self.ready_at, now - tolerance)
         for key in keys:
@@ -127,7 +128,7 @@ class Partition:
             if record is None:
                 continue
             due_at = record.next_at
-            if due_at is None or due_at > now:
+            if due_at is None or due_at > until:
                 self.work.records[key] = record
                 continue
             active_at = None
@@ -139,9 +140,9 @@ class Partition:
             if record.kind == ItemKind.CASE and record.forget_at is None and record.reckoned_by != policy.mark:
                 self._keep(key, recalculate(record, policy, now), b"")
                 record = self._record(key)
-                if record is None or record.next_at is None or record.next_at > now:
+                if record is None or record.next_at is None or record.next_at > until:
                     continue
-            self._keep(key, fire(record, now, late_before, policy, active_at, self._is_case_over(record)), b"")
+            self._keep(key, fire(record, now, late_before, policy, active_at, self._is_case_over(record), until), b"")
         return len(keys)
 
     def recalculate(self, mark: int, now: int, limit: int) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sla.domain.packing import unpack
-from services.sla.domain.records import ItemKind, Record, key_of
+from services.sla.domain.records import RETENTION, ItemKind, Record, key_of
 from services.sla.domain.tasks import TaskFact
 from services.sla.stream.partition import Partition
 from shared.ids import derive
@@ -68,6 +68,34 @@ def test_a_transaction_that_is_given_up_takes_what_rests_on_it_along() -> None:
     assert partition.undo() == {topics.TASKS, topics.CASES}
     assert (partition.timers.records, partition.next_at(), partition.is_settled) == (before, next_at, True)
     assert not partition.work
+
+
+@pytest.mark.requirement("SLA-3")
+def test_of_a_task_only_those_rungs_fire_up_to_whose_moment_its_inputs_are_read() -> None:
+    partition = a_partition()
+    take(partition, 0, a_task_fact(1, due_at=DUE))
+    partition.launch()
+    partition.settle()
+    soon_at = partition.next_at()
+    assert soon_at is not None
+    assert partition.fire(soon_at, DUE + 1, 0, 10) == 1
+    assert partition.work.told == {"due-soon": 1}
+    partition.launch()
+    partition.settle()
+    assert partition.next_at() == DUE  # its completion may lie behind what was read
+
+
+def test_the_marker_of_a_finished_task_leaves_a_tombstone_when_its_inputs_are_gone() -> None:
+    partition = a_partition()
+    take(partition, 0, a_task_fact(1, due_at=DUE))
+    take(partition, 1, a_task_fact(2, due_at=DUE, state="completed", completed_at=NOW))
+    partition.launch()
+    partition.settle()
+    assert partition.fire(NOW + RETENTION - 1, NOW + RETENTION - 1, 0, 10) == 0
+    assert partition.fire(NOW + RETENTION, NOW + RETENTION, 0, 10) == 1
+    assert partition.launch() == [(KEY, None)]
+    partition.settle()
+    assert partition.timers.records == {}
 
 
 EVENTS = st.lists(

@@ -42,3 +42,13 @@ def test_a_record_that_moves_often_does_not_fill_the_heap() -> None:
         timers.put(key, records[number % 2])
     assert len(timers) <= SLACK + 3
     assert len(timers.pop_due(at("2027-01-01 00:00"), 10)) == 1
+
+
+def test_reading_records_back_looks_at_their_moments_only() -> None:
+    record = a_record(at("2026-03-02 10:00"))
+    key, unreadable = key_of(ItemKind.TASK, str(derive("a"))), record[: record.index(b"[")] + b"not looked at"
+    timers = Timers()
+    timers.load({key: unreadable})
+    assert timers.next_at() == at("2026-03-02 09:45")
+    assert timers.pop_due(at("2026-03-02 09:45"), 10) == [key]
+    assert timers.records[key] is unreadable

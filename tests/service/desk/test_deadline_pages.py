@@ -235,7 +235,7 @@ def test_other_targets_are_tried_on_what_was(known: Known) -> None:
     words = words_of(page)
     assert page.status_code == 200, words
     assert "First response 1 1 0 0 1" in words
-    assert re.search(r"C-2026-000001 First response Missed due Tue 3 Mar, 15:00 Running due", words)
+    assert re.search(r"Water everywhere C-2026-000001 First response Overdue due Tue 3 Mar, 15:00 Running due", words)
     assert f'href="/cases/{known.case}#deadlines"' in page.text
 
     quicker = a_configuration_text(sla={"targets": [{"clock": "response", "within": "30 minutes"}], "ladder": {"due_soon_share": 0.8}})

@@ -51,7 +51,9 @@ class By(StrEnum):
 
 @app.command()
 def explain(
-    what: Annotated[str, typer.Argument(metavar="CASE-NUMBER|ID", help="A case's number, or the id of a case, task, lead or clock.")],
+    what: Annotated[
+        str, typer.Argument(metavar="NUMBER|ID", help="A case's or a lead's number, or the id of a case, task, lead or clock.")
+    ],
     as_json: Json = False,
     url: Url = None,
     token_file: TokenFile = None,

@@ -251,6 +251,8 @@ class Case:
     """The communication that opened it."""
     contact: UUID | None = None
     """The customer's page."""
+    heard_at: datetime | None = None
+    """When the customer last heard from us."""
 
     @property
     def state_word(self) -> str:

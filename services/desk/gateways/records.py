@@ -146,6 +146,7 @@ def case_of(item: Mapping[str, Any]) -> Case:
         key_dates=_key_dates(item["key_dates"]) if item.get("key_dates") else None,
         merged_into=UUID(item["merged_into"]) if item.get("merged_into") else None,
         communication_id=UUID(item["communication_id"]),
+        heard_at=moment_of(item.get("customer_updated_at")),
     )
 
 

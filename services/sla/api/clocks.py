@@ -70,7 +70,7 @@ def clocks_router(database: Database, around: Around) -> APIRouter:
         id: Annotated[
             str,
             StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$"),
-            Path(description="A case, task, communication or lead, or one of their clocks; or a case's number."),
+            Path(description="A case, task, communication or lead, or one of their clocks; or the number of a case or lead."),
         ],
         principal: READER,
     ) -> Explanation:

@@ -125,12 +125,11 @@ def of(tx: Transaction, id: UUID, reach: Reach) -> Found | None:
 
 
 def with_number(tx: Transaction, number: str, reach: Reach) -> Found | None:
-    """The row of the case with this number."""
+    """The row of the case or lead with this number."""
     condition, params = reach.condition()
-    # The kind is no parameter: only so is it seen that the index of cases by number will do.
-    row = tx.row(
-        f"select {FOUND} from items i where number = %s and item_kind = {int(ItemKind.CASE)} and {condition} limit 1", [number, *params]
-    )
+    # The kinds are no parameters: only so is it seen that the index of cases and leads by number will do. Tasks have their case's number.
+    kinds = f"{int(ItemKind.CASE)}, {int(ItemKind.LEAD)}"
+    row = tx.row(f"select {FOUND} from items i where number = %s and item_kind in ({kinds}) and {condition} limit 1", [number, *params])
     return None if row is None else Found(*row)
 
 

@@ -95,6 +95,7 @@ def test_a_case_is_answered_and_the_customers_word_recorded_on_its_page(bench: B
     page = bench.page()
     assert "Answered &lt;in full&gt;" in page
     assert "An offer (the customer has to accept)" in page
+    assert "Last heard from us" not in page
 
     refused = bench.send("answers", answer="response:offer_1", text="Tuesday?")
     assert refused.status_code == 409
@@ -105,7 +106,12 @@ def test_a_case_is_answered_and_the_customers_word_recorded_on_its_page(bench: B
     assert bench.state() == ("responded", "offer_1", "response", "")
 
     page = bench.page()
-    for words in ("the customer has to accept the response", "Tue&lt;b&gt;s&lt;/b&gt;day?", "What does the customer say to the response?"):
+    for words in (
+        "Last heard from us",
+        "the customer has to accept the response",
+        "Tue&lt;b&gt;s&lt;/b&gt;day?",
+        "What does the customer say to the response?",
+    ):
         assert words in page
     assert bench.send("acceptance", stage="response", word="declined", comment="No.").headers["location"].endswith("?done=declined")
     assert "declined by the customer" in bench.page()

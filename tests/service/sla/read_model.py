@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from services.sla.api import build
 from services.sla.api.asking import Around
 from services.sla.domain.cases import CaseFact, apply_case
+from services.sla.domain.leads import LeadFact, apply_lead
 from services.sla.domain.packing import pack
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import Facts, ItemKind, Record, key_of
@@ -103,6 +104,22 @@ class ReadModel:
             self._keep(key_of(ItemKind.TASK, str(task)), outcome.record)
             record = outcome.record
         return task
+
+    def lead(self, name: object, opened: str, due: str, *turns: dict[str, Any]) -> UUID:
+        """A lead that is to be complete by then."""
+        lead = derive("lead", name)
+        known = Facts("", f"L-{name}", f"Lead {name}", "user", "sam", "sam", "repairs", "6", "", "garage")
+        record: Record | None = None
+        for revision, turn in enumerate([{}, *turns], 1):
+            moment = at(turn.get("at", opened))
+            told = {key: at(value) if key.endswith("_at") else value for key, value in turn.items() if key != "at"}
+            own = {"lead_id": str(lead), "revision": revision, "config_version": 1, "at": moment, "facts": known}
+            plain = {"state": "pending", "opened_at": at(opened), "due_at": at(due), "closed_at": None}
+            outcome = apply_lead(record, LeadFact(**own | plain | told), self.policy, moment)
+            assert outcome is not None
+            self._keep(key_of(ItemKind.LEAD, str(lead)), outcome.record)
+            record = outcome.record
+        return lead
 
     def forgotten(self, kind: ItemKind, item: UUID) -> None:
         """The stream's tombstone."""

@@ -38,7 +38,7 @@ def asking(model: ReadModel) -> Iterator[Asking]:
     model.task("long ago", "2026-02-27 09:00", "2026-03-02 12:00", subject="noise")
     model.task("yesterday", "2026-03-02 09:00", "2026-03-03 12:00", unit="neighbourhood", assignee="nils")
     model.task("soon", "2026-03-04 09:00", "2026-03-04 12:30")
-    model.task("today", "2026-03-04 11:30", "2026-03-04 16:00")
+    model.task("today", "2026-03-04 11:30", "2026-03-04 14:06")  # in a class of which some are due soon, and not yet
     model.task("next week", "2026-03-04 09:00", "2026-03-11 09:00", unit="neighbourhood", assignee="paul")
     model.task(
         "done", "2026-03-02 09:00", "2026-03-04 13:00", {"at": "2026-03-03 10:00", "state": "completed", "completed_at": "2026-03-03 10:00"}
@@ -268,3 +268,22 @@ def test_lists_of_many_clocks_are_short_reads_of_an_index(model: ReadModel) -> N
                 "clocks_running_by_assignee",
             }
             assert explained.buffers < 1_500, (which, reach, explained.buffers)
+
+
+@pytest.mark.requirement("SLA-1", "LEAD-1", "EDGE-8")
+def test_leads_are_listed_explained_and_reported_on_as_the_rest_is(model: ReadModel) -> None:
+    late = model.lead(1, "2026-03-02 09:00", "2026-03-03 13:00")
+    model.lead(2, "2026-03-04 09:00", "2026-03-11 13:00")
+    won = {"at": "2026-03-03 10:00", "state": "won", "closed_at": "2026-03-03 10:00"}
+    model.lead(3, "2026-03-02 09:00", "2026-03-03 13:00", won)
+    with model.api() as asking:
+        assert asking.titles("/clocks/breached?item_kind=lead") == ["Lead 1"]
+        assert asking.titles("/clocks/upcoming?item_kind=lead&assignee=sam") == ["Lead 2"]
+        for asked in ("L-1", str(late)):
+            told = asking.get(f"/clocks/{asked}").json()
+            assert (told["item_kind"], told["item_id"], told["title"]) == ("lead", str(late), "Lead 1")
+            (clock,) = told["clocks"]
+            assert (clock["kind"], clock["target"]) == ("completion", "lead")
+            assert "Overdue since Tue 3 Mar 13:00" in clock["summary"]
+        rows = asking.get("/reports/compliance?by=kind&kind=completion").json()["rows"]
+        assert [(row["group"], row["met"], row["missed"], row["open_overdue"]) for row in rows] == [("completion", 1, 0, 1)]

@@ -6,11 +6,12 @@ Pure: the present moment is never read, and holidays come from a table in a libr
 """
 
 from shared.calendars.arithmetic import add, between, is_open, next_open, open_spans, previous_close, subtract
-from shared.calendars.calendar import ROUND_THE_CLOCK, Calendar, Week, Window, parse_clock_time, weekly
+from shared.calendars.calendar import HOLIDAYS_EDITION, ROUND_THE_CLOCK, Calendar, Week, Window, parse_clock_time, weekly
 from shared.calendars.durations import Duration, Unit, before, due, due_micros, parse_duration
 from shared.calendars.errors import CalendarError, DurationError, NoOpenTime, OutOfReach
 
 __all__ = [
+    "HOLIDAYS_EDITION",
     "ROUND_THE_CLOCK",
     "Calendar",
     "CalendarError",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -19,6 +20,9 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of `date.weekday()`."""
 
 MINUTES_PER_DAY: Final = 24 * 60
+
+HOLIDAYS_EDITION: Final = version("holidays")
+"""Tells one table of public holidays from another: a government declares one late, or moves it, and the next edition has it."""
 
 _CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
 

@@ -76,14 +76,17 @@ def init_producer(producer: Producer, seconds: float = OPERATION_SECONDS) -> Non
             return
 
 
-def commit(producer: Producer, offsets: Sequence[TopicPartition], consumer: Consumer, seconds: float = OPERATION_SECONDS) -> None:
-    """Commit the open transaction together with the consumer's `offsets`.
+def commit(producer: Producer, offsets: Sequence[TopicPartition], group: object, seconds: float = OPERATION_SECONDS) -> None:
+    """Commit the open transaction together with the `offsets` of a consumer.
+
+    `group`: what its `consumer_group_metadata()` says. That is to be asked on the consumer's own thread: on another it waits for a `poll`
+    to return, which in turn may wait, in a callback about a rebalance, for this commit.
 
     Raises `Fenced`, `Aborted`, or the `KafkaException` that leaves the producer unusable.
     """
     try:
         if offsets:
-            producer.send_offsets_to_transaction(list(offsets), consumer.consumer_group_metadata(), seconds)
+            producer.send_offsets_to_transaction(list(offsets), group, seconds)
         until = time.monotonic() + seconds
         while True:
             try:

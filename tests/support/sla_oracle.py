@@ -190,18 +190,12 @@ class Course:
         return at + budget
 
     def next_moment(self, rules: Rules) -> Moment | None:
-        """When the next rung's moment is; one that came before a wait is told in the wait as well."""
-        if self.closed_at is not None:
+        """When the next rung's moment is."""
+        if self.closed_at is not None or self.is_suspended:
             return None
         if self.rung == 0:
-            moment: Moment | None = self.after(int(self.budget * rules.share))
-        elif self.rung == 1:
-            moment = self.due_at
-        else:
-            moment = self._repetition(self.rung - 1, rules)
-        if moment is None or (self.is_suspended and moment > self.spans[-1][0]):
-            return None
-        return moment
+            return self.after(int(self.budget * rules.share))
+        return self.due_at if self.rung == 1 else self._repetition(self.rung - 1, rules)
 
     def _repetition(self, number: int, rules: Rules) -> Moment | None:
         """Each counts from the one before, or from the end of the wait that came between."""

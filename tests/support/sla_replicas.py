@@ -155,8 +155,9 @@ class Replicas:
     def takeovers(self, verdict: Verdict) -> list[tuple[str, float]]:
         """For each harm, how long what fell due in it was held up at most after somebody could take over, in seconds."""
         found = []
-        for (name, began, able), (_, end) in zip(self.harms, self.storms, strict=False):
-            held_up = [fired - max(moment, able) for moment, fired in verdict.delays if began <= moment <= end]
+        for number, (name, began, able) in enumerate(self.harms):
+            end = self.harms[number + 1][1] if number + 1 < len(self.harms) else self.storms[-1][1]
+            held_up = [fired - max(moment, able) for moment, fired in verdict.delays if began <= moment < end]
             found.append((name, max([0, *held_up]) / SECOND))
         return found
 

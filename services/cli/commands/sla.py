@@ -175,9 +175,9 @@ def simulate(
         ("clock", "clocks", "missed now", "missed then", "newly missed", "newly met"),
         [(row["kind"], *(str(row[name]) for name in names)) for row in found["kinds"]],
     )
-    for one in found["changed"]:
-        print(f"{one['number'] or one['item_id']} {one['kind']}: {one['before']} -> {one['after']}")
-    print(f"{found['items']} cases looked at")
+    for one in found["items"]:
+        print(f"{_plain(one['number']) or one['item_id']} {one['kind']}: {one['before'] or 'no clock'} -> {one['after'] or 'no clock'}")
+    print(f"{found['cases']} cases looked at")
     if found["uncounted"]:
         print(f"{found['uncounted']} cases cannot be counted by these calendars", file=sys.stderr)
     if not found["is_complete"]:

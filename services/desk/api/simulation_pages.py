@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from services.desk.api.browser import Browser, Visitor, from_our_own_page
+from services.desk.api.record_pages import when_of
 from services.desk.domain.deadline_report import Period, period_of
 from services.desk.domain.organisation import Organisation
 from services.desk.domain.simulation import OUTCOME_WORDS, Simulated
@@ -22,7 +23,7 @@ from shared.schemas.configuration.check import Problem as FoundProblem
 from shared.storage import Database
 from shared.web import Forbidden, Problem
 
-NEEDED = "configuration:apply"
+NEEDED, DRAFTS = "clock:simulate", "configuration:read"
 LONGEST_TEXT = 2 * 1024 * 1024
 """Bytes of a configuration that is tried out here."""
 FORM_BYTES = 2 * LONGEST_TEXT + 64 * 1024
@@ -70,14 +71,14 @@ def simulation_pages(
     """`/deadlines/simulation`."""
     signed_in: Visitor = Depends(browser.visitor)
 
-    def administrators(visitor: Visitor = signed_in) -> Visitor:
+    def triers(visitor: Visitor = signed_in) -> Visitor:
         if not visitor.may(NEEDED):
             raise Forbidden(f"Your roles do not open this page; it needs the permission {NEEDED}.")
         return visitor
 
     router = APIRouter(prefix="/deadlines/simulation", include_in_schema=False)
     # As defaults, since annotations are evaluated outside of this function.
-    trying: Visitor = Depends(administrators)
+    trying: Visitor = Depends(triers)
 
     # Whoever may not is refused before the form is read.
     async def form_of(request: Request, _visitor: Visitor = trying) -> AsyncIterator[Sent]:
@@ -96,8 +97,11 @@ def simulation_pages(
         simulated: Simulated | None = None,
         status: int = 200,
     ) -> Response:
-        with database.read() as tx:
-            kept = [draft.name for draft in drafts.listed(tx, MOST, None)]
+        kept: list[str] = []
+        if visitor.may(DRAFTS):
+            with database.read() as tx:
+                kept = [draft.name for draft in drafts.listed(tx, MOST, None)]
+        around = organisation()
         return browser.page(
             "simulation.html",
             visitor,
@@ -110,6 +114,8 @@ def simulation_pages(
             problems=problems[:SHOWN_PROBLEMS],
             more_problems=max(0, len(problems) - SHOWN_PROBLEMS),
             error=error or period.error,
+            names=around,
+            when=when_of(clock, around),
         )
 
     def period(sent: Sent) -> Period:
@@ -127,7 +133,7 @@ def simulation_pages(
         if days.error or sent.trouble:
             return page(visitor, sent, days, error=sent.trouble, status=422)
         source = sent.text
-        if not source.strip() and sent.draft:
+        if not source.strip() and sent.draft and visitor.may(DRAFTS):
             with database.read() as tx:
                 draft = drafts.one(tx, sent.draft)
             if draft is None:

@@ -157,7 +157,9 @@ def _recurring(rule: str, starts: date, after: date, last: date, tally: _Tally) 
         # A time of day in it belongs to some zone; the day is what is meant.
         return set(parse_rule(_UNTIL.sub(r"\1", rule), starts).days(after, last))
     except RecurrenceError as error:
-        tally.wrong_rules.append(f"a recurring event counts on its first day alone: {error}")
+        # It holds a piece of the rule, and that may be anything.
+        why = "".join(each if each.isprintable() else "?" for each in str(error))
+        tally.wrong_rules.append(f"a recurring event counts on its first day alone: {why}")
         return set()
 
 

@@ -142,9 +142,14 @@ class Ledger:
         """What is used of its budget, and what went beyond, in words; empty: that is not counted."""
         if self.used_seconds is None:
             return ""
-        used, budget = amount_words(self.used_seconds), amount_words(self.budget_seconds)
-        words = f"{used} used of {budget}{' of working time' if self.calendar else ''}"
-        return f"{words}: {amount_words(self.over_seconds)} too much" if self.over_seconds >= 60 else words
+        words = (
+            f"{self._amount(self.used_seconds)} used of {self._amount(self.budget_seconds)}{' of working time' if self.calendar else ''}"
+        )
+        return f"{words}: {self._amount(self.over_seconds)} too much" if self.over_seconds >= 60 else words
+
+    def _amount(self, seconds: float) -> str:
+        """Days of work differ in length, so only plain time is told in days."""
+        return amount_words(seconds) if self.calendar else short_span(timedelta(seconds=seconds))
 
     @property
     def bar(self) -> Bar:
@@ -166,7 +171,7 @@ class Standing:
 
 
 def amount_words(seconds: float) -> str:
-    """An amount of time in hours and minutes: `4 h`, `3 h 20 min`, `under 1 min`. Days of work differ in length, so there are none."""
+    """An amount of time in hours and minutes: `4 h`, `3 h 20 min`, `under 1 min`."""
     minutes = int(seconds // 60)
     hours, rest = divmod(minutes, 60)
     if not minutes:
@@ -189,7 +194,7 @@ def near_words(due_at: datetime, now: datetime) -> str:
 
 
 def short_span(span: timedelta) -> str:
-    """A length of plain time in its two largest units: `1 d 3 h`, `45 min`."""
+    """A length of plain time in its two largest units: `1 d 3 h`, `45 min`, `under 1 min`."""
     minutes = int(abs(span).total_seconds() // 60)
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [(days, "d"), (hours, "h"), (rest, "min")]

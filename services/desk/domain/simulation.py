@@ -1,13 +1,14 @@
-"""What deadlines would have come to under other rules, as the page shows it (EDGE-8)."""
+"""What deadlines of cases would have come to under other rules, as the page shows it (EDGE-8)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.desk.domain.deadlines import CLOCK_WORDS, PATHS
 
-OUTCOME_WORDS = {"met": "Met", "missed": "Missed", "cancelled": "Cancelled", "running": "Running", "overdue": "Overdue", "": "No deadline"}
+OUTCOME_WORDS = {"met": "Met", "missed": "Missed", "cancelled": "Cancelled", "running": "Running", "none": "No deadline"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ class Differing:
     item_kind: str
     item: UUID
     number: str
-    title: str
     before: str
     after: str
+    due_before: datetime | None
+    due_after: datetime | None
 
     @property
     def kind_words(self) -> str:
@@ -52,13 +54,18 @@ class Differing:
     @property
     def is_worse(self) -> bool:
         """Whether it would be missed, and is not."""
-        return self.after in ("missed", "overdue")
+        return self.after == "missed"
 
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """All that the page shows."""
+    """All that the page shows. `cases`: how many were looked at; `uncounted`: of how many the time cannot be counted by those calendars;
+    `is_complete`: not only the first of them were.
+    """
 
+    cases: int
+    uncounted: int
+    is_complete: bool
     kinds: tuple[Compared, ...]
     differing: tuple[Differing, ...]
 

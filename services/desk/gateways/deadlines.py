@@ -22,7 +22,7 @@ MOST = 50
 BESIDE_SECONDS = 3.0
 """How long the page of a case or a task waits for what is only a part of it."""
 
-SIMULATION_SECONDS = 120.0
+SIMULATION_SECONDS = 60.0
 """How long a simulation may take."""
 
 
@@ -81,7 +81,8 @@ class Deadlines:
         """What the clocks that ran between two moments would have come to under another configuration."""
         content = {"configuration": configuration, "from": begins.isoformat(), "until": ends.isoformat()}
         found = self._simulating.ask("POST", "/simulations", token, content=content)
-        return Simulated(tuple([_compared(item) for item in found["kinds"]]), tuple([_differing(item) for item in found["items"]]))
+        kinds, changed = [_compared(item) for item in found["kinds"]], [_differing(item) for item in found["changed"]]
+        return Simulated(found["items"], found["uncounted"], found["is_complete"], tuple(kinds), tuple(changed))
 
 
 def _deadline(item: Mapping[str, Any]) -> Deadline:
@@ -108,7 +109,14 @@ def _compared(item: Mapping[str, Any]) -> Compared:
 
 def _differing(item: Mapping[str, Any]) -> Differing:
     return Differing(
-        item["kind"], item["item_kind"], UUID(item["item_id"]), item["number"], item["title"], item["before"] or "", item["after"] or ""
+        kind=item["kind"],
+        item_kind=item["item_kind"],
+        item=UUID(item["item_id"]),
+        number=item["number"],
+        before=item["before"],
+        after=item["after"],
+        due_before=moment_of(item["due_before"]),
+        due_after=moment_of(item["due_after"]),
     )
 
 

@@ -30,7 +30,15 @@ def routers(database: Database, around: Around) -> list[APIRouter]:
 def build(settings: Settings, database: Database, around: Around, ready: Ready, verifier: TokenVerifier | None = None) -> FastAPI:
     """The whole API."""
     routes = routers(database, around)
-    return create_app("sla", settings, routes, ready=ready, body_limits={PATH: BODY_BYTES}, verifier=verifier)
+    return create_app(
+        "sla",
+        settings,
+        routes,
+        ready=ready,
+        facts=lambda: {"config_version": around.reference.version},
+        body_limits={PATH: BODY_BYTES},
+        verifier=verifier,
+    )
 
 
 def run(settings: Settings) -> None:

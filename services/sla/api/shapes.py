@@ -156,7 +156,7 @@ class TimesReport(Shape):
     rows: list[TimesRow]
 
 
-Standing = Literal["met", "missed", "cancelled", "running", "none"]
+Standing = Literal["met", "missed", "cancelled", "running", "overdue"]
 
 
 class SimulatedKind(Shape):
@@ -176,9 +176,10 @@ class ChangedClock(Shape):
     item_kind: ItemName
     item_id: UUID
     number: str
+    title: str
     kind: str
-    before: Standing
-    after: Standing
+    before: Standing | None = Field(description="Null: there is no such clock.")
+    after: Standing | None
     due_before: datetime | None
     due_after: datetime | None
 
@@ -190,8 +191,8 @@ class Simulation(Shape):
 
     begin: datetime = Field(alias="from")
     until: datetime
-    items: int = Field(description="Cases looked at.")
+    cases: int = Field(description="Cases looked at.")
     is_complete: bool = Field(description="False: it took too long, and these are only the first cases. Choose a shorter period.")
     uncounted: int = Field(description="Cases whose time cannot be counted by these calendars.")
     kinds: list[SimulatedKind]
-    changed: list[ChangedClock] = Field(description="At most 100.")
+    items: list[ChangedClock] = Field(description="Clocks that would have stood otherwise, at most 100.")

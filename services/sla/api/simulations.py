@@ -70,7 +70,7 @@ def simulations_router(database: Database, around: Around) -> APIRouter:
         return Simulation(
             begin=begin,
             until=until,
-            items=found.items,
+            cases=found.cases,
             is_complete=found.is_complete,
             uncounted=found.uncounted,
             kinds=[
@@ -84,7 +84,7 @@ def simulations_router(database: Database, around: Around) -> APIRouter:
                 )
                 for kind, tally in sorted(found.kinds.items())
             ],
-            changed=[_changed(one) for one in found.changed],
+            items=[_changed(one) for one in found.changed],
         )
 
     return router
@@ -95,9 +95,10 @@ def _changed(one: Changed) -> ChangedClock:
         item_kind="case",
         item_id=one.item.item_id,
         number=one.item.number,
+        title=one.item.title,
         kind=CLOCK_NAMES[one.difference.kind],
-        before=one.before,
-        after=one.after,
+        before=one.before or None,
+        after=one.after or None,
         due_before=_due(one.difference.before),
         due_after=_due(one.difference.after),
     )

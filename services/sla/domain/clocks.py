@@ -332,7 +332,9 @@ def next_moment(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Mome
         return None
     at = rung_moment(clock, clock.rung, calendar, ladder)
     for number, step in enumerate(ladder.steps if ladder is not None else ()):
-        if not clock.escalated >> number & 1:
+        # What comes once it is due need not be worked out while something comes before.
+        is_later = at is not None and at <= clock.due_at and (step.after is not None or (step.share or 0) >= 1)
+        if not is_later and not clock.escalated >> number & 1:
             fires_at = step_moment(clock, step, calendar)
             if fires_at is not None and (at is None or fires_at < at):
                 at = fires_at

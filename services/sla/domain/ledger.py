@@ -50,13 +50,13 @@ def case_clock(kind: ClockKind, turns: tuple[CaseTurn, ...], policy: Policy) -> 
     due_at = due_micros(target.within, started_at, target.calendar)
     ladder = policy.ladder if target.ladder is None else target.ladder
     clock = start_clock(kind, started_at, due_at, target.runs_on, ladder, is_pausable=target.pauses, target=target.source)
-    suspensions, closed_at = _course(kind, turns, started_at, target.pauses)
+    suspensions, closed_at, has_happened = _course(kind, turns, started_at, target.pauses)
     if not suspensions and closed_at is None:
         return clock
     calendar = policy.calendar_of(clock.calendar)
     clock = replace(clock, suspensions=suspensions, closed_at=closed_at)
     clock = with_due(clock, _due_at(clock, calendar), calendar, ladder)
-    return clock if closed_at is None else replace(clock, outcome=_outcome(clock, _has_happened(kind, now)))
+    return clock if closed_at is None else replace(clock, outcome=_outcome(clock, has_happened))
 
 
 def _due_at(clock: Clock, calendar: Calendar) -> Moment:
@@ -80,11 +80,14 @@ def case_started_at(kind: ClockKind, turn: CaseTurn, policy: Policy) -> Moment:
     return turn.opened_at
 
 
-def _course(kind: ClockKind, turns: tuple[CaseTurn, ...], started_at: Moment, pauses: bool) -> tuple[tuple[Suspension, ...], Moment | None]:
-    """When the clock did not run, and since when it has stopped."""
+def _course(
+    kind: ClockKind, turns: tuple[CaseTurn, ...], started_at: Moment, pauses: bool
+) -> tuple[tuple[Suspension, ...], Moment | None, bool]:
+    """When the clock did not run, since when it has stopped, and whether what it measures has happened since (else it was cancelled)."""
     spans: list[Suspension] = []
     reason: Reason | None = None
     since = at = started_at
+    has_happened = False
     for turn in turns:
         at = max(at, turn.at)  # another host's clock may be behind
         was = reason
@@ -92,6 +95,8 @@ def _course(kind: ClockKind, turns: tuple[CaseTurn, ...], started_at: Moment, pa
             reason = Reason.CLOSED
         else:
             reason = Reason.WAITING if turn.waiting and pauses else None
+        # What was resolved stays so when the case is cancelled after that.
+        has_happened = reason == Reason.CLOSED and (has_happened or _has_happened(kind, turn))
         if reason == was:
             continue
         changed_at = at
@@ -106,10 +111,10 @@ def _course(kind: ClockKind, turns: tuple[CaseTurn, ...], started_at: Moment, pa
             spans.append((since, changed_at, was))
         since = changed_at
     if reason == Reason.CLOSED:
-        return tuple(spans), since
+        return tuple(spans), since, has_happened
     if reason is not None:
         spans.append((since, None, reason))
-    return tuple(spans), None
+    return tuple(spans), None, False
 
 
 def _has_happened(kind: ClockKind, turn: CaseTurn) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.sla.domain.clocks import Clock, ClockKind, Moment
 from services.sla.domain.ledger import case_clocks
@@ -26,13 +26,17 @@ def clocks_under(record: Record, policy: Policy) -> list[Difference]:
 
 
 def standing_of(clock: Clock | None, now: Moment) -> str:
-    """How a clock did by `now`: `met`, `missed`, `cancelled`, `running`, or `none`. One that is late and open has missed its time."""
+    """How a clock did by `now`: `met`, `missed` or `cancelled`, `running` or `overdue` while it is open; empty: there is none."""
     if clock is None:
-        return "none"
+        return ""
     if clock.closed_at is not None:
         return clock.outcome or "met"
     ran_until = min(now, clock.suspensions[-1][0]) if clock.is_suspended else now
-    return "missed" if clock.due_at <= ran_until else "running"
+    return "overdue" if clock.due_at <= ran_until else "running"
+
+
+LATE: Final = frozenset({"missed", "overdue"})
+"""Standings of clocks that have missed their time."""
 
 
 def falls_within(clock: Clock | None, begin: Moment, end: Moment) -> bool:

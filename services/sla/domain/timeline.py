@@ -101,6 +101,8 @@ class Teller:
         for before, after in pairwise(self.record.turns):
             if after.at > end:
                 break
+            if after.at < clock.started_at:
+                continue
             if isinstance(before, CaseTurn) and isinstance(after, CaseTurn):
                 words = self._retargeted(clock, before, after)
             elif clock.kind == ClockKind.DUE and isinstance(before, TaskTurn) and isinstance(after, TaskTurn):
@@ -140,6 +142,8 @@ class Teller:
         """Escalations and repetitions that were told."""
         steps = policy.ladder_of(clock.ladder).steps
         for code, _, fell_on in clock.told:
+            if fell_on < clock.started_at:  # of an earlier run
+                continue
             if code >= STEP:
                 tell = steps[code - STEP].tell if code - STEP < len(steps) else ()
                 yield Entry(fell_on, None, "escalated", None, f"escalated{' to ' if tell else ''}{' and '.join(tell)}")

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from services.sla.domain.clocks import ClockKind, Ladder, Step
 from services.sla.domain.policy import Policy, Target
-from shared.calendars import ROUND_THE_CLOCK, Calendar, Duration, parse_duration
+from shared.calendars import HOLIDAYS_EDITION, ROUND_THE_CLOCK, Calendar, Duration, parse_duration
 from shared.messaging import ReferenceData
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration import sla as sections
@@ -59,9 +59,17 @@ class Policies:
             self._sections = sections
             self._calendars = {section.code: calendar_of(section) for section in sections}
             self._built.clear()
-            written = json.dumps([section.model_dump(mode="json", exclude={"name", "feeds"}) for section in sections], sort_keys=True)
+            written = json.dumps([_reckoned_by(section, self._calendars[section.code]) for section in sections], sort_keys=True)
             self.mark = crc32(written.encode()) | 1
         self._version = version
+
+
+def _reckoned_by(section: CalendarSection, calendar: Calendar) -> list[object]:
+    """What of a calendar makes a difference to clocks. Closed days do, whether they are listed or a feed named them, and so does the table
+    of public holidays, which a new release may bring.
+    """
+    written = section.model_dump(mode="json", exclude={"name", "description", "closed_days", "feeds"})
+    return [written, sorted(str(day) for day in calendar.closed_days), HOLIDAYS_EDITION if section.holidays else ""]
 
 
 def build_policy(configuration: Configuration, newest: Mapping[str, Calendar] | None = None, mark: int = 0) -> Policy:

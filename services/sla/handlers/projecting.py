@@ -48,8 +48,6 @@ def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]], poli
         item = UUID(bytes=key[1:])
         if packed is None:
             forgotten.append(item)
-            if key[0] == ItemKind.COMMUNICATION:
-                gone.append(clock_id_bytes(str(item), CLOCK_NAMES[ClockKind.EXPIRY]))
             continue
         record = unpack(packed)
         rows.append(_row_of(item, record, packed))
@@ -59,16 +57,22 @@ def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]], poli
             there = [clock.kind for clock in record.clocks]
             gone += [clock_id_bytes(text, CLOCK_NAMES[kind]) for kind in POSSIBLE[record.kind] if kind not in there]
     items.write(tx, rows)
-    clocks.write(tx, clock_rows, gone)
-    items.forget(tx, forgotten)
+    clocks.keep_runs(tx, [(row.clock_id, row.started_at) for row in clock_rows if row.kind == ClockKind.UPDATE])
+    clocks.write(tx, clock_rows, gone + _ids_of(items.forget(tx, forgotten)))
 
 
 def purge(tx: Transaction, before: datetime, after: UUID) -> tuple[UUID | None, int]:
     """Of the next items by id, behind this one, delete those that were finished before then. The place to go on, and how many went."""
     place, gone = items.purge(tx, before, after, PURGED_AT_ONCE)
-    kinds = ((str(item), POSSIBLE[ItemKind(kind)]) for item, kind in gone)
-    clocks.write(tx, [], [clock_id_bytes(text, CLOCK_NAMES[kind]) for text, possible in kinds for kind in possible])
+    clocks.write(tx, [], _ids_of(gone))
+    if place is None:
+        clocks.purge_runs(tx, before)
     return place, len(gone)
+
+
+def _ids_of(gone: Iterable[tuple[UUID, int]]) -> list[bytes]:
+    """The ids of all clocks that these items may have."""
+    return [clock_id_bytes(str(item), CLOCK_NAMES[kind]) for item, item_kind in gone for kind in POSSIBLE[ItemKind(item_kind)]]
 
 
 _id = lru_cache(10_000)(UUID)

@@ -10,7 +10,7 @@ from typing import Final
 from services.sla.domain.clocks import ClockKind, Moment
 from services.sla.domain.packing import unpack
 from services.sla.domain.policy import Policy
-from services.sla.domain.simulation import Difference, clocks_under, falls_within, standing_of
+from services.sla.domain.simulation import LATE, Difference, clocks_under, falls_within, standing_of
 from services.sla.storage.items import Found
 from shared.calendars import CalendarError
 
@@ -43,7 +43,7 @@ class Changed:
 class Simulated:
     """What came of it."""
 
-    items: int = 0
+    cases: int = 0
     kinds: dict[ClockKind, Tally] = field(default_factory=dict)
     changed: list[Changed] = field(default_factory=list)
     uncounted: int = 0
@@ -67,7 +67,7 @@ def simulate(
         if elapsed() - started > most_seconds:
             simulated.is_complete = False
             break
-        simulated.items += 1
+        simulated.cases += 1
         try:
             differences = clocks_under(unpack(bytes(item.record)), policy)
         except CalendarError:
@@ -83,9 +83,10 @@ def _count(simulated: Simulated, item: Found, difference: Difference, now: Momen
     before, after = standing_of(difference.before, now), standing_of(difference.after, now)
     tally = simulated.kinds.setdefault(difference.kind, Tally())
     tally.clocks += 1
-    tally.missed_before += before == "missed"
-    tally.missed_after += after == "missed"
-    tally.newly_missed += after == "missed" != before
-    tally.newly_met += before == "missed" != after
+    was_late, is_late = before in LATE, after in LATE
+    tally.missed_before += was_late
+    tally.missed_after += is_late
+    tally.newly_missed += is_late and not was_late
+    tally.newly_met += was_late and not is_late
     if before != after and len(simulated.changed) < SHOWN:
         simulated.changed.append(Changed(item, difference, before, after))

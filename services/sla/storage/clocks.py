@@ -82,6 +82,37 @@ def write(tx: Transaction, rows: Sequence[Row], gone: Sequence[bytes]) -> None:
         tx.execute("delete from clocks where clock_id = any(%b)", (arrays.uuid_bytes(gone),))
 
 
+def keep_runs(tx: Transaction, begun: Sequence[tuple[bytes, int]]) -> None:
+    """Of clocks that begin anew: keep the run that has ended for reports, where the one that is to be written began later.
+
+    `begun`: ids, and since when they run, in microseconds. To be called before `write`.
+    """
+    if not begun:
+        return
+    ids, started = zip(*begun, strict=True)
+    tx.execute(
+        f"""insert into clocks (clock_id, item_id, kind, item_kind, {", ".join(_KEPT)}, started_at, soon_at, due_at, closed_at, outcome,
+                                notice, rung, budget, suspended, target)
+            select md5(c.clock_id::text || extract(epoch from c.started_at)::text)::uuid, c.item_id, c.kind, c.item_kind,
+                   {", ".join(f"c.{name}" for name in _KEPT)}, c.started_at, c.soon_at, c.due_at, given.started_at,
+                   case when least(c.suspended_at, given.started_at) <= c.due_at then 'met' else 'missed' end,
+                   c.notice, {_PAST}, c.budget, 0, c.target
+            from unnest(%b::uuid[], %b::timestamptz[]) given(clock_id, started_at) join clocks c using (clock_id)
+            where c.closed_at is null and c.started_at < given.started_at
+            on conflict do nothing""",
+        (arrays.uuid_bytes(ids), arrays.moments_of_micros(started)),
+    )
+
+
+def purge_runs(tx: Transaction, before: datetime) -> None:
+    """Delete runs that ended before then."""
+    tx.execute(f"delete from clocks where closed_at < %s and kind not in (5, 6) and rung = {_PAST}", (before,))
+
+
+_PAST = -1
+"""The rung of a run that has ended, kept beside its clock."""
+
+
 class Found(NamedTuple):
     """A clock as it is kept, with its item's record."""
 

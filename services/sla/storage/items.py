@@ -74,12 +74,20 @@ def write(tx: Transaction, rows: Sequence[Row]) -> None:
     arrays.insert(tx, "items", columns, _REPLACE)
 
 
-def forget(tx: Transaction, items: Sequence[UUID]) -> None:
-    """The stream has forgotten these items: what reports need stays, without what customers wrote; communications go."""
-    if items:
-        given = arrays.uuids(items)
-        tx.execute("delete from items where item_id = any(%b) and item_kind = %s", (given, int(ItemKind.COMMUNICATION)))
-        tx.execute("update items set title = '' where item_id = any(%b) and title <> ''", (given,))
+def forget(tx: Transaction, items: Sequence[UUID]) -> list[tuple[UUID, int]]:
+    """The stream has forgotten these items: of those that had ended what reports need stays, without what customers wrote.
+
+    Communications go, and what had not ended; gives the ids and kinds of these: their clocks are to go too.
+    """
+    if not items:
+        return []
+    given = arrays.uuids(items)
+    gone = tx.rows(
+        "delete from items where item_id = any(%b) and (item_kind = %s or finished_at is null) returning item_id, item_kind",
+        (given, int(ItemKind.COMMUNICATION)),
+    )
+    tx.execute("update items set title = '' where item_id = any(%b) and title <> ''", (given,))
+    return [(item, kind) for item, kind in gone]
 
 
 def purge(tx: Transaction, before: datetime, after: UUID, count: int) -> tuple[UUID | None, list[tuple[UUID, int]]]:
@@ -117,10 +125,11 @@ def of(tx: Transaction, id: UUID, reach: Reach) -> Found | None:
 
 
 def with_number(tx: Transaction, number: str, reach: Reach) -> Found | None:
-    """The row of the case or lead with this number."""
+    """The row of the case or lead with this number. Tasks have their case's."""
     condition, params = reach.condition()
-    kinds = [int(ItemKind.CASE), int(ItemKind.LEAD)]  # tasks have their case's number
-    row = tx.row(f"select {FOUND} from items i where number = %s and item_kind = any(%s) and {condition} limit 1", [number, kinds, *params])
+    # The kinds are no parameters: only so is it seen that the index by number will do.
+    kinds = f"{int(ItemKind.CASE)}, {int(ItemKind.LEAD)}"
+    row = tx.row(f"select {FOUND} from items i where number = %s and item_kind in ({kinds}) and {condition} limit 1", [number, *params])
     return None if row is None else Found(*row)
 
 

@@ -276,7 +276,8 @@ class Stream:
         """Begin to commit, one transaction for each partition: written one after the other, committed side by side."""
         for held in busy:
             self._write(held)
-        self._flights = [(held, self._pool.submit(self._end, held)) for held in busy]
+        group = self._consumer.consumer_group_metadata() if busy else None
+        self._flights = [(held, self._pool.submit(self._end, held, group)) for held in busy]
 
     def _land(self, *, is_reading_on: bool = True) -> bool:
         """Wait for what is being committed, and take it over. False: of some partitions it was given up; those are read again, unless the
@@ -305,14 +306,14 @@ class Stream:
         for alert_key, value, headers in alerts:
             produce(self._output, value, alert_key, number, headers=headers)
 
-    def _end(self, held: Held) -> bool:
+    def _end(self, held: Held, group: object) -> bool:
         """Commit a partition's transaction. False: it was given up. Raises `Fenced` and what makes the producer unusable."""
         number = held.partition.number
         flying = held.partition.flying
         offsets = [TopicPartition(topic, number, after) for topic, after in flying.offsets.items()] if flying is not None else []
         started = time.monotonic()
         try:
-            commit(held.producer, offsets, self._consumer)
+            commit(held.producer, offsets, group)
         except Aborted as reason:
             log.warning("transaction given up", partition=number, reason=str(reason))
             metrics.ABORTS.inc()

@@ -38,7 +38,7 @@ def asking(model: ReadModel) -> Iterator[Asking]:
     model.task("long ago", "2026-02-27 09:00", "2026-03-02 12:00", subject="noise")
     model.task("yesterday", "2026-03-02 09:00", "2026-03-03 12:00", unit="neighbourhood", assignee="nils")
     model.task("soon", "2026-03-04 09:00", "2026-03-04 12:30")
-    model.task("today", "2026-03-04 11:30", "2026-03-04 16:00")
+    model.task("today", "2026-03-04 11:30", "2026-03-04 14:06")  # in a class of which some are due soon, and not yet
     model.task("next week", "2026-03-04 09:00", "2026-03-11 09:00", unit="neighbourhood", assignee="paul")
     model.task(
         "done", "2026-03-02 09:00", "2026-03-04 13:00", {"at": "2026-03-03 10:00", "state": "completed", "completed_at": "2026-03-03 10:00"}
@@ -157,6 +157,21 @@ def test_the_share_met_is_reported_per_method_subject_and_unit(model: ReadModel)
         assert times["elapsed"]["longest_seconds"] == 26 * hours
 
 
+@pytest.mark.requirement("SLA-1")
+def test_each_time_that_a_customer_was_to_hear_is_reported_on(model: ReadModel) -> None:
+    model = ReadModel(model.database, a_configuration(sla={"targets": [{"clock": "update", "within": "8 working hours"}]}))
+    heard = ("2026-03-02 15:00", "2026-03-04 10:00", "2026-03-04 11:00")
+    model.case(1, "2026-03-02 09:00", *({"at": moment, "updated_at": moment} for moment in heard))
+    with model.api() as asking:
+        [row] = asking.get("/reports/compliance").json()["rows"]
+        assert (row["group"], row["met"], row["missed"], row["open_overdue"]) == ("update", 2, 1, 0)
+        assert len(asking.get("/clocks/C-1").json()["clocks"]) == 1
+        settings = Settings(kafka="none:1", database=model.database.url, port=0, clock_retention_days=30)
+        Housekeeper(settings, model.database, lambda: NOON + timedelta(days=40)).purge()
+        assert asking.get("/reports/compliance").json()["rows"] == []
+        assert len(asking.get("/clocks/C-1").json()["clocks"]) == 1
+
+
 def test_csv_is_a_table_that_no_spreadsheet_works_out(model: ReadModel) -> None:
     ended = {"at": "2026-03-02 10:00", "state": "responded", "responded_at": "2026-03-02 10:00"}
     model.case(1, "2026-03-02 09:00", ended, subject='=cmd|"/c calc"')
@@ -190,6 +205,17 @@ def test_a_finished_item_is_reported_on_until_it_is_purged_and_its_title_goes_wi
         assert Housekeeper(settings, model.database, lambda: NOON + timedelta(days=30)).purge() == 1
         assert asking.get("/reports/compliance").json()["total"]["met"] == 0
         assert asking.get(f"/clocks/{task}").status_code == 404
+
+
+def test_what_the_stream_forgot_before_its_end_is_listed_no_more(model: ReadModel) -> None:
+    task = model.task("open", "2026-03-02 09:00", "2026-03-03 12:00")
+    with model.api() as asking:
+        assert asking.titles("/clocks/breached") == ["Task open"]
+        model.forgotten(ItemKind.TASK, task)
+        model.write()
+        assert asking.titles("/clocks/breached") == []
+        with model.database.read() as tx:
+            assert tx.rows("select * from clocks") == []
 
 
 def test_a_title_that_may_have_been_erased_after_the_end_goes(model: ReadModel) -> None:

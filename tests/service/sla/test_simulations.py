@@ -51,13 +51,13 @@ def test_another_configuration_is_tried_on_the_cases_there_were(model: ReadModel
         assert found["kinds"] == [
             {"kind": "response", "clocks": 4, "missed_before": 1, "missed_after": 3, "newly_missed": 2, "newly_met": 0}
         ]
-        assert {(one["number"], one["before"], one["after"]) for one in found["changed"]} == {
+        assert {(one["number"], one["before"], one["after"]) for one in found["items"]} == {
             ("C-2", "met", "missed"),
-            ("C-open", "running", "missed"),
+            ("C-open", "running", "overdue"),
         }
-        assert (found["items"], found["is_complete"], found["uncounted"]) == (4, True, 0)
+        assert (found["cases"], found["is_complete"], found["uncounted"]) == (4, True, 0)
         mine = asking.post("/simulations", {"configuration": as_yaml(STRICTER)} | PERIOD, scope="unit", unit="neighbourhood").json()
-        assert mine["items"] == 1
+        assert mine["cases"] == 1
         before = asking.get("/clocks/C-2").json()
         assert before["clocks"][0]["outcome"] == "met", "a simulation changes nothing"
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -239,3 +242,34 @@ def test_a_transaction_that_is_given_up_is_done_again_with_all_that_was_taken_in
     assert {event.data.item_id for event in sla.alerts("closed")} == {task.task_id for task in tasks[:20]}
     assert {event.data.item_id for event in sla.alerts("overdue")} == {task.task_id for task in tasks[20:]}
     assert (len(sla.alerts("closed")), len(sla.alerts("overdue"))) == (20, 20)
+
+
+@pytest.mark.requirement("SLA-3")
+def test_a_rebalance_amid_a_commit_waits_for_it_and_goes_on(sla: SlaStreams) -> None:
+    """Whoever joins would wait for minutes if the commit needed the consumer, which is busy telling of the rebalance."""
+    first = sla.start("0", stream_linger_seconds=2.0)
+    eventually(lambda: not first.stream.problems(), 60)
+    stream, is_landing = first.stream, threading.Event()
+    submit, land = stream._pool.submit, stream._land
+
+    def submitted(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        if work != stream._end:
+            return submit(work, *arguments)
+        is_landing.clear()
+        return submit(lambda: is_landing.wait(30) and work(*arguments))
+
+    def landed(**options: Any) -> bool:
+        is_landing.set()
+        return land(**options)
+
+    # So that there is always a commit under way while the consumer is polled.
+    stream._pool.submit = submitted  # type: ignore[method-assign]
+    stream._land = landed  # type: ignore[method-assign]
+    second = sla.start("1")
+    numbers = iter(range(100_000))
+
+    def is_shared() -> bool:
+        sla.send(due_in(3600, next(numbers)))
+        return len(first.stream.held) == len(second.stream.held) == topics.PARTITIONS // 2
+
+    eventually(is_shared, 30, 0.01)

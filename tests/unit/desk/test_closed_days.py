@@ -118,6 +118,13 @@ def test_a_rule_that_cannot_be_followed_counts_on_its_first_day_and_is_told() ->
     assert "FREQ=HOURLY is none of" in notes(feed)[0]
 
 
+def test_what_is_told_of_a_feed_holds_nothing_that_a_terminal_or_a_database_would_stumble_on() -> None:
+    feed = a_feed("UID:1|DTSTART;VALUE=DATE:20270705|RRULE:FREQ=\x1b[2J\x00\u202e", CHRISTMAS)
+    (note,) = notes(feed)
+    assert "FREQ=?[2J??" in note
+    assert note.isprintable()
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

@@ -135,6 +135,16 @@ def test_a_cancelled_case_closes_its_clocks_as_cancelled() -> None:
     assert {alert.outcome for alert in life.told} == {"cancelled"}
 
 
+def test_what_was_resolved_in_time_stays_so_when_the_case_is_cancelled_after_that() -> None:
+    life = Life()
+    life.event(a_case_fact())
+    resolved_at = at("2026-03-02 10:00")
+    life.event(a_case_fact(2, state="finally_resolved", at=resolved_at, resolved_at=resolved_at))
+    life.event(a_case_fact(3, state="cancelled", at=at("2026-03-02 11:00"), resolved_at=resolved_at))
+    closed = [(alert.clock.kind, alert.outcome) for alert in life.told]
+    assert closed == [(ClockKind.RESPONSE, "met"), (ClockKind.RESOLUTION, "met")]
+
+
 @pytest.mark.requirement("EDGE-11", "SLA-2")
 def test_a_case_whose_merge_is_undone_goes_on_with_the_time_it_had_left() -> None:
     life = Life()

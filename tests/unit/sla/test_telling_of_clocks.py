@@ -164,6 +164,19 @@ def test_a_clock_that_stopped_and_runs_again_says_so() -> None:
     assert "reopened: runs again after 1 d, which do not count" in lines(story)
 
 
+def test_a_run_that_began_anew_tells_nothing_of_the_one_before() -> None:
+    policy = replace(
+        POLICY,
+        default_targets=(a_target(ClockKind.UPDATE, "4 working hours"), a_target(ClockKind.UPDATE, "2 working hours", priority="urgent")),
+    )
+    life = a_life(a_case_fact(), a_case_fact(2, at=at("2026-03-02 10:00"), facts=changed(FACTS, priority="urgent")), policy=policy)
+    life.until(at("2026-03-02 15:30"))
+    assert {"overdue", "retargeted"} <= {entry.kind for entry in told(life, "2026-03-02 15:30", ClockKind.UPDATE).entries}
+    life.event(a_case_fact(3, at=at("2026-03-02 16:00"), updated_at=at("2026-03-02 16:00"), facts=changed(FACTS, priority="urgent")))
+    story = told(life, "2026-03-02 16:30", ClockKind.UPDATE)
+    assert lines(story) == ["started: started with 2 working hours", "ran: ran 30 min of working time", "due: due, in 17 h 30 min"]
+
+
 def test_every_notice_falls_into_a_class_that_is_long_enough() -> None:
     life = a_life(a_case_fact())
     assert life.record is not None

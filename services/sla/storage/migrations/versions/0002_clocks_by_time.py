@@ -50,7 +50,7 @@ ITEMS = """
 drop index items_by_clock;
 alter table items drop column clock_ids;
 alter table items add column number text, add column title text, add column finished_at timestamptz;
-create index items_by_number on items (number) where item_kind = 1;
+create index items_by_number on items (number) where item_kind in (1, 5);
 comment on column items.title is 'Empty once the stream has forgotten the item: what customers wrote goes with it.';
 comment on table items is
     'An item as the changelog has it. Those still open are made again by reading the changelog; finished ones outlive their record there.';

@@ -3,7 +3,11 @@
 - changes: task events taken in a second (new timers, then assignments, moved due times and completions), against faust-streaming's
   table agent on the same events
 - recovery: a fresh process reads all timers back, against a bare loop that reads the same topic into a heap
-- lateness: 20,000 tasks fall due within one second; measured where their alerts arrive, against procrastinate and APScheduler
+- lateness: 100,000 tasks fall due within one second; measured where their alerts arrive, against procrastinate and APScheduler
+- memory: what a fresh process grows by for each timer that it reads back
+
+The peers' figures are those that `python -m bench.peers.measure` recorded, but for faust-streaming's, which is measured in every run;
+`--peers` measures all of them again.
 
 Starts a Kafka and a PostgreSQL of its own and removes them, unless CASESTREAM_KAFKA and CASESTREAM_DATABASE name some.
 """
@@ -21,18 +25,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from heapq import heapify
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psutil
 
-from bench.peers import python_of_peers, run_peer
+from bench.clock_events import LIFE, TaskEvents, a_month_away, write_cases
+from bench.peers import RECORDED, python_of_peers, run_peer
 from services.cli.stack.kafka import Kafka
 from services.cli.stack.postgres import Postgres, with_database
 from services.sla import metrics
@@ -41,15 +45,14 @@ from services.sla.settings import Settings
 from services.sla.stream.letters import Letters
 from services.sla.stream.loop import Stream
 from shared.messaging import StaticReference
-from shared.messaging.kafka import Consumer, Producer, consumer_settings, producer_settings
+from shared.messaging.kafka import Consumer, consumer_settings
 from shared.messaging.topics import create_topics
 from shared.messaging.transactional import OFFSET_BEGINNING, TopicPartition, changelog_reader, is_end
 from shared.observability import configure_logging
 from shared.roles import collect_rarely
 from shared.schemas import topics
 from shared.schemas.configuration.check import check_configuration
-from shared.schemas.events import TaskAssigned, TaskDueChanged, TaskLifeCycle, TaskState, TaskStatusChanged, TaskTriggered
-from shared.schemas.parts import CustomerRef, OwnerRef
+from shared.schemas.events import TaskAssigned, TaskDueChanged, TaskLifeCycle, TaskStatusChanged, TaskTriggered
 from shared.storage import Database
 from shared.storage.migration import migrate
 
@@ -81,77 +84,6 @@ def platform() -> Iterator[tuple[str, str, str]]:
         postgres.stop()
         kafka.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-# Events
-
-
-class Events:
-    """Writes task events as the task service would: whole envelopes and payloads, made from the real models once and filled in."""
-
-    def __init__(self, kafka: str, prefix: str) -> None:
-        self._producer = Producer(producer_settings(kafka) | {"linger.ms": 50})
-        self._topic = prefix + topics.TASKS
-        self._planned_at = datetime.now(UTC)
-
-    def send(self, kind: type[TaskState], tasks: range, revision: int, due_at: Callable[[int], datetime], **changes: Any) -> int:
-        """One event of `kind` for each task; how many that are."""
-        now = datetime.now(UTC)
-        template = _payload(kind, self._planned_at, changes).model_dump_json()
-        head, *middle, tail = template.replace(str(_TASK), "\0").replace(str(_CASE), "\0").replace(_DUE_TEXT, "\0").split("\0")
-        headers = [("ce_specversion", b"1.0"), ("ce_type", kind.event_type.encode()), ("ce_source", b"/casestream/task")]
-        headers += [("ce_time", now.isoformat().encode()), ("ce_revision", str(revision).encode()), ("ce_configversion", b"1")]
-        headers += [("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), ("content-type", b"application/json")]
-        produce, topic = self._producer.produce, self._topic
-        for number in tasks:
-            task = f"00000000-0000-5000-8000-{number:012x}"
-            case = f"00000000-0000-5000-9000-{number // 3:012x}"
-            value = f"{head}{task}{middle[0]}{case}{middle[1]}{due_at(number):%Y-%m-%dT%H:%M:%SZ}{tail}"
-            own = [*headers, ("ce_id", f"{revision:08x}-0000-5000-8000-{number:012x}".encode()), ("ce_subject", task.encode())]
-            while True:
-                try:
-                    produce(topic, value, case, headers=own)
-                except BufferError:
-                    self._producer.poll(0.1)
-                else:
-                    break
-        self._producer.flush(120)
-        return len(tasks)
-
-
-_TASK, _CASE = UUID(int=1), UUID(int=2)
-_DUE = datetime(2199, 1, 1, tzinfo=UTC)
-_NEXT_MONTH = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
-_DUE_TEXT = "2199-01-01T00:00:00Z"
-
-
-def _payload(kind: type[TaskState], now: datetime, changes: dict[str, Any]) -> TaskState:
-    given: dict[str, Any] = {
-        "task_id": _TASK,
-        "case_id": _CASE,
-        "case_number": "C-2026-000123",
-        "case_title": "Water comes through the ceiling of the bathroom",
-        "subject": "leak",
-        "definition": "inspect-leak",
-        "subject_line": "Inspect the leak and make it safe",
-        "description": "Find where the water comes from, stop it, and report what has to be repaired.",
-        "message": "Call the customer before you go.",
-        "state": TaskLifeCycle.PENDING,
-        "state_before": TaskLifeCycle.PLANNED,
-        "owner": OwnerRef(kind="role", code="plumber"),
-        "unit": "repairs",
-        "priority": "high",
-        "customer": CustomerRef(contact_id=UUID(int=3), name="Ann Bell", email="ann@mail.example"),
-        "planned_at": now,
-        "triggered_at": now,
-        "due_at": _DUE,
-    }
-    return kind(**given | changes)
-
-
-def a_month_away(number: int) -> datetime:
-    """A due time in the weeks after the next month: none comes up while measuring."""
-    return _NEXT_MONTH + timedelta(seconds=number % 2_000_000)
 
 
 # The stream, in a process of its own
@@ -221,7 +153,7 @@ def seconds_until(pipe: Connection, wanted: int) -> float:
 
 def measure_changes(kafka: str, database: str, prefix: str, timers: int, changes: int) -> dict[str, Any]:
     """The stream's rate over `timers` new tasks and `changes` further events on them."""
-    events = Events(kafka, prefix)
+    events = TaskEvents(kafka, prefix)
     say(f"writing {timers:,} tasks and {changes:,} changes to them")
     total = events.send(TaskTriggered, range(timers), 1, a_month_away)
     each = changes // 4
@@ -238,13 +170,29 @@ def measure_changes(kafka: str, database: str, prefix: str, timers: int, changes
     return {"changes_per_second": round(total / seconds)}
 
 
-def measure_faust(kafka: str, prefix: str, python: Path, events: int) -> float:
-    """faust-streaming's rate over the same events."""
+def measure_ledgers(kafka: str, database: str, prefix: str, cases: int) -> dict[str, Any]:
+    """The stream's rate over lives of cases: opened, waiting for the customer, going on, answered, completed, each with all its clocks."""
+    own = f"{prefix}cases."
+    create_topics(kafka, own, 1)
+    say(f"writing {cases:,} cases with {cases * len(LIFE):,} events")
+    total = write_cases(kafka, own, cases)
+    say("taking them in")
+    with running_stream(kafka, database, own) as (pipe, _):
+        seconds = seconds_until(pipe, total)
+    return {"case_changes_per_second": round(total / seconds)}
+
+
+def measure_faust(kafka: str, prefix: str, python: Path, events: int) -> dict[str, float]:
+    """faust-streaming's rates over the same events, of tasks and of cases."""
     topic = f"{prefix}faust."
     create_topics(kafka, topic, 1)
-    Events(kafka, topic).send(TaskTriggered, range(events), 1, a_month_away, assignee="paul")
-    found = run_peer(python, "faust_table.py", kafka, topic + topics.TASKS, f"faust-{secrets.token_hex(3)}", events, topics.PARTITIONS)
-    return float(found["events"] / found["seconds"])
+    TaskEvents(kafka, topic).send(TaskTriggered, range(events), 1, a_month_away, assignee="paul")
+    cases = write_cases(kafka, topic, events // len(LIFE))
+    found = {}
+    for name, count in ((topics.TASKS, events), (topics.CASES, cases)):
+        told = run_peer(python, "faust_table.py", kafka, topic + name, f"faust-{secrets.token_hex(3)}", count, topics.PARTITIONS)
+        found[name] = told["events"] / told["seconds"]
+    return {"faust_changes_per_second": round(found[topics.TASKS]), "faust_case_changes_per_second": round(found[topics.CASES])}
 
 
 def bare_read(kafka: str, topic: str, pipe: Connection) -> None:
@@ -296,11 +244,11 @@ def measure_lateness(kafka: str, database: str, prefix: str, due: int) -> dict[s
     reader = Consumer(consumer_settings(kafka, f"{prefix}bench-alerts", None) | {"fetch.wait.max.ms": 5})
     reader.assign([TopicPartition(prefix + topics.SLA, number, OFFSET_BEGINNING) for number in range(topics.PARTITIONS)])
     with running_stream(kafka, database, prefix) as (pipe, _):
-        first = datetime.now(UTC) + timedelta(seconds=20)
+        first = datetime.now(UTC) + timedelta(seconds=20 + due / 4_000)
         tasks = range(10**9, 10**9 + due)
-        Events(kafka, prefix).send(TaskTriggered, tasks, 1, lambda n: first + timedelta(seconds=(n - 10**9) / due))
+        TaskEvents(kafka, prefix).send(TaskTriggered, tasks, 1, lambda n: first + timedelta(seconds=(n - 10**9) / due))
         late: list[float] = []
-        until = time.monotonic() + 120
+        until = time.monotonic() + 120 + due / 1_000
         while len(late) < due and time.monotonic() < until:
             message = reader.poll(1)
             batch = [message, *reader.consume(5_000, 0)] if message is not None else []
@@ -328,9 +276,10 @@ def _percentiles(name: str, lateness: list[float]) -> dict[str, Any]:
 def measure_peer_lateness(database: str, python: Path, due: int) -> dict[str, Any]:
     """The same of the schedulers that keep their jobs in PostgreSQL."""
     found: dict[str, Any] = {}
-    for name, ahead in (("procrastinate", 60 + due / 200), ("apscheduler", 60 + due / 200)):
+    ahead = 60 + due / 250
+    for name in ("procrastinate", "apscheduler"):
         say(f"{due:,} jobs of {name}")
-        told = run_peer(python, f"{name}_due.py", with_database(database, "postgres"), due, ahead)
+        told = run_peer(python, f"{name}_due.py", with_database(database, "postgres"), due, ahead, timeout=3_600)
         found |= _percentiles(f"{name}_", told["lateness"]) | {f"{name}_fired": len(told["lateness"])}
     return found
 
@@ -342,9 +291,12 @@ def main() -> None:
     )
     parser.add_argument("--timers", type=int, default=1_000_000)
     parser.add_argument("--changes", type=int, default=200_000, help="Further events on them.")
-    parser.add_argument("--due", type=int, default=20_000, help="How many fall due within one second.")
+    parser.add_argument("--cases", type=int, default=40_000, help="Cases whose lives are taken in, five events each.")
+    parser.add_argument("--due", type=int, default=100_000, help="How many fall due within one second.")
     parser.add_argument("--faust-events", type=int, default=20_000)
-    parser.add_argument("--without-peers", action="store_true")
+    peers = parser.add_mutually_exclusive_group()
+    peers.add_argument("--without-peers", action="store_true", help="Ours alone.")
+    peers.add_argument("--peers", action="store_true", help="Measure the schedulers again too, instead of taking what was recorded.")
     parser.add_argument("--json", action="store_true", help="One JSON object instead of lines.")
     options = parser.parse_args()
     prefix = f"bench{secrets.token_hex(3)}."
@@ -353,19 +305,30 @@ def main() -> None:
         result: dict[str, Any] = {"timers": options.timers, "due": options.due}
         result |= measure_changes(kafka, database, prefix, options.timers, options.changes)
         say(f"{result['changes_per_second']:,} changes/s")
+        result |= measure_ledgers(kafka, database, prefix, options.cases)
+        say(f"{result['case_changes_per_second']:,} changes of cases/s")
         result |= measure_recovery(kafka, database, prefix)
         result |= measure_lateness(kafka, database, prefix, options.due)
         say(f"lateness p50 {result['lateness_p50_s']} s, p99 {result['lateness_p99_s']} s")
         if not options.without_peers:
             python = python_of_peers(FOLDER / "peers")
-            rate = measure_faust(kafka, prefix, python, options.faust_events)
-            result |= {"faust_changes_per_second": round(rate), "changes_ratio_faust": round(result["changes_per_second"] / rate, 1)}
-            say(f"faust: {rate:,.0f} changes/s")
-            result |= measure_peer_lateness(server, python, options.due)
+            result |= measure_faust(kafka, prefix, python, options.faust_events)
+            for name in ("changes", "case_changes"):
+                rate = result[f"faust_{name}_per_second"]
+                result[f"{name}_ratio_faust"] = round(result[f"{name}_per_second"] / rate, 1)
+                say(f"faust: {rate:,} {name}/s")
+            if options.peers:
+                result |= measure_peer_lateness(server, python, options.due)
+            elif RECORDED.exists():
+                result |= {f"recorded_{name}": value for name, value in json.loads(RECORDED.read_text()).items()}
     if options.json:
         print(json.dumps(result))
     else:
-        print("\n".join(f"{name:32} {value:>12,}" for name, value in result.items()))
+        print(
+            "\n".join(
+                f"{name:40} {value:>12,}" if isinstance(value, (int, float)) else f"{name:40} {value}" for name, value in result.items()
+            )
+        )
 
 
 if __name__ == "__main__":

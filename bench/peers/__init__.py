@@ -15,6 +15,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements.lock"
+RECORDED = HERE / "recorded.json"
+"""What `bench.peers.measure` found."""
 
 
 class PeerFailed(Exception):

@@ -35,7 +35,7 @@ async def keep(stream: faust.StreamT) -> None:
         if not seen["count"]:
             seen["started"] = time.monotonic()
         value = event.value
-        table[value["task_id"]] = [value["state"], value["due_at"], value["assignee"]]
+        table[value.get("task_id") or value["case_id"]] = [value["state"], value.get("due_at"), value.get("assignee")]
         seen["count"] += 1
         if seen["count"] >= EVENTS:
             seconds = time.monotonic() - seen["started"]

@@ -12,14 +12,11 @@ import os
 import platform as machine
 import secrets
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from bench.peers import python_of_peers
+from bench.peers import RECORDED, python_of_peers
 from bench.timers import FOLDER, measure_faust, measure_peer_lateness, platform, say
 from shared.messaging.topics import create_topics
-
-RECORDED = Path(__file__).parent / "recorded.json"
 
 
 def main() -> None:
@@ -33,7 +30,7 @@ def main() -> None:
         prefix = f"bench{secrets.token_hex(3)}."
         create_topics(kafka, prefix, 1)
         say(f"faust-streaming: {options.faust_events:,} events")
-        found: dict[str, Any] = {"faust_changes_per_second": round(measure_faust(kafka, prefix, python, options.faust_events))}
+        found: dict[str, Any] = dict(measure_faust(kafka, prefix, python, options.faust_events))
         found |= measure_peer_lateness(server, python, options.due)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     found |= {"due": options.due, "measured_on": today, "cpus": os.cpu_count(), "python": machine.python_version()}

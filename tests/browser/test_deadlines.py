@@ -57,7 +57,7 @@ def test_what_is_overdue_explains_itself_by_keyboard_on_a_phone_in_the_dark(
         page.get_by_role("link", name="1 overdue").press("Enter")
         page.get_by_role("rowheader").get_by_role("link").press("Enter")
 
-        expect(page.get_by_role("heading", name="Deadlines")).to_be_in_viewport()
+        expect(page.get_by_role("heading", name="First response")).to_be_in_viewport()
         page.get_by_text("Why is this overdue? First response").press("Enter")
         expect(page.get_by_text("paused 1 d 1 h waiting for the customer")).to_be_visible()
         fits(page)

@@ -3,11 +3,15 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.cli.commands.configuration import InvalidConfigurationError
 from services.cli.stack.errors import StackError
+
+if TYPE_CHECKING:
+    from shared.schemas.configuration import Configuration
 
 app = typer.Typer(help="Business calendars, and the feeds of their closed days.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -66,18 +70,31 @@ def feeds(as_json: Json = False) -> None:
 def show(
     code: Annotated[str, typer.Argument(help="The calendar.")],
     year: Annotated[int | None, typer.Option(min=1970, max=2190, help="Which year.", show_default="this year")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A configuration (YAML) to look into.", show_default="the one in force", exists=True, dir_okay=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """When a calendar is open: its hours, the days of a year on which it is closed and why, and when its clocks change."""
     from services.cli.calendar_year import year_of
-    from shared.schemas.configuration import Configuration
 
-    document = _ask("GET", "")["configuration"]
-    sections = {section.code: section for section in Configuration.model_validate(document).calendars}
+    sections = {section.code: section for section in _configuration(file).calendars}
     if code not in sections:
         raise StackError(f"there is no calendar {code}; there are {', '.join(sections)}")
     found = year_of(sections[code], year or datetime.now(UTC).year)
     print(json.dumps(found.as_data()) if as_json else "\n".join(found.lines()))
+
+
+def _configuration(file: Path | None) -> "Configuration":
+    from shared.schemas.configuration import Configuration
+    from shared.schemas.configuration.check import check_configuration
+
+    if file is None:
+        return Configuration.model_validate(_ask("GET", "")["configuration"])
+    found = check_configuration(file.read_bytes().decode("utf-8", "replace")).configuration
+    if found is None:
+        raise InvalidConfigurationError(f"{file} has problems; `casestream config check` names them")
+    return found
 
 
 def _print_read(feed: dict[str, Any]) -> None:

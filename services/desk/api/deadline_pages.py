@@ -101,6 +101,7 @@ def deadline_pages(browser: Browser, deadlines: Deadlines, organisation: Callabl
             is_first=not after,
             address=address,
             near=lambda at: near_words(at, now),
+            now=f"{now.astimezone(around.zone):%H:%M}",
             names=around,
             when=when_of(clock, around),
         )

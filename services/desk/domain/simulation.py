@@ -8,7 +8,8 @@ from uuid import UUID
 
 from services.desk.domain.deadlines import CLOCK_WORDS, PATHS
 
-OUTCOME_WORDS = {"met": "Met", "missed": "Missed", "cancelled": "Cancelled", "running": "Running", "none": "No deadline"}
+OUTCOME_WORDS = {"met": "Met", "missed": "Missed", "cancelled": "Cancelled", "running": "Running", "overdue": "Overdue", "": "No deadline"}
+LATE = frozenset({"missed", "overdue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,13 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """A clock that would have ended otherwise."""
+    """A clock that would stand otherwise; `before` or `after` empty: there is none by those rules."""
 
     kind: str
     item_kind: str
     item: UUID
     number: str
+    title: str
     before: str
     after: str
     due_before: datetime | None
@@ -53,8 +55,13 @@ class Differing:
 
     @property
     def is_worse(self) -> bool:
-        """Whether it would be missed, and is not."""
-        return self.after == "missed"
+        """Whether it would be late, and is not."""
+        return self.after in LATE and self.before not in LATE
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is late, and would not be."""
+        return self.before in LATE and self.after not in LATE
 
 
 @dataclass(frozen=True, slots=True)

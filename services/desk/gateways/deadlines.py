@@ -81,8 +81,8 @@ class Deadlines:
         """What the clocks that ran between two moments would have come to under another configuration."""
         content = {"configuration": configuration, "from": begins.isoformat(), "until": ends.isoformat()}
         found = self._simulating.ask("POST", "/simulations", token, content=content)
-        kinds, changed = [_compared(item) for item in found["kinds"]], [_differing(item) for item in found["changed"]]
-        return Simulated(found["items"], found["uncounted"], found["is_complete"], tuple(kinds), tuple(changed))
+        kinds, changed = [_compared(item) for item in found["kinds"]], [_differing(item) for item in found["items"]]
+        return Simulated(found["cases"], found["uncounted"], found["is_complete"], tuple(kinds), tuple(changed))
 
 
 def _deadline(item: Mapping[str, Any]) -> Deadline:
@@ -113,8 +113,9 @@ def _differing(item: Mapping[str, Any]) -> Differing:
         item_kind=item["item_kind"],
         item=UUID(item["item_id"]),
         number=item["number"],
-        before=item["before"],
-        after=item["after"],
+        title=item["title"],
+        before=item["before"] or "",
+        after=item["after"] or "",
         due_before=moment_of(item["due_before"]),
         due_after=moment_of(item["due_after"]),
     )

@@ -16,6 +16,9 @@ from shared.processes import following
 from shared.storage import Database
 from shared.web import TokenVerifier, create_app, dead_letters_router, serve
 
+CONNECTIONS = 10
+"""To the database: one follows the changelog, one keeps house, one may be busy with a simulation; the others answer."""
+
 
 def routers(database: Database, around: Around) -> list[APIRouter]:
     """Every route behind an access token."""
@@ -44,7 +47,7 @@ def build(settings: Settings, database: Database, around: Around, ready: Ready, 
 def run(settings: Settings) -> None:
     """Follow the changelog and serve until told to stop."""
     configure_logging("sla", "api", settings.log_level)
-    database = Database(settings.database, pool_size=4, service="sla")
+    database = Database(settings.database, pool_size=CONNECTIONS, service="sla")
     with following(settings) as reference:
         around = Around.of(reference)
         projection = Projection(settings, database, around.policy)

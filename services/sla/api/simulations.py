@@ -15,7 +15,7 @@ from services.sla.api.shapes import ChangedClock, SimulatedKind, Simulation
 from services.sla.domain.clocks import Clock
 from services.sla.handlers.alerts import CLOCK_NAMES
 from services.sla.handlers.policies import build_policy
-from services.sla.handlers.simulating import Changed, simulate
+from services.sla.handlers.simulating import Changed, as_applied, simulate
 from services.sla.storage.histories import cases_between
 from shared.calendars.openings import micros, moment
 from shared.schemas.configuration.check import check_configuration
@@ -61,7 +61,7 @@ def simulations_router(database: Database, around: Around) -> APIRouter:
         try:
             now = around.clock()
             begin, until = period_of(body.begin, body.until, now)
-            policy = build_policy(checked.configuration)
+            policy = build_policy(as_applied(checked.configuration, around.reference.configuration()))
             with database.read() as tx:
                 cases = cases_between(tx, begin, until, reach_of(principal))
                 found = simulate(cases, policy, micros(begin), micros(until), micros(now), MOST_SECONDS)

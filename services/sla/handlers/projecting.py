@@ -33,6 +33,8 @@ POSSIBLE: Final[dict[ItemKind, tuple[ClockKind, ...]]] = {
     ItemKind.LEAD: (ClockKind.COMPLETION,),
 }
 """The clocks that an item can have."""
+VANISHING: Final[dict[ItemKind, tuple[ClockKind, ...]]] = POSSIBLE | {ItemKind.TASK: (ClockKind.DUE,), ItemKind.COMMUNICATION: ()}
+"""Those of them that it may have no more: a case without a target for them, a task that waits again for others."""
 
 
 def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]], policy_of: PolicyOf) -> None:
@@ -53,9 +55,8 @@ def project(tx: Transaction, changes: Iterable[tuple[bytes, bytes | None]], poli
         rows.append(_row_of(item, record, packed))
         text = str(item)
         clock_rows += _clock_rows_of(item, text, record, policy_of)
-        if len(record.clocks) < len(POSSIBLE[record.kind]):
-            there = [clock.kind for clock in record.clocks]
-            gone += [clock_id_bytes(text, CLOCK_NAMES[kind]) for kind in POSSIBLE[record.kind] if kind not in there]
+        there = [clock.kind for clock in record.clocks]
+        gone += [clock_id_bytes(text, CLOCK_NAMES[kind]) for kind in VANISHING[record.kind] if kind not in there]
     items.write(tx, rows)
     clocks.keep_runs(tx, [(row.clock_id, row.started_at) for row in clock_rows if row.kind == ClockKind.UPDATE])
     clocks.write(tx, clock_rows, gone + _ids_of(items.forget(tx, forgotten)))

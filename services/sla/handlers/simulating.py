@@ -13,9 +13,24 @@ from services.sla.domain.policy import Policy
 from services.sla.domain.simulation import LATE, Difference, clocks_under, falls_within, standing_of
 from services.sla.storage.items import Found
 from shared.calendars import CalendarError
+from shared.schemas.configuration import Configuration
 
 SHOWN: Final = 100
 """Clocks that differ which are given one by one."""
+
+
+def as_applied(wanted: Configuration, in_force: Configuration) -> Configuration:
+    """`wanted` as it would be in force: feeds of closed days keep the days that they gave, which no file has to name."""
+    days = {(calendar.code, feed.url): feed.days for calendar in in_force.calendars for feed in calendar.feeds}
+    calendars = tuple(
+        calendar.model_copy(
+            update={
+                "feeds": tuple(feed.model_copy(update={"days": days.get((calendar.code, feed.url), feed.days)}) for feed in calendar.feeds)
+            }
+        )
+        for calendar in wanted.calendars
+    )
+    return wanted.model_copy(update={"calendars": calendars})
 
 
 @dataclass(slots=True)

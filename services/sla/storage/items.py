@@ -125,9 +125,9 @@ def of(tx: Transaction, id: UUID, reach: Reach) -> Found | None:
 
 
 def with_number(tx: Transaction, number: str, reach: Reach) -> Found | None:
-    """The row of the case or lead with this number."""
+    """The row of the case or lead with this number. Tasks have their case's."""
     condition, params = reach.condition()
-    # The kinds are no parameters: only so is it seen that the index of cases and leads by number will do. Tasks have their case's number.
+    # The kinds are no parameters: only so is it seen that the index by number will do.
     kinds = f"{int(ItemKind.CASE)}, {int(ItemKind.LEAD)}"
     row = tx.row(f"select {FOUND} from items i where number = %s and item_kind in ({kinds}) and {condition} limit 1", [number, *params])
     return None if row is None else Found(*row)

@@ -157,10 +157,20 @@ def test_the_migration_finds_it_for_the_cases_that_there_were(service: CaseServi
     assert {row[1] for row in known} == {None, after(20), after(30), after(2), after(50)}
     assert heard(service, silent) is None
     assert (heard(service, replied), heard(service, called)) == (after(20), after(30))
+    before = service.rows("select id, revision from cases order by id")
+    told = service.rows("select case_id, revision + 1, new_value from history where field = 'customer_updated_at' order by case_id")
     with service.database.transaction() as tx:
         tx.execute("update cases set customer_updated_at = null, customer_told_at = null")
-        tx.execute(import_module("services.case.storage.migrations.versions.0021_customers_heard").FILL)
+        tx.execute("delete from history where field = 'customer_updated_at'")
+        migration = import_module("services.case.storage.migrations.versions.0021_customers_heard")
+        tx.execute(migration.FILL)
+        tx.execute("set local time zone 'UTC'")
+        tx.execute(migration.TELL)
     assert service.rows("select id, customer_updated_at, customer_told_at from cases order by id") == known
+    # An open case of which it is known is another revision now: sent again it is heeded.
+    counted = [(id, int(str(revision)) + (id != silent)) for id, revision in before]
+    assert service.rows("select id, revision from cases order by id") == counted
+    assert service.rows("select case_id, revision, new_value from history where field = 'customer_updated_at' order by case_id") == told
 
 
 @pytest.mark.requirement("EDGE-11")

@@ -132,8 +132,9 @@ def test_deadlines_are_listed_by_how_urgent_they_are_and_narrowed(known: Known) 
     assert 'href="/deadlines" aria-current="page">Deadlines' in page.text
     # The longest overdue comes first: of the case, its response and completion, then the task.
     assert rows_of(page) == ["Water everywhere", "Water everywhere", "Call back <b>now</b>"]
-    assert f'href="/cases/{known.case}#deadlines"' in page.text
-    assert f'href="/tasks/{known.task}#deadlines"' in page.text
+    assert f'href="/cases/{known.case}#clock-response"' in page.text
+    assert f'href="/tasks/{known.task}#clock-due"' in page.text
+    assert 'id="clock-due"' in client.get(f"/tasks/{known.task}").text
     assert "3 overdue 1 at risk" in words_of(page)
     assert "1 d 2 h over" in words_of(page)
     risk = client.get("/deadlines", params={"show": "at-risk"})
@@ -235,8 +236,8 @@ def test_other_targets_are_tried_on_what_was(known: Known) -> None:
     words = words_of(page)
     assert page.status_code == 200, words
     assert "First response 1 1 0 0 1" in words
-    assert re.search(r"C-2026-000001 First response Missed due Tue 3 Mar, 15:00 Running due", words)
-    assert f'href="/cases/{known.case}#deadlines"' in page.text
+    assert re.search(r"Water everywhere C-2026-000001 First response Overdue due Tue 3 Mar, 15:00 Running due", words)
+    assert f'href="/cases/{known.case}#clock-response"' in page.text
 
     quicker = a_configuration_text(sla={"targets": [{"clock": "response", "within": "30 minutes"}], "ladder": {"due_soon_share": 0.8}})
     uploaded = client.post("/deadlines/simulation", data=span, files={"file": ("new.yaml", quicker.encode(), "application/yaml")})

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from services.cli.__main__ import app
@@ -54,6 +55,20 @@ def test_the_command_is_there(command: list[str]) -> None:
     done = CliRunner().invoke(app, [*command, "--help"], prog_name="casestream")
     assert done.exit_code == 0
     assert done.output.startswith("Usage: casestream " + " ".join(command))
+
+
+@pytest.mark.requirement("SLA-1")
+def test_a_calendar_of_a_file_is_shown_for_a_year(tmp_path: Path) -> None:
+    def shown(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["calendars", "show", *arguments], prog_name="casestream")
+
+    sample = ("--year", "2026", "--file", str(Path(__file__).parents[3] / "config" / "housing.yaml"))
+    assert "  Fri 2026-04-03 closed: Good Friday" in shown("office", *sample).output.splitlines()
+    found = json.loads(shown("office", *sample, "--json").output)
+    assert {"day": "2026-12-29", "why": "closed day", "otherwise_open": True} in found["closed"]
+    assert "there is no calendar shop; there are office" in str(shown("shop", *sample).exception)
+    (tmp_path / "bad.yaml").write_text("x: 1")
+    assert "has problems" in str(shown("office", "--file", str(tmp_path / "bad.yaml")).exception)
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:

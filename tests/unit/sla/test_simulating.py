@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from services.sla.domain.clocks import ClockKind
 from services.sla.domain.packing import pack
 from services.sla.domain.policy import Policy
 from services.sla.domain.simulation import clocks_under, falls_within, standing_of
-from services.sla.handlers.simulating import Tally, simulate
+from services.sla.handlers.policies import build_policy
+from services.sla.handlers.simulating import Tally, as_applied, simulate
 from services.sla.storage.items import Found
+from shared.schemas.configuration import Configuration
+from tests.support.configuration import CALENDARS, a_configuration
 from tests.unit.sla.rules import CASE, FACTS, POLICY, Life, a_case_fact, a_target, at
 
 STRICT = replace(POLICY, default_targets=(a_target(ClockKind.RESPONSE, "1 working hour"),))
@@ -79,6 +83,17 @@ def test_a_case_without_a_journal_is_as_it_is() -> None:
     assert life.record is not None
     old = changed(life.record, turns=())
     assert all(one.before == one.after for one in clocks_under(old, STRICT))
+
+
+def test_feeds_of_closed_days_keep_the_days_that_they_gave() -> None:
+    def organisation(feeds: list[dict[str, Any]]) -> Configuration:
+        return a_configuration(calendars=[calendar | {"feeds": feeds if calendar["code"] == "office" else []} for calendar in CALENDARS])
+
+    known = {"url": "https://calendar.example/known.ics"}
+    other = {"url": "https://calendar.example/other.ics", "days": ["2026-03-05"]}
+    in_force = organisation([known | {"days": ["2026-03-03"]}])
+    policy = build_policy(as_applied(organisation([known, other]), in_force))
+    assert policy.calendars["office"].closed_days == {date(2026, 3, 3), date(2026, 3, 5)}
 
 
 def an_item(life: Life) -> Found:

@@ -36,15 +36,25 @@ heard as (
     where c.direction = 'outbound' and c.robot = 'none' and not c.old and not exists (select from cases k where k.id = c.conversation_id)
       and (a.communication_id is null or a.answered_at is not null or a.outcome = 'completed')
     group by l.case_id)
-update cases set customer_told_at = found.told_at, customer_updated_at = greatest(found.told_at, found.heard_at)
+update cases set customer_told_at = found.told_at, customer_updated_at = greatest(found.told_at, found.heard_at),
+    revision = revision + case when state in ('completed', 'cancelled') then 0 else 1 end
 from (select case_id as id, told.at as told_at, heard.at as heard_at from told full join heard using (case_id)) found
 where found.id = cases.id;
+"""
+
+# An open case has another revision by it, so that sla heeds it when the case is sent again.
+TELL = """
+insert into history (case_id, revision, field, old_value, new_value, changed_by, changed_at)
+select id, revision, 'customer_updated_at', null, to_jsonb(customer_updated_at) #>> '{}', 'system', now()
+from cases where customer_updated_at is not null and state not in ('completed', 'cancelled') order by id;
 """
 
 
 def upgrade() -> None:
     op.execute(ADD)
     op.execute(FILL)
+    op.execute("set local time zone 'UTC'")  # in which the history has its times
+    op.execute(TELL)
 
 
 def downgrade() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bench.timers import Events, a_month_away
+from bench.clock_events import TaskEvents, a_month_away
 from shared.messaging.kafka import Producer, producer_settings
 from shared.messaging.topics import create_topics
 from shared.schemas import topics
@@ -43,7 +43,7 @@ def campaign(place: Place, replicas: int, timers: int, seconds: float) -> Iterat
     _publish(place, document)
     running = Replicas(replicas, place.kafka, place.prefix, place.database, place.folder)
     try:
-        Events(place.kafka, place.prefix).send(TaskTriggered, range(timers), 1, a_month_away)
+        TaskEvents(place.kafka, place.prefix).send(TaskTriggered, range(timers), 1, a_month_away)
         running.start(*range(replicas))
         running.wait_until_ready()
         running.wait_until_caught_up(60 + timers / 2000)

@@ -42,20 +42,17 @@ def test_through_a_kill_and_rebalances_every_alert_is_told_once_and_no_other(
 ) -> None:
     seed = secrets.randbelow(10**9)
     place = Place(kafka, topic_prefix, fresh_database("sla"), tmp_path)
-    with campaign(place, 2, 20_000, 4) as (replicas, document):
+    with campaign(place, 3, 20_000, 4, started=2) as (replicas, document):
         load = Load(kafka, topic_prefix, seed, 60, 4)
         dead = leave_open(place)
         load.start()
-        never.wait(2)
-        with replicas.storm("kill", 2):
-            replicas.kill(0)
-            never.wait(0.5)
-        never.wait(2)
-        with replicas.storm("stop and kill", 2) as somebody_is_back:
-            replicas.stop(1)
+        never.wait(3)
+        with replicas.storm("kill, stop, and one more", 2) as somebody_is_back:
             replicas.kill(0, stay_away=True)
+            never.wait(1)
+            replicas.stop(1)
             never.wait(2)
-            replicas.start(0, 1)
+            replicas.start(0, 1, 2)
             somebody_is_back()
         verdict = finish(place, replicas, load, document, TOLERANCE)
     figures = summary(replicas, load, verdict) | {"seed": seed}

@@ -28,7 +28,7 @@ RATE = float(os.environ.get("CASESTREAM_SOAK_RATE", "30"))
 REPLICAS = 3
 ITEM_SECONDS = 30
 TOLERANCE = 3.0
-SETTLING = 5.0
+SETTLING = 10.0
 
 Say = Callable[[str], None]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bench.timers import Events, a_month_away
+from bench.clock_events import TaskEvents, a_month_away
 from shared.messaging.kafka import Producer, producer_settings
 from shared.messaging.topics import create_topics
 from shared.schemas import topics
@@ -35,16 +35,19 @@ class Place:
 
 
 @contextmanager
-def campaign(place: Place, replicas: int, timers: int, seconds: float) -> Iterator[tuple[Replicas, dict[str, Any]]]:
-    """Replicas that run, with `timers` far from due; items of the load are to have `seconds`. Gives the configuration's document too."""
+def campaign(
+    place: Place, replicas: int, timers: int, seconds: float, started: int | None = None
+) -> Iterator[tuple[Replicas, dict[str, Any]]]:
+    """Replicas that run (so many `started`: the others are yet to join), with `timers` far from due; items of the load are to have
+    `seconds`. Gives the configuration's document too."""
     create_topics(place.kafka, place.prefix, 1)
     stamp_by_kafka(place.kafka, place.prefix)
     document = a_hurried_configuration(int(seconds))
     _publish(place, document)
     running = Replicas(replicas, place.kafka, place.prefix, place.database, place.folder)
     try:
-        Events(place.kafka, place.prefix).send(TaskTriggered, range(timers), 1, a_month_away)
-        running.start(*range(replicas))
+        TaskEvents(place.kafka, place.prefix).send(TaskTriggered, range(timers), 1, a_month_away)
+        running.start(*range(started or replicas))
         running.wait_until_ready()
         running.wait_until_caught_up(60 + timers / 2000)
         running.storms.append((0, now()))

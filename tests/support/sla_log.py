@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -138,13 +139,23 @@ def alert(message: Message) -> Alert:
     )
 
 
+def _firings(alerts: list[Alert]) -> Iterator[tuple[Moment, Moment]]:
+    """Moments of a partition, each with when it was fired, that its timers came to in order: of what fell due together on an item, its
+    timer came up for the earliest, whose moment an alert does not tell."""
+    rungs = [told for told in alerts if told.type in ("due-soon", "overdue")]
+    together = Counter((told.item, told.fired_at) for told in rungs)
+    for told in rungs:
+        if told.type == "overdue" and told.repetition == 0 and together[told.item, told.fired_at] == 1:
+            yield told.due_at, told.fired_at
+
+
 def judge(kafka: str, prefix: str, document: dict[str, object], weather: Weather, until: Moment) -> Verdict:
     """Read everything back, and hold what was told against what had to be."""
     rules, verdict = Rules.of(document), Verdict()
     for number in range(topics.PARTITIONS):
         alerts = [told for message in read_partition(kafka, prefix + topics.SLA, number) if (told := alert(message)).fired_at <= until]
         verdict.check_stream(alerts)
-        here = weather.over((told.due_at, told.fired_at) for told in alerts if (told.type, told.repetition) == ("overdue", 0))
+        here = weather.over(_firings(alerts))
         by_item: dict[str, list[Alert]] = {}
         for told in alerts:
             by_item.setdefault(told.item, []).append(told)

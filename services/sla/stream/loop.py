@@ -56,8 +56,7 @@ BEHIND_SECONDS = 0.02
 UPKEEP_SECONDS = 2.0
 STALLED_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 0.5
-"""After Kafka did not say where the inputs end."""
+ASK_AGAIN_SECONDS = 0.5  # after Kafka did not say where the inputs end
 LATE_AFTER = timedelta(seconds=30) // timedelta(microseconds=1)
 """Fired later than this counts as late even when somebody was here all the time."""
 FIRED_AT_ONCE = 500
@@ -83,11 +82,11 @@ class Stream:
         self._assignment = Assignment(settings.kafka, self._prefix, self._policies.get, clock, self._pool, settings.changelog_format)
         self._is_assigned = False
         self._joined = threading.Event()
-        self._alive_at = time.monotonic()
-        self._upkeep_at = time.monotonic()
+        self._alive_at = self._upkeep_at = time.monotonic()
         self._aborts = 0
         self._latest = -1
         self._ask_at = 0.0
+        self._revocations = 0
         self._reckoning = Reckoning(reference, self._policies)
         self._flights: list[tuple[Held, Future[bool]]] = []
         self._more_is_due = False
@@ -146,7 +145,10 @@ class Stream:
         if first is None:
             return
         until = time.monotonic() + min(self._settings.stream_linger_seconds, self._patience())
+        revocations = self._revocations
         messages = [first, *self._consumer.consume(left, 0)]
+        if self._revocations != revocations:
+            del messages[0]  # it was read by an assignment that is over, and what came before it may have been undone: it comes again
         while messages:
             left -= len(messages)
             self._take_all(messages, letters)
@@ -360,12 +362,12 @@ class Stream:
 
     def _on_revoke(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
         # What is held is kept until it is known what comes: it is likely to be the same. Nothing fires meanwhile.
+        self._revocations += 1
         self._land(is_reading_on=False)
         self._is_assigned = False
 
-    def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
-        self._land(is_reading_on=False)
-        self._is_assigned = False
+    def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._on_revoke(consumer, places)
         self._assignment.drop({place.partition for place in places})
 
     # Upkeep

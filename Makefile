@@ -53,7 +53,8 @@ soak-timers: $(VENV)/.installed-dev ## Clocks while replicas are killed and froz
 	@CASESTREAM_SOAK_MINUTES=$(or $(MINUTES),5) CASESTREAM_SOAK_TIMERS=$(or $(TIMERS),1000000) \
 		$(if $(SEED),CASESTREAM_SOAK_SEED=$(SEED)) $(BIN)/python -m pytest tests/chaos/test_timers_campaign.py -q
 
-fuzz: $(VENV)/.installed-dev ## The APIs under requests made from their own documents, as a long campaign (EXAMPLES=50).
+fuzz: $(VENV)/.installed-dev ## Properties with examples that make test has not seen, and the APIs under requests made from their documents (EXAMPLES=50).
+	@CASESTREAM_RANDOM_EXAMPLES=1 $(BIN)/python -m pytest tests/unit tests/contract -q -n 2
 	@CASESTREAM_FUZZ_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/service -q -k test_api_fuzz
 
 clean: ## Stop everything and delete the state folder with all data.

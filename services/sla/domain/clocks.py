@@ -79,9 +79,9 @@ Suspension = tuple[Moment, Moment | None, int]
 """A span when a clock did not run, [since, until): None: it does not run now. Last its `Reason`."""
 
 
-Told = tuple[int, Moment, Moment]
-"""An alert that was told: its code, the due instant that it named, and the moment that it fell on. The code is the rung's number; that of a
-step of the escalation chain `STEP` and its number."""
+Told = tuple[int, Moment, Moment, int]
+"""An alert that was told: its code, the due instant that it named, the moment that it fell on, and the clock's run. The code is the rung's
+number; that of a step of the escalation chain `STEP` and its number."""
 STEP: Final = 1_000
 MOST_TOLD: Final = 60
 
@@ -117,6 +117,8 @@ class Clock(Struct, frozen=True, gc=False, array_like=True):
     """Whose target it runs by: `subject`, `method` or `organisation`; empty: its item says itself when it is due."""
     told: tuple[Told, ...] = ()
     """What was told and not withdrawn, in order; of more than `MOST_TOLD` the newest."""
+    run: int = 0
+    """How often its rungs began anew, for another start, budget or calendar."""
 
     @property
     def is_suspended(self) -> bool:
@@ -372,7 +374,7 @@ def fire_clock(
 
 
 def _and(clock: Clock, code: int, fires_at: Moment) -> tuple[Told, ...]:
-    return (*clock.told[-MOST_TOLD:], (code, clock.due_at, fires_at))
+    return (*clock.told[-MOST_TOLD:], (code, clock.due_at, fires_at, clock.run))
 
 
 def _step_at(clock: Clock, at: Moment, calendar: Calendar, steps: tuple[Step, ...]) -> int | None:

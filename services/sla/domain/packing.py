@@ -196,7 +196,7 @@ def _new_clock(old: OldClock) -> Clock:
         old.escalated,
         old.ladder,
         old.target,
-        tuple([told for told in ((0, old.due_at, old.soon_at or 0), (1, old.due_at, old.due_at)) if told[0] < old.rung and told[2]]),
+        tuple([told for told in ((0, old.due_at, old.soon_at or 0, 0), (1, old.due_at, old.due_at, 0)) if told[0] < old.rung and told[2]]),
     )
 
 

@@ -54,8 +54,11 @@ def reconcile(
         is_same_run = is_other_calendar or _is_same_run(old, new)
         old, word = _withdrawn(old, new if is_same_run else None, since, now, policy, is_other_calendar=is_other_calendar)
         alerts += word
-        new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated) if is_same_run else _begun_anew(old, new)
-        new = replace(new, events=old.events, told=old.told)
+        if is_same_run:
+            new = replace(new, rung=max(new.rung, old.rung), escalated=old.escalated, told=old.told, run=old.run)
+        else:
+            new = _begun_anew(old, new)
+        new = replace(new, events=old.events)
         new = replace(new, next_at=next_moment(new, policy.calendar_of(new.calendar), policy.ladder_of(new.ladder)))
     elif old.events:
         new = replace(new, events=old.events)
@@ -88,13 +91,15 @@ def _is_same_run(old: Clock, new: Clock) -> bool:
 
 def _begun_anew(old: Clock, new: Clock) -> Clock:
     """`new` on the first rungs, but for what was told of its due instant already: of that nothing is told twice."""
-    codes = {code for code, due_at, _ in old.told if due_at == new.due_at}
+    run = old.run + 1
+    told = tuple([(code, due_at, fell_on, run if due_at == new.due_at else of) for code, due_at, fell_on, of in old.told])
+    codes = {one[0] for one in told if one[3] == run}
     rung, escalated = new.rung, 0
     while rung in codes:
         rung += 1
     for code in codes:
         escalated |= 1 << (code - STEP) if code >= STEP else 0
-    return replace(new, rung=rung, escalated=escalated)
+    return replace(new, rung=rung, escalated=escalated, told=told, run=run)
 
 
 def _says_as(old: Clock, new: Clock) -> bool:
@@ -129,21 +134,20 @@ def _withdrawn(
     """Take back what `old` told of moments after `since` that by the ledger of `new` (None: a new run of the clock) do not fall there."""
     alerts: list[Alert] = []
     for told in [told for told in old.told if told[2] > since]:
-        code, due_at, fell_on = told
+        code, due_at, fell_on, run = told
         again = _moment_of(code, new, policy) if new is not None else None
         if again == fell_on or (is_other_calendar and again is not None and again <= now):
             continue
         place = old.told.index(told)
         left = (*old.told[:place], *old.told[place + 1 :])
-        # Of another due instant, it may have been told again since: then it stays told.
-        is_latest = all(later[0] != code for later in old.told[place + 1 :])
+        is_own = run == old.run  # else it is none of the rungs that this run of the clock has behind it
         if code >= STEP:
             rung, repetition = AlertType.ESCALATED, code - STEP + 1
-            escalated = old.escalated & ~(1 << (code - STEP)) if is_latest else old.escalated
+            escalated = old.escalated & ~(1 << (code - STEP)) if is_own else old.escalated
             old = replace(old, events=old.events + 1, told=left, escalated=escalated)
         else:
             rung, repetition = AlertType.DUE_SOON if code == Rung.DUE_SOON else AlertType.OVERDUE, max(0, code - Rung.OVERDUE)
-            old = replace(old, events=old.events + 1, told=left, rung=min(old.rung, code) if is_latest else old.rung)
+            old = replace(old, events=old.events + 1, told=left, rung=min(old.rung, code) if is_own else old.rung)
         alerts.append(Alert(AlertType.WITHDRAWN, old, old.events, rung, repetition, due_at, now))
     return old, alerts
 

@@ -141,7 +141,7 @@ class Teller:
     def _told(self, clock: Clock, policy: Policy) -> Iterator[Entry]:
         """Escalations and repetitions that were told."""
         steps = policy.ladder_of(clock.ladder).steps
-        for code, _, fell_on in clock.told:
+        for code, _, fell_on, _ in clock.told:
             if fell_on < clock.started_at:  # of an earlier run
                 continue
             if code >= STEP:

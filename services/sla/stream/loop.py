@@ -357,7 +357,6 @@ class Stream:
                 held.read_to[place.topic] = place.offset
         consumer.assign(committed)
         self._is_assigned = True
-        self._reckoning.begin()
         self._joined.set()
         log.info("partitions assigned", count=len(places))
 

@@ -145,9 +145,15 @@ class Partition:
             self._keep(key, fire(record, now, late_before, policy, active_at, self._is_case_over(record), until), b"")
         return len(keys)
 
-    def recalculate(self, mark: int, now: int, limit: int) -> bool:
-        """Reckon cases anew whose clocks were reckoned by other calendars than those of `mark`, at most `limit` of them; whether some are
-        left to look at. One that falls due before it is looked at here is reckoned anew then."""
+    def is_reckoned_by(self, mark: int) -> bool:
+        """Whether all cases were looked at, and reckoned anew where their clocks were reckoned by other calendars than those of `mark`."""
+        return self._mark == mark and not self._unchecked
+
+    def recalculate(self, mark: int, now: int, limit: int) -> None:
+        """Look at cases whose clocks may have been reckoned by other calendars than those of `mark`; reckon at most `limit` of them anew.
+
+        One that falls due before it is looked at here is reckoned anew then.
+        """
         if mark != self._mark:
             self._mark = mark
             self._unchecked = [key for key in self.timers.records if key[0] == ItemKind.CASE]
@@ -164,7 +170,6 @@ class Partition:
             left -= 1
             if not left:
                 break
-        return bool(self._unchecked)
 
     def _is_case_over(self, record: Record) -> bool:
         """Of a task that is to begin by some moment, whether its case is finished; its case is on this partition too."""
@@ -238,6 +243,7 @@ class Partition:
 
     def undo(self) -> set[str]:
         """What was launched was given up, and what was taken in since rests on it: be as before. Returns the topics to read again."""
+        self._mark = 0  # what was reckoned anew is as it was
         topics: set[str] = set()
         for work in (self.flying, self.work):
             if work is not None:

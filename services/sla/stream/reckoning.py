@@ -19,17 +19,12 @@ class Reckoning:
         self._reference = reference
         self._policies = policies
         self._version = -1
-        self._is_at_it = False
-
-    def begin(self) -> None:
-        """Partitions have come: nobody knows by which calendars their clocks were reckoned."""
-        self._is_at_it = True
 
     def step(self, partitions: Collection[Partition], now: int) -> None:
-        """Look at some of what may have to be reckoned anew."""
-        if self._reference.version == self._version and not self._is_at_it:
-            return
-        self._policies.refresh()
-        self._version = self._reference.version
-        left = [partition.recalculate(self._policies.mark, now, AT_ONCE) for partition in partitions]
-        self._is_at_it = any(left)
+        """Look at some of what may have to be reckoned anew: of a partition that has just come, everything."""
+        if self._reference.version != self._version:
+            self._policies.refresh()
+            self._version = self._reference.version
+        for partition in partitions:
+            if not partition.is_reckoned_by(self._policies.mark):
+                partition.recalculate(self._policies.mark, now, AT_ONCE)

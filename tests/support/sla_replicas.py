@@ -156,7 +156,8 @@ class Replicas:
         """For each harm, how long what fell due in it was held up at most after somebody could take over, in seconds."""
         found = []
         for number, (name, began, able) in enumerate(self.harms):
-            end = self.harms[number + 1][1] if number + 1 < len(self.harms) else self.storms[-1][1]
+            # What fell due right before the next harm may not have been told when that came.
+            end = self.harms[number + 1][1] - 2 * SECOND if number + 1 < len(self.harms) else self.storms[-1][1]
             held_up = [fired - max(moment, able) for moment, fired in verdict.delays if began <= moment < end]
             found.append((name, max([0, *held_up]) / SECOND))
         return found

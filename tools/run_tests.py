@@ -37,6 +37,8 @@ def run_tier(tier: str, budget: int, workers: int) -> Outcome:
     command = [sys.executable, "-m", "pytest", f"tests/{tier}", "-q", "--durations=12"]
     if workers > 1:
         command += ["-n", str(workers), "--dist", "loadfile"]
+    if (CLONE / "tests" / tier / "LONGEST.txt").exists():
+        command += ["--no-loadscope-reorder"]  # its conftest says the order: by time, not by the number of tests
     began = time.monotonic()
     sys.stdout.write(f"== {tier}\n")
     sys.stdout.flush()

@@ -276,7 +276,7 @@ def _percentiles(name: str, lateness: list[float]) -> dict[str, Any]:
 def measure_peer_lateness(database: str, python: Path, due: int) -> dict[str, Any]:
     """The same of the schedulers that keep their jobs in PostgreSQL."""
     found: dict[str, Any] = {}
-    ahead = 60 + due / 250
+    ahead = 60 + due / 550
     for name in ("procrastinate", "apscheduler"):
         say(f"{due:,} jobs of {name}")
         told = run_peer(python, f"{name}_due.py", with_database(database, "postgres"), due, ahead, timeout=3_600)

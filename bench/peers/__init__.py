@@ -40,8 +40,10 @@ def run_peer(python: Path, script: str, *arguments: object, timeout: float = 900
     """The result that a peer's script prints last. Raises `PeerFailed`."""
     command = [str(python), str(HERE / script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=HERE)
-    lines = done.stdout.strip().splitlines()
-    if not lines or not lines[-1].startswith("{"):
-        raise PeerFailed(f"{script} ended with code {done.returncode}: {done.stderr.strip()[-2000:]}")
+    # Other threads of it may write to the terminal before and after.
+    lines = [line[line.index("{") :] for line in done.stdout.splitlines() if line.rstrip().endswith("}") and "{" in line]
+    if not lines:
+        told = f"{done.stdout[-500:]!r} {done.stderr.strip()[-2000:]}"
+        raise PeerFailed(f"{script} ended with code {done.returncode} and without its result: {told}")
     found: dict[str, Any] = json.loads(lines[-1])
     return found

@@ -227,8 +227,9 @@ def start_clock(
     *,
     is_pausable: bool = False,
     target: str = "",
+    closed_at: Moment | None = None,
 ) -> Clock:
-    """A clock that runs from `started_at` and, unless suspended, is due at `due_at`. `ladder` None: it has no due-soon rung.
+    """A clock that runs from `started_at`, is due at `due_at`, and has never been suspended. `ladder` None: it has no due-soon rung.
 
     Where no working time lies between (a task for the night), its share is that of plain time; and where years do, for which no calendar
     is known and counting would take long.
@@ -240,13 +241,27 @@ def start_clock(
         soon_at = started_at + int(budget * share)
     code = "" if calendar.round_the_clock else calendar.code
     if ladder is None or budget <= 0:
-        return Clock(kind, started_at, due_at, None, due_at, budget, code, is_pausable, Rung.OVERDUE)
-    if ladder.due_soon_before is None and not ladder.steps:
-        return Clock(
-            kind, started_at, due_at, soon_at, soon_at, budget, code, is_pausable, Rung.DUE_SOON, ladder=ladder.code, target=target
-        )
-    clock = Clock(kind, started_at, due_at, soon_at, None, budget, code, is_pausable, ladder=ladder.code, target=target)
-    return with_due(clock, due_at, calendar, ladder)
+        next_at = None if closed_at is not None else due_at
+        return Clock(kind, started_at, due_at, None, next_at, budget, code, is_pausable, Rung.OVERDUE, closed_at=closed_at)
+    next_at = None if closed_at is not None else soon_at
+    clock = Clock(
+        kind,
+        started_at,
+        due_at,
+        soon_at,
+        next_at,
+        budget,
+        code,
+        is_pausable,
+        closed_at=closed_at,
+        ladder=ladder.code,
+        target=target,
+    )
+    if ladder.due_soon_before is not None:
+        return with_due(clock, due_at, calendar, ladder)
+    if ladder.steps and closed_at is None:
+        return replace(clock, next_at=next_moment(clock, calendar, ladder))
+    return clock
 
 
 def with_due(clock: Clock, due_at: Moment, calendar: Calendar, ladder: Ladder | None) -> Clock:

@@ -49,13 +49,13 @@ def case_clock(kind: ClockKind, turns: tuple[CaseTurn, ...], policy: Policy) -> 
     started_at = case_started_at(kind, now, policy)
     due_at = due_micros(target.within, started_at, target.calendar)
     ladder = policy.ladder if target.ladder is None else target.ladder
-    clock = start_clock(kind, started_at, due_at, target.runs_on, ladder, is_pausable=target.pauses, target=target.source)
     suspensions, closed_at, has_happened = _course(kind, turns, started_at, target.pauses)
-    if not suspensions and closed_at is None:
-        return clock
-    calendar = policy.calendar_of(clock.calendar)
-    clock = replace(clock, suspensions=suspensions, closed_at=closed_at)
-    clock = with_due(clock, _due_at(clock, calendar), calendar, ladder)
+    runs_on, source = target.runs_on, target.source
+    clock = start_clock(kind, started_at, due_at, runs_on, ladder, is_pausable=target.pauses, target=source, closed_at=closed_at)
+    if suspensions:
+        calendar = policy.calendar_of(clock.calendar)
+        clock = replace(clock, suspensions=suspensions)
+        clock = with_due(clock, _due_at(clock, calendar), calendar, ladder)
     return clock if closed_at is None else replace(clock, outcome=_outcome(clock, has_happened))
 
 

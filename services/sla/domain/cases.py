@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.sla.domain.clocks import Alert, Clock, Moment
+from services.sla.domain.clocks import CASE_CLOCKS, Alert, Clock, Moment
 from services.sla.domain.journal import CaseTurn, enter
-from services.sla.domain.ledger import CASE_CLOCKS, FINISHED, case_clock
+from services.sla.domain.ledger import FINISHED, case_clock
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import NO_FACTS, RETENTION, Facts, ItemKind, Outcome, Record
 from services.sla.domain.telling import reconcile
@@ -76,9 +76,18 @@ def told_anew(
     clocks: list[Clock] = []
     alerts: list[Alert] = []
     told = record.told if record is not None else 0
+    known = {clock.kind: clock for clock in record.clocks} if record is not None else {}
+    now_is = turns[-1]
+    targets = policy.targets(now_is.subject, now_is.method, now_is.priority, now_is.unit)
+    is_same_ground = record is not None and not is_other_calendar and _is_same_ground(record, now_is, policy)
     for kind in CASE_CLOCKS:
-        old = record.clock(kind) if record is not None else None
-        new = case_clock(kind, turns, policy)
+        old, target = known.get(kind), targets.get(kind)
+        if target is not None:
+            new = case_clock(kind, target, turns, policy, old if is_same_ground else None)
+        elif old is not None:
+            new = None
+        else:
+            continue
         clock, word = reconcile(old, new, since, now, policy, told, is_other_calendar=is_other_calendar)
         alerts += word
         if clock is not None:
@@ -86,6 +95,17 @@ def told_anew(
         elif old is not None:
             told = max(told, old.events + len(word))
     return tuple(clocks), alerts, told
+
+
+def _is_same_ground(record: Record, now: CaseTurn, policy: Policy) -> bool:
+    """Whether the targets and calendars that made the record's clocks are those that hold now."""
+    was = record.case_turns[-1] if record.turns else None
+    return (
+        was is not None
+        and record.reckoned_by == policy.mark
+        and (was.config_version, was.opened_at) == (now.config_version, now.opened_at)
+        and (was.subject, was.method, was.priority, was.unit) == (now.subject, now.method, now.priority, now.unit)
+    )
 
 
 def _turn_of(fact: CaseFact, at: Moment) -> CaseTurn:

@@ -45,6 +45,16 @@ class ClockKind(IntEnum):
     """Until the customer next hears of a case; begins anew with each time that they do."""
 
 
+CASE_CLOCKS: Final = (
+    ClockKind.RESPONSE,
+    ClockKind.UPDATE,
+    ClockKind.TEMPORARY_RESOLUTION,
+    ClockKind.RESOLUTION,
+    ClockKind.COMPLETION,
+)
+"""Those of a case, in the order in which its record has them."""
+
+
 class Reason(IntEnum):
     """Why a clock did not run; the number is what records keep."""
 
@@ -328,7 +338,7 @@ def _after_due(clock: Clock, every: Duration, times: int, calendar: Calendar) ->
     try:
         for _ in range(times):
             after = due_micros(every, at, calendar)
-            while waits and waits[0][0] <= after:
+            while waits and waits[0][0] < after:
                 after = due_micros(every, max(at, waits.pop(0)[1]), calendar)
             at = after
     except CalendarError:  # its calendar has no such moment

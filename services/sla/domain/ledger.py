@@ -9,20 +9,26 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.sla.domain.clocks import Clock, ClockKind, Moment, Reason, Suspension, moment_after, start_clock, with_due
+from services.sla.domain.clocks import (
+    CASE_CLOCKS,
+    Clock,
+    ClockKind,
+    Ladder,
+    Moment,
+    Reason,
+    Rung,
+    Suspension,
+    moment_after,
+    next_moment,
+    start_clock,
+    with_due,
+)
 from services.sla.domain.journal import CaseTurn, TaskTurn, Turn
-from services.sla.domain.policy import Policy
+from services.sla.domain.policy import Policy, Target
 from shared.calendars import Calendar, due_micros, next_open
 from shared.calendars.arithmetic import add_micros
 from shared.calendars.openings import micros, moment
 
-CASE_CLOCKS: Final = (
-    ClockKind.RESPONSE,
-    ClockKind.UPDATE,
-    ClockKind.TEMPORARY_RESOLUTION,
-    ClockKind.RESOLUTION,
-    ClockKind.COMPLETION,
-)
 FINISHED: Final = frozenset({"completed", "cancelled"})
 REACHED: Final = {
     ClockKind.RESPONSE: frozenset({"responded", "temporarily_resolved", "finally_resolved", "completed"}),
@@ -32,31 +38,87 @@ REACHED: Final = {
     ClockKind.COMPLETION: frozenset({"completed"}),
 }
 """The life-cycle states in which what a clock measures has happened."""
+HAPPENED: Final = frozenset({"met", "missed"})
+"""The outcomes of a clock of which that has happened."""
 
 
 def case_clocks(turns: tuple[CaseTurn, ...], policy: Policy) -> tuple[Clock, ...]:
     """The clocks of a case: for each kind that it has a target for, whether it runs, rests or has stopped. Raises `CalendarError`."""
-    return tuple([clock for kind in CASE_CLOCKS if (clock := case_clock(kind, turns, policy)) is not None])
-
-
-def case_clock(kind: ClockKind, turns: tuple[CaseTurn, ...], policy: Policy) -> Clock | None:
-    """One of them. It runs by the target that holds for the case as it is now, from its beginning: a target that forbids pausing counts
-    the time that was waited before as well."""
     now = turns[-1]
-    target = policy.target(kind, now.subject, now.method, now.priority, now.unit)
-    if target is None:
-        return None
-    started_at = case_started_at(kind, now, policy)
-    due_at = due_micros(target.within, started_at, target.calendar)
-    ladder = policy.ladder if target.ladder is None else target.ladder
+    targets = policy.targets(now.subject, now.method, now.priority, now.unit)
+    return tuple([case_clock(kind, targets[kind], turns, policy) for kind in CASE_CLOCKS if kind in targets])
+
+
+def case_clock(kind: ClockKind, target: Target, turns: tuple[CaseTurn, ...], policy: Policy, before: Clock | None = None) -> Clock:
+    """One of them. It runs by the target that holds for the case as it is now, from its beginning: a target that forbids pausing counts
+    the time that was waited before as well.
+
+    `before`: the clock by an older journal, where the same target and calendars made it. What it says of the ledger is used again where
+    nothing else can come out, which spares a long case most of the arithmetic; what it has told is not looked at.
+    """
+    started_at = case_started_at(kind, turns[-1], policy)
     suspensions, closed_at, has_happened = _course(kind, turns, started_at, target.pauses)
-    runs_on, source = target.runs_on, target.source
-    clock = start_clock(kind, started_at, due_at, runs_on, ladder, is_pausable=target.pauses, target=source, closed_at=closed_at)
-    if suspensions:
-        calendar = policy.calendar_of(clock.calendar)
-        clock = replace(clock, suspensions=suspensions)
-        clock = with_due(clock, _due_at(clock, calendar), calendar, ladder)
+    ladder = policy.ladder if target.ladder is None else target.ladder
+    if before is None or before.started_at != started_at:
+        clock = None
+    else:
+        if suspensions == before.suspensions and closed_at == before.closed_at and has_happened == (before.outcome in HAPPENED):
+            return before
+        clock = _with_rests(before, suspensions, closed_at, policy, ladder)
+    if clock is None:
+        due_at = due_micros(target.within, started_at, target.calendar)
+        clock = start_clock(
+            kind, started_at, due_at, target.runs_on, ladder, is_pausable=target.pauses, target=target.source, closed_at=closed_at
+        )
+        if suspensions:
+            clock = _suspended(clock, suspensions, policy, ladder)
     return clock if closed_at is None else replace(clock, outcome=_outcome(clock, has_happened))
+
+
+def _suspended(clock: Clock, suspensions: tuple[Suspension, ...], policy: Policy, ladder: Ladder | None) -> Clock:
+    """`clock`, which nothing had suspended yet, with its rests."""
+    calendar = policy.calendar_of(clock.calendar)
+    rested = replace(clock, suspensions=suspensions)
+    rested = with_due(rested, _due_at(rested, calendar), calendar, ladder)
+    # One that is never due soon, since all its time is shorter than the time before, is not so for having rested either.
+    return rested if clock.soon_at is not None or rested.soon_at is None else replace(rested, soon_at=None)
+
+
+def _with_rests(
+    before: Clock, suspensions: tuple[Suspension, ...], closed_at: Moment | None, policy: Policy, ladder: Ladder | None
+) -> Clock | None:
+    """The clock with these rests from one that is the same but for them, with nothing told; None: it is to be reckoned from its beginning.
+
+    Only rests that are over move what it is due by. So where those are the same its moments are; and where there were none, it is not to
+    be worked out again what they would be without.
+    """
+    known, over = _over(before.suspensions), _over(suspensions)
+    if known and known != over:
+        return None
+    clock = Clock(
+        before.kind,
+        before.started_at,
+        before.due_at,
+        before.soon_at,
+        None,
+        before.budget,
+        before.calendar,
+        before.is_pausable,
+        Rung.DUE_SOON if before.soon_at is not None else Rung.OVERDUE,
+        closed_at=closed_at,
+        suspensions=suspensions,
+        ladder=before.ladder,
+        target=before.target,
+    )
+    if known != over:
+        return _suspended(clock, suspensions, policy, ladder)
+    if closed_at is not None or clock.is_suspended:
+        return clock
+    return replace(clock, next_at=next_moment(clock, policy.calendar_of(clock.calendar), ladder))
+
+
+def _over(suspensions: tuple[Suspension, ...]) -> tuple[Suspension, ...]:
+    return suspensions[:-1] if suspensions and suspensions[-1][1] is None else suspensions
 
 
 def _due_at(clock: Clock, calendar: Calendar) -> Moment:

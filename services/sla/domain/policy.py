@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from services.sla.domain.clocks import ClockKind, Ladder
+from services.sla.domain.clocks import CASE_CLOCKS, ClockKind, Ladder
 from shared.calendars import ROUND_THE_CLOCK, Calendar, Duration
 
 KEPT: Final = 10_000
@@ -60,20 +60,27 @@ class Policy:
     """Subjects whose cases count their time to completion from the response once there is one (CASE-9)."""
     mark: int = 0
     """Tells apart the calendars that clocks were reckoned by: other calendars, another number."""
-    found: dict[tuple[int, str, str, str, str], Target | None] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What `target` has answered: cases of one subject and priority are many."""
+    found: dict[tuple[str, str, str, str], dict[ClockKind, Target]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `targets` has answered: cases of one subject and priority are many."""
 
-    def target(self, kind: ClockKind, subject: str, method: str, priority: str, unit: str = "") -> Target | None:
-        """The target of the subject, else of the method, else the organisation's: the first that has one for the case (SLA-1).
+    def targets(self, subject: str, method: str, priority: str, unit: str = "") -> Mapping[ClockKind, Target]:
+        """The targets of a case, for each kind of clock that it has one for: of the subject, else of the method, else the organisation's,
+        the first that has one (SLA-1).
 
         Of those of one of them the nearest: for priority and unit, for the priority, for the unit, for any.
         """
-        question = (int(kind), subject, method, priority, unit)
-        if question not in self.found:
+        question = (subject, method, priority, unit)
+        answer = self.found.get(question)
+        if answer is None:
             if len(self.found) >= KEPT:
                 self.found.clear()
-            self.found[question] = self._target(kind, subject, method, priority, unit)
-        return self.found[question]
+            found = {kind: self._target(kind, subject, method, priority, unit) for kind in CASE_CLOCKS}
+            answer = self.found[question] = {kind: target for kind, target in found.items() if target is not None}
+        return answer
+
+    def target(self, kind: ClockKind, subject: str, method: str, priority: str, unit: str = "") -> Target | None:
+        """The one of `targets` for this kind of clock."""
+        return self.targets(subject, method, priority, unit).get(kind)
 
     def _target(self, kind: ClockKind, subject: str, method: str, priority: str, unit: str) -> Target | None:
         places = (

@@ -40,7 +40,7 @@ def reconcile(
     if old is None:
         new = replace(new, events=told)
         return (new, []) if new.closed_at is None else _closed(new, policy)
-    if _says_as(old, new):
+    if new is old or _says_as(old, new):
         return old, []
     alerts: list[Alert] = []
     if old.kind == ClockKind.UPDATE and new.started_at > old.started_at and old.closed_at is None:

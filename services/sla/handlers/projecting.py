@@ -9,8 +9,7 @@ from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
-from services.sla.domain.clocks import ClockKind
-from services.sla.domain.ledger import CASE_CLOCKS
+from services.sla.domain.clocks import CASE_CLOCKS, ClockKind
 from services.sla.domain.packing import unpack
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import NO_FACTS, RETENTION, ItemKind, Record

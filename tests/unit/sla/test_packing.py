@@ -93,6 +93,7 @@ def test_a_finished_item_of_the_release_before_stays_finished(state: str) -> Non
     watch.read(a_case_fact(2, state=state, at=OPENED + hours(1), completed_at=OPENED + hours(1)), OPENED + hours(1))
     assert watch.record is not None
     watch.record = unpack(pack(watch.record, OLDEST_FORMAT))
+    watch.is_whole = False
     told = len(watch.told)
     watch.read(a_case_fact(1, at=OPENED), OPENED + hours(2))
     watch.wait(OPENED + hours(300))

@@ -144,7 +144,7 @@ def seconds_until(pipe: Connection, wanted: int) -> float:
             started, first = at, count
         if started is not None and count >= wanted:
             return float((at - started) * wanted / max(1, wanted - first)) if wanted > first else float(at - started)
-        time.sleep(0.005)
+        time.sleep(0.02)
     raise TimeoutError(f"the stream took in {count} of {wanted} messages in {DEADLINE_SECONDS} s")
 
 

@@ -92,7 +92,10 @@ def between_micros(calendar: Calendar, since: int, until: int) -> int:
     first, last = since // STRETCH, until // STRETCH
     if last - first > REACH_STRETCHES:
         raise OutOfReach(f"calendar {calendar.code}: {moment(since)} and {moment(until)} are too far apart to count the working time")
-    passed = _worked_until(stretch(calendar, last), until) - _worked_until(stretch(calendar, first), since)
+    ends_in = stretch(calendar, last)
+    if first == last:
+        return _worked_until(ends_in, until) - _worked_until(ends_in, since)
+    passed = _worked_until(ends_in, until) - _worked_until(stretch(calendar, first), since)
     return passed + sum([stretch(calendar, number).total for number in range(first, last)])
 
 

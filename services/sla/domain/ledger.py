@@ -29,6 +29,8 @@ from shared.calendars import Calendar, due_micros, next_open
 from shared.calendars.arithmetic import add_micros
 from shared.calendars.openings import micros, moment
 
+WAITING: Final = Reason.WAITING
+CLOSED: Final = Reason.CLOSED
 FINISHED: Final = frozenset({"completed", "cancelled"})
 REACHED: Final = {
     ClockKind.RESPONSE: frozenset({"responded", "temporarily_resolved", "finally_resolved", "completed"}),
@@ -150,19 +152,23 @@ def _course(
     reason: Reason | None = None
     since = at = started_at
     has_happened = False
+    reached, is_response = REACHED[kind], kind == ClockKind.RESPONSE
     for turn in turns:
-        at = max(at, turn.at)  # another host's clock may be behind
+        if turn.at > at:  # another host's clock may be behind
+            at = turn.at
         was = reason
-        if turn.state in FINISHED or _has_happened(kind, turn):
-            reason = Reason.CLOSED
+        happens = turn.state in reached or (is_response and turn.responded_at is not None)
+        if happens or turn.state in FINISHED:
+            reason = CLOSED
+            # What was resolved stays so when the case is cancelled after that.
+            has_happened = has_happened or happens
         else:
-            reason = Reason.WAITING if turn.waiting and pauses else None
-        # What was resolved stays so when the case is cancelled after that.
-        has_happened = reason == Reason.CLOSED and (has_happened or _has_happened(kind, turn))
-        if reason == was:
+            reason = WAITING if turn.waiting and pauses else None
+            has_happened = False
+        if reason is was:
             continue
         changed_at = at
-        if reason == Reason.CLOSED:
+        if reason is CLOSED:
             told = _told_moment(kind, turn)
             changed_at = at if told is None else max(started_at, min(told, at))
             while spans and spans[-1][0] >= changed_at:  # it is said to have happened before
@@ -172,15 +178,11 @@ def _course(
         if was is not None and since < changed_at:
             spans.append((since, changed_at, was))
         since = changed_at
-    if reason == Reason.CLOSED:
+    if reason is CLOSED:
         return tuple(spans), since, has_happened
     if reason is not None:
         spans.append((since, None, reason))
     return tuple(spans), None, False
-
-
-def _has_happened(kind: ClockKind, turn: CaseTurn) -> bool:
-    return turn.state in REACHED[kind] or (kind == ClockKind.RESPONSE and turn.responded_at is not None)
 
 
 def _told_moment(kind: ClockKind, turn: CaseTurn) -> Moment | None:

@@ -45,6 +45,7 @@ ROLES: tuple[Role, ...] = (
     Role("sla", "api"),
     Role("notify", "consume", shared=True),
     Role("notify", "send"),
+    Role("notify", "hooks"),
     Role("notify", "api"),
 )
 
@@ -128,6 +129,9 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
             "CASESTREAM_MAIL_DOMAIN": MAIL_DOMAIN,
         }
         variables |= {name: value for name, value in inherited.items() if name.startswith(MAIL_VARIABLES)}
+    if instance.role == Role("notify", "hooks"):
+        variables["CASESTREAM_WEBHOOK_KEYS"] = str((around.folder / "webhooks").resolve())
+        variables |= {name: value for name, value in inherited.items() if name.startswith("CASESTREAM_WEBHOOK_")}
     if instance.role == Role("ingest", "receive"):
         variables |= {name: value for name, value in inherited.items() if name.startswith("CASESTREAM_RECEIVE_")}
         variables["CASESTREAM_RECEIVE_PORT"] = str(around.ports[MAIL_DOOR])

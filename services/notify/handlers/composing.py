@@ -132,6 +132,13 @@ class Composer:
             )
         )
 
+    def text(self, claimed: Claimed) -> str:
+        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
+        wording = self._wordings.get(claimed.config_version)
+        template = wording.template(claimed.template)
+        people, links = PeopleNames(self._reference.staff), self._links_of(claimed, template, wording)
+        return template.text.plain(tag_values(claimed.facts, wording.names, people, claimed.recipient_name, True, links))
+
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.notify.handlers.occasions import CASES, CLOCKS, TASKS
 from services.notify.handlers.queueing import on_bounce, on_contact_erased, on_erased, queueing
+from services.notify.handlers.texting import texting
 from services.notify.handlers.webhook_queueing import Batch, telling
 from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData
@@ -15,8 +16,8 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Hand
     """Topic (without prefix) -> handler. What notify publishes itself it reads for webhooks only."""
     cases = queueing(reference, CASES, {CommunicationBounced: on_bounce, CommunicationErased: on_erased, ContactErased: on_contact_erased})
     return {
-        topics.CASES: telling(reference, cases),
-        topics.TASKS: telling(reference, queueing(reference, TASKS)),
+        topics.CASES: telling(reference, texting(reference, CASES, cases, learns=True)),
+        topics.TASKS: telling(reference, texting(reference, TASKS, queueing(reference, TASKS))),
         topics.SLA: telling(reference, queueing(reference, CLOCKS)),
         topics.NOTIFICATIONS: telling(reference),
     }

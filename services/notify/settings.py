@@ -174,7 +174,7 @@ class SmsSettings(ProcessSettings):
     )
     sms_timeout_seconds: float = Field(default=15.0, gt=0, le=40, description="How long the gateway may take for a message.")
     sms_ca_file: str = Field(default="", description="Certificates (PEM) of private authorities that the gateway may have its own from.")
-    send_retry_speed: float = Field(default=1.0, gt=0, description="Divides the pauses between attempts; tests use a high one.")
+    sms_retry_speed: float = Field(default=1.0, gt=0, description="Divides the pauses between attempts; tests use a high one.")
 
     @field_validator("sms_from", "sms_account", "sms_secret_file", "sms_url")
     @classmethod

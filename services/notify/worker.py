@@ -27,7 +27,8 @@ from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
-from services.notify.settings import SendSettings
+from services.notify.handlers.text_sending import Texter
+from services.notify.settings import SendSettings, SmsSettings
 from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.wakeup import Wakeup
@@ -315,12 +316,14 @@ def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    database = Database(settings.database, pool_size=3, service="notify")
+    database = Database(settings.database, pool_size=6, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
+    composer = Composer(reference, settings.mail_from, link_maker(settings))
+    texter = Texter.of(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings)),
+        composer,
         connector(settings),
         Wakeup(settings.database),
         settings,
@@ -329,7 +332,7 @@ def run(settings: SendSettings) -> None:
     )
 
     def problems() -> list[str]:
-        return reference.problems() + sender.problems()
+        return reference.problems() + sender.problems() + (texter.problems() if texter else [])
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -339,8 +342,12 @@ def run(settings: SendSettings) -> None:
             reference.start(stop)
             if not stop.is_set():
                 publisher.start_sweeper()
+                if texter is not None:
+                    texter.start()
                 sender.run()
         finally:
+            if texter is not None:
+                texter.close()
             publisher.close()
             reference.close()
             database.close()

@@ -10,7 +10,7 @@ from services.cli.stack.ports import LOOPBACK
 
 MAIL_DOMAIN = "housing.example"
 MAIL_SINK = "mail-sink"
-MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_GRAPH_", "CASESTREAM_MAIL_")
+MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_GRAPH_", "CASESTREAM_MAIL_", "CASESTREAM_SMS_")
 MAIL_DOOR = "ingest-receive-0-mail"
 """Name of the port on which mail is received; the process's own port is that of its health."""
 

@@ -9,10 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from services.notify.api.sms import PATH, REPORT_BYTES, sms_router
 from services.notify.api.webhooks import webhooks_router
-from services.notify.settings import Settings
+from services.notify.settings import Settings, SmsSettings
 from services.notify.storage import bounces, deliveries
-from shared.messaging import ReferenceData
+from shared.messaging import EventPublisher, ReferenceData
 from shared.observability import configure_logging, get_logger
 from shared.processes import following
 from shared.storage import Database, dead_letters
@@ -155,22 +156,32 @@ def addresses_router(database: Database) -> APIRouter:
     return router
 
 
-def build(settings: Settings, database: Database, verifier: TokenVerifier | None = None, reference: ReferenceData | None = None) -> FastAPI:
-    """The whole API; webhooks only where the configuration is known by `reference`."""
+def build(
+    settings: Settings,
+    database: Database,
+    verifier: TokenVerifier | None = None,
+    reference: ReferenceData | None = None,
+    publisher: EventPublisher | None = None,
+    sms: SmsSettings | None = None,
+) -> FastAPI:
+    """The whole API; webhooks only where the configuration is known by `reference`, reports of text messages with a `publisher`."""
     routers = [deliveries_router(database), addresses_router(database), dead_letters_router("notify", database)]
     if reference is not None:
         routers.append(webhooks_router(database, reference))
-    return create_app("notify", settings, routers, verifier=verifier)
+    public = [sms_router(publisher, sms)] if publisher is not None and sms is not None else []
+    return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES})
 
 
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
     configure_logging("notify", "api", settings.log_level)
-    database = Database(settings.database, pool_size=4, service="notify")
+    sms, database = SmsSettings.load(), Database(settings.database, pool_size=4, service="notify")
+    publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     try:
         with following(settings) as reference:
-            serve(build(settings, database, reference=reference), settings)
+            serve(build(settings, database, None, reference, publisher, sms), settings)
     finally:
+        publisher.close()
         database.close()
 
 

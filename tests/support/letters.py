@@ -38,7 +38,7 @@ class Sent(NamedTuple):
 
 
 def composed(configuration: Configuration, folder: Path, **changes: Any) -> list[Sent]:
-    """One message for each recipient of each definition. `folder`: where keys may be written; `changes`: of every event's data."""
+    """One message for each recipient of each definition. `folder`: for keys; `changes`: of the data of cases' and tasks' events."""
     reference = StaticReference(configuration)
     links = LinkMaker("https://answer.housing.example/answer", "https://answer.housing.example/decide", LinkKeyFile(a_key_file(folder)))
     composer, policy = Composer(reference, "contact@housing.example", links), policy_of(configuration)
@@ -56,7 +56,7 @@ def composed(configuration: Configuration, folder: Path, **changes: Any) -> list
 def an_occasion(on: str, statuses: tuple[str, ...], configuration: Configuration, changes: dict[str, Any]) -> Occasion:
     """Something that happened at this event, to work of the configuration's own people."""
     unit = next(unit for unit in configuration.units if unit.code == "repairs")
-    work = {"unit": unit.code, "priority": configuration.prioritisation.priorities[-1].code} | changes
+    work = {"unit": unit.code, "priority": configuration.prioritisation.priorities[-1].code}
     due = {"due_at": AT + timedelta(days=2, hours=7)}
     match on.partition(".")[0]:
         case "case":
@@ -64,7 +64,7 @@ def an_occasion(on: str, statuses: tuple[str, ...], configuration: Configuration
             more |= {"owner": unit.leader, "customer": CUSTOMER, "title": TITLE, "opened_at": AT, "status": (*statuses, "new")[0]}
             kind = {"kind": CaseBroadcast} if on == "case.broadcast" else {}
             more |= {"subject": configuration.subjects[0].code, "expected_completion_at": due["due_at"], "changed_by": unit.manager}
-            event, readings = a_case(123, **kind, **(work | more)), CASES
+            event, readings = a_case(123, **kind, **(work | more | changes)), CASES
         case "task":
             more = {
                 "owner": OwnerRef(kind="user", code=unit.leader or ""),
@@ -72,7 +72,7 @@ def an_occasion(on: str, statuses: tuple[str, ...], configuration: Configuration
                 "customer": CUSTOMER,
                 "case_title": TITLE,
             }
-            event, readings = a_task(123, **(work | due | more | {"changed_by": unit.manager})), TASKS
+            event, readings = a_task(123, **(work | due | more | {"changed_by": unit.manager} | changes)), TASKS
         case "clock":
             more = {"owner": OwnerRef(kind="user", code=unit.leader or ""), "assignee": unit.leader}
             event, readings = an_alert(123, **(work | due | more)), CLOCKS

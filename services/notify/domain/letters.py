@@ -180,7 +180,7 @@ class _Paint:
         gap = f"padding-{'left' if self.side == 'right' else 'right'}:16px"
         return (
             f'<tr><td class="cs-dim cs-line" width="26%" valign="top" style="{cell};{gap};color:{LIGHT["dim"]};font-size:14px;'
-            f'line-height:24px">{escape(name)}</td>'
+            f'line-height:24px;overflow-wrap:normal">{escape(name)}</td>'
             f'<td class="cs-text cs-line" valign="top" style="{cell};color:{LIGHT["text"]};font-size:16px;line-height:24px;'
             'overflow-wrap:anywhere">'
         )

@@ -65,6 +65,7 @@ PERMISSIONS: dict[str, str] = {
     "task:progress": "Start, complete, pend or cancel a task, change its due date, accept it.",
     "task:read": "See tasks.",
     "task-rule:read": "See what task rules would make.",
+    "template:preview": "See what a template would say, filled from a case.",
     "time:record": "Record time spent on tasks, add services to them.",
     "webhook:manage": "Pause and resume webhooks, have events told to them again or passed over.",
     "webhook:read": "See webhooks, how they are doing and which events they were told of.",
@@ -115,6 +116,7 @@ _LEADER = _AGENT | {
     "service:waive",
     "task:assign",
     "task-rule:read",
+    "template:preview",
     "status:read",
     "configuration:read",
 }

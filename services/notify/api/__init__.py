@@ -1,4 +1,4 @@
-"""notify's HTTP API: what became of messages, counts, dead addresses, webhooks, dead letters (role `api`)."""
+"""notify's HTTP API: what became of messages, counts, dead addresses, previews of templates, webhooks, dead letters (role `api`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.notify.api.sms import PATH, REPORT_BYTES, sms_router
+from services.notify.api.templates import templates_router
 from services.notify.api.webhooks import webhooks_router
 from services.notify.settings import Settings, SmsSettings
 from services.notify.storage import bounces, deliveries
@@ -164,10 +165,10 @@ def build(
     publisher: EventPublisher | None = None,
     sms: SmsSettings | None = None,
 ) -> FastAPI:
-    """The whole API; webhooks only where the configuration is known by `reference`, reports of text messages with a `publisher`."""
+    """The whole API; what needs the configuration only where it is known by `reference`, reports of text messages with a `publisher`."""
     routers = [deliveries_router(database), addresses_router(database), dead_letters_router("notify", database)]
     if reference is not None:
-        routers.append(webhooks_router(database, reference))
+        routers += [templates_router(database, reference), webhooks_router(database, reference)]
     public = [sms_router(publisher, sms)] if publisher is not None and sms is not None else []
     return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES})
 

@@ -222,4 +222,4 @@ def _up_the_chain(role: str, occasion: Occasion, directory: Directory, default: 
 
 
 def _reachable(people: Sequence[Person]) -> list[Recipient]:
-    return [Recipient(person.email, person.name, "staff") for person in people if person.active and person.email]
+    return [Recipient(person.email, person.name, "staff", person.user) for person in people if person.active and person.email]

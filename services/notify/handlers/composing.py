@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.notify.domain.digest import DIGEST
 from services.notify.domain.message import Address, Message, Written, numbered, write
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
+from services.notify.handlers.digesting import NothingToTell, digest_texts
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
 from shared.links import BadKeys, Link, LinkKeyFile
@@ -112,6 +114,8 @@ class Composer:
     def compose(self, claimed: Claimed) -> Written:
         """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
         wording = self._wordings.get(claimed.config_version)
+        if claimed.item_kind == DIGEST:
+            return self._digest(claimed, wording)
         template = wording.template(claimed.template)
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         links = self._links_of(claimed, template, wording)
@@ -129,6 +133,26 @@ class Composer:
                 html=template.html.html(values) if template.html else None,
                 reply_to=Address(reply_to) if reply_to else None,
                 references=(thread_reference(thread, wording.mail_domain),),
+            )
+        )
+
+    def _digest(self, claimed: Claimed, wording: Wording) -> Written:
+        """What a member of staff wanted gathered. Raises NotComposable."""
+        try:
+            subject_line, text, html = digest_texts(claimed, wording.names)
+        except NothingToTell as error:
+            raise NotComposable(f"not sent: {error}") from error
+        reply_to = self._reply_to(claimed, wording)
+        return write(
+            Message(
+                message_id=claimed.message_id,
+                sender=Address(self._mail_from, wording.names.organisation),
+                to=Address(claimed.recipient, claimed.recipient_name),
+                subject_line=subject_line,
+                date=claimed.created_at.astimezone(UTC),
+                text=text,
+                html=html,
+                reply_to=Address(reply_to) if reply_to else None,
             )
         )
 

@@ -22,6 +22,7 @@ from shared.schemas.configuration.feedback import CustomerLinks, FeedbackForm
 from shared.schemas.configuration.feeds import Feed
 from shared.schemas.configuration.late_replies import LateReply
 from shared.schemas.configuration.leads import LeadsSection
+from shared.schemas.configuration.notifications import Notifications
 from shared.schemas.configuration.products import Products
 from shared.schemas.configuration.resources import Resource, Service
 from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
@@ -319,6 +320,7 @@ class Configuration(Section):
     sla: Sla = Sla()
     templates: tuple[Template, ...] = ()
     communications: tuple[CommunicationDefinition, ...] = ()
+    notifications: Notifications = Notifications()
     products: Products = Products()
     feedback: tuple[FeedbackForm, ...] = ()
     customer_links: CustomerLinks = CustomerLinks()

@@ -19,6 +19,7 @@ from shared.schemas.configuration.customer_rules import check_feedback, check_pr
 from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.feeds import check_feeds
 from shared.schemas.configuration.late_replies import check_late_replies
+from shared.schemas.configuration.notifications import check_notifications
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.sla import LADDERS, check_sla
 from shared.schemas.configuration.tags import check_template
@@ -326,6 +327,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_statuses,
     check_routing,
     check_messages,
+    check_notifications,
     check_methods,
     check_sla,
     check_users,

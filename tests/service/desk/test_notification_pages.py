@@ -75,8 +75,8 @@ def test_one_chooses_how_one_is_told(told: Told) -> None:
     client = signed_in(told, "lena")
     page = client.get("/preferences")
     words = words_of(page)
-    assert "As your organisation has it: by email, in a digest" in words
-    assert "As your organisation has them: 21:00 to 06:00, every day" in words
+    assert "By email, in a digest (as usual)" in words
+    assert "As usual: 21:00 to 06:00, every day" in words
     assert "Your organisation wants everybody told of this." in words
     form = {"revision": "0", "how-completed": "desk", "quiet": "own", "begins": "19:00", "until": "07:30", "days": ["mon", "fri"]}
     form |= {"every": "working day", "at": "16:00", "zone": "Europe/Berlin"}

@@ -1,4 +1,4 @@
-"""notify's HTTP API: what became of messages, what staff were told and how they choose to be, dead addresses, dead letters (role `api`)."""
+"""notify's HTTP API: what became of messages, what staff were told and how they choose to be, dead addresses, previews (role `api`)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.notify.api.notifications import notifications_router
 from services.notify.api.preferences import preferences_router
+from services.notify.api.templates import templates_router
 from services.notify.settings import Settings
 from services.notify.storage import bounces, deliveries
 from shared.clock import Clock, utc_now
@@ -162,19 +163,20 @@ def build(
     settings: Settings,
     database: Database,
     verifier: TokenVerifier | None = None,
+    reference: ReferenceData | None = None,
     *,
-    reference: ReferenceData,
     clock: Clock = utc_now,
     ready: Ready = list,
 ) -> FastAPI:
-    """The whole API."""
+    """The whole API; what needs the configuration only where it is known by `reference`."""
     routers = [
         deliveries_router(database),
         addresses_router(database),
-        preferences_router(database, reference, clock),
         notifications_router(database, clock),
         dead_letters_router("notify", database),
     ]
+    if reference is not None:
+        routers += [templates_router(database, reference), preferences_router(database, reference, clock)]
     return create_app("notify", settings, routers, verifier=verifier, ready=ready)
 
 

@@ -12,12 +12,12 @@ from uuid import UUID
 
 import orjson
 
-from services.notify.domain.digest import DIGEST, Item, word_digest
+from services.notify.domain.digest import DIGEST, Digest, Item, word_digest
 from services.notify.domain.news import about
 from services.notify.domain.occasions import Delivery, Occasion, Recipient
 from services.notify.domain.preferences import NOTHING_CHOSEN, Rules, next_digest
 from services.notify.domain.recipients import message_id
-from services.notify.domain.tags import Names, first_name
+from services.notify.domain.tags import Names
 from services.notify.handlers.preferring import rules_of
 from services.notify.storage import bounces, deliveries, digests, preferences
 from services.notify.storage.deliveries import Claimed, Finished
@@ -107,8 +107,8 @@ def digest_id(user: str, at: datetime) -> UUID:
     return derive("digest", user, int(at.timestamp()))
 
 
-def digest_texts(claimed: Claimed, names: Names) -> tuple[str, str, str]:
-    """Subject line, text and HTML of a digest that was claimed with its items. Raises `NothingToTell`."""
+def digest_of(claimed: Claimed, names: Names) -> Digest:
+    """A digest that was claimed with its items, in words. Raises `NothingToTell`."""
     found = orjson.loads(claimed.facts.get("items", "[]"))
     if not found:
         raise NothingToTell("everything in it was settled before it was sent")
@@ -127,5 +127,4 @@ def digest_texts(claimed: Claimed, names: Names) -> tuple[str, str, str]:
         for one in found
     ]
     more = int(claimed.facts["count"]) - len(items)
-    worded = word_digest(first_name(claimed.recipient_name), items, more, claimed.facts.get("desk_url", ""), names.zone)
-    return worded.subject_line, worded.text, worded.html
+    return word_digest(items, more, claimed.facts.get("desk_url", ""), names)

@@ -175,7 +175,7 @@ def test_a_digest_tells_each_thing_once_whoever_gathers_it(notify: NotifyService
     assert sum(made) + rounds(notify, DIGEST_AT).go_round() == 2
     with MailServer() as server, notify.sending(server.port):
         eventually(lambda: notify.states().keys() == {"sent"})
-    assert {mail["Subject"] for mail in server.taken} == {"Digest: 4 notifications on 3 cases", "Digest: 1 notification on C-2026-000009"}
+    assert {mail["Subject"] for mail in server.taken} == {"Digest (4)", "Digest (1): C-2026-000009"}
     (ritas,) = [mail for mail in server.taken if "rita@housing.example" in mail["To"]]
     text = ritas.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert text.count("https://desk.example/tasks/") == 4

@@ -38,6 +38,8 @@ _GROUP_OF = {
 _LAPSING = ("assignment", "due_soon", "overdue", "due_changed", "escalation")
 LAPSING = tuple(on for on, group in _GROUP_OF.items() if group in _LAPSING)
 """Occasions that are none any more once their item has ended, or somebody else has it."""
+GIVEN = tuple(on for on, group in _GROUP_OF.items() if group == "assignment")
+"""Occasions that tell whose an item is."""
 FURTHEST_DAYS = 366
 """So far ahead a working day is looked for; a calendar that has none until then has its digests on every day."""
 

@@ -148,12 +148,14 @@ def plan_deliveries(
     taken: set[tuple[str, str]] = set()
     for definition in definitions:
         # No other channel has a sender yet, and a row that nobody takes would wait for ever.
-        if definition.channel != "email" or (definition.items and occasion.item_kind not in definition.items):
+        if definition.channel not in ("email", "desk") or (definition.items and occasion.item_kind not in definition.items):
             continue
         if definition.statuses and occasion.facts.get("status") not in definition.statuses:
             continue
         for to in definition.to:
             for recipient in recipients(to, occasion, directory, default_unit):
+                if definition.channel == "desk" and not recipient.user:
+                    continue
                 address = recipient.address.lower()
                 if (definition.channel, address) in taken:
                     continue

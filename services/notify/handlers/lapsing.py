@@ -9,6 +9,10 @@ from services.notify.domain.occasions import Delivery
 from services.notify.storage.notifications import Lapse
 from shared.schemas.envelope import Payload
 from shared.schemas.events import (
+    ApprovalChanged,
+    ApprovalDecided,
+    ApprovalDelegated,
+    ApprovalWithdrawn,
     CaseAssigned,
     CaseLifeCycle,
     CaseState,
@@ -35,12 +39,16 @@ def lapse_of(data: Payload, planned: int) -> tuple[Lapse, int] | None:
         has_ended = case.state in _ENDED_CASES
         if has_ended or isinstance(data, CaseAssigned):
             return Lapse(case.case_id, case.owner or "", has_ended), planned
+    if isinstance(data, ApprovalDecided | ApprovalWithdrawn | ApprovalDelegated):
+        approval: ApprovalChanged = data
+        has_ended = not isinstance(data, ApprovalDelegated)
+        return Lapse(approval.task_id or approval.case_id, approval.approver, has_ended, str(approval.approval_id)), planned
     return None
 
 
 def lapses(found: Iterable[tuple[Lapse, int]], planned: list[Delivery]) -> list[Lapse]:
-    """Each item's last lapse, which keeps what was planned about the item after it."""
-    last: dict[UUID, tuple[Lapse, int]] = {one[0].item_id: one for one in found}
+    """The last lapse of each item and approval, which keeps what was planned about the item after it."""
+    last: dict[tuple[UUID, str], tuple[Lapse, int]] = {(one[0].item_id, one[0].approval): one for one in found}
     return [
         lapse._replace(keep=tuple(each.id for each in planned[since:] if each.occasion.item_id == lapse.item_id))
         for lapse, since in last.values()

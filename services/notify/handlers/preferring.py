@@ -85,6 +85,8 @@ def _notice(delivery: Delivery, chosen: Preferences, rules: Rules, now: datetime
     made = Notice(delivery.id, occasion.item_id, user, occasion.on)
     priority = str(occasion.facts.get("priority", ""))
     course = course_of(occasion.on, priority, chosen, rules, now)
+    if delivery.channel == "desk":
+        return None if course.how is How.NONE else made._replace(hold="desk")
     if delivery.channel != "email":
         # Choices are about mail and the desk. What comes another way only keeps the quiet hours.
         is_loud = occasion.on == "clock.escalated" or priority in rules.urgent

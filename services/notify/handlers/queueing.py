@@ -26,6 +26,7 @@ from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
+    ApprovalWithdrawn,
     CaseOpened,
     ClockWithdrawn,
     CommunicationBounced,
@@ -128,12 +129,15 @@ def queueing(
         for definition, count in Counter(delivery.definition for delivery in (*queue.planned, *corrections)).items():
             QUEUED.labels(definition).inc(count)
 
+    def settle(queue: Queue, event: Event) -> None:
+        if (lapsed := lapse_of(event.data, len(queue.planned))) is not None:
+            queue.lapsed.append(lapsed)
+
     def planning(reading: Reading) -> Apply:
         def plan(queue: Queue, event: Event) -> None:
             version = event.config_version or reference.version
             policy = policies.get(version)
-            if (lapsed := lapse_of(event.data, len(queue.planned))) is not None:
-                queue.lapsed.append(lapsed)
+            settle(queue, event)
             if isinstance(event.data, CaseOpened):
                 queue.alive.add(event.data.customer.email.lower())
             for on in reading.names(event.data):
@@ -155,6 +159,7 @@ def queueing(
     occasions: dict[type[Payload], Apply] = {payload: planning(reading) for payload, reading in readings.items()}
     if TaskTriggered in readings:
         occasions[RuleFired] = on_rule_fired
+        occasions[ApprovalWithdrawn] = settle
     return Handler(load=load, apply={**occasions, **others}, save=save)
 
 

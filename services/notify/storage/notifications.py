@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.notify.domain.preferences import LAPSING
+from services.notify.domain.preferences import GIVEN, LAPSING
 from services.notify.storage.deliveries import FINISHED, Finished
 from shared.storage import Transaction, arrays
 
@@ -28,14 +28,15 @@ class Notice(NamedTuple):
 
 
 class Lapse(NamedTuple):
-    """An item that has ended, or that somebody else has: messages before these are not sent any more, if they wait.
+    """An item, or an approval on it, that has ended or that `holder` has now: messages before that are not sent any more, if they wait.
 
     `keep`: deliveries of the same transaction that came after it.
     """
 
     item_id: UUID
-    assignee: str
+    holder: str
     has_ended: bool
+    approval: str = ""
     keep: tuple[UUID, ...] = ()
 
 
@@ -81,21 +82,29 @@ def lapse(tx: Transaction, lapses: Sequence[Lapse]) -> list[Finished]:
     rows = tx.rows(
         f"""with lapsing as (
                 select d.id from notifications n
-                join unnest(%b, %b, %b) as l(item_id, assignee, has_ended) on l.item_id = n.item_id
+                join unnest(%(items)b, %(holders)b, %(ended)b, %(approvals)b) as l(item_id, holder, has_ended, approval)
+                    on l.item_id = n.item_id
                 join deliveries d on d.id = n.delivery_id
-                where n.hold <> '' and n.occasion = any(%b) and d.state in ('queued', 'held') and d.attempts = 0 and d.id <> all(%b)
-                  and (l.has_ended or (d.assignee = n.username and n.username <> l.assignee))
+                where n.hold <> '' and d.state in ('queued', 'held') and d.attempts = 0 and d.id <> all(%(keep)b)
+                  and case when l.approval = '' then n.occasion = any(%(lapsing)b) and (
+                               l.has_ended or (d.assignee = n.username and n.username <> l.holder)
+                               -- what was for a whole role or unit is settled for all of them once somebody has it
+                               or (d.assignee = '' and l.holder <> '' and n.occasion = any(%(given)b)))
+                           else n.occasion in ('approval.asked', 'approval.reminded') and d.facts::json->>'approval_id' = l.approval
+                               and (l.has_ended or n.username <> l.holder) end
                 order by d.id for update of d)
             update deliveries d set state = 'failed', revision = revision + 1, finished_at = now(),
                 error = 'not sent: it was settled while the message waited'
             from lapsing l where d.id = l.id returning {FINISHED}""",
-        (
-            arrays.uuids([one.item_id for one in lapses]),
-            arrays.texts([one.assignee for one in lapses]),
-            arrays.bools([one.has_ended for one in lapses]),
-            arrays.texts(LAPSING),
-            arrays.uuids([kept for one in lapses for kept in one.keep]),
-        ),
+        {
+            "items": arrays.uuids([one.item_id for one in lapses]),
+            "holders": arrays.texts([one.holder for one in lapses]),
+            "ended": arrays.bools([one.has_ended for one in lapses]),
+            "approvals": arrays.texts([one.approval for one in lapses]),
+            "lapsing": arrays.texts(LAPSING),
+            "given": arrays.texts(GIVEN),
+            "keep": arrays.uuids([kept for one in lapses for kept in one.keep]),
+        },
     )
     found = [Finished(*row) for row in rows]
     remove(tx, [one.id for one in found])

@@ -276,7 +276,8 @@ class CommunicationDefinition(Named):
     """For `case.status-changed` and `case.chased`: only when the case is in one of these then; none listed means any."""
     to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker", "escalation", "told"], ...]
     """`escalation`, of `clock.escalated`: whom the step of the chain tells. `told`, of `clock.withdrawn`: who had the alert."""
-    channel: Literal["email", "sms"] = "email"
+    channel: Literal["email", "sms", "desk"] = "email"
+    """`desk`: members of staff are told there, and by nothing else."""
     template: Code
 
 

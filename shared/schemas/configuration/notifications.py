@@ -63,7 +63,13 @@ class Notifications(Section):
 
 
 def check_notifications(document: Document) -> None:
-    """What is required is not off, quiet hours end, digests have a time of day, and urgent priorities exist."""
+    """The desk tells staff, what is required is not off, quiet hours end, digests have a time of day, and urgent priorities exist."""
+    for item in find(document.data, "communications[]"):
+        if isinstance(item.value, dict) and item.value.get("channel") == "desk":
+            to = item.value.get("to")
+            for index, recipient in enumerate(to if isinstance(to, list) else ()):
+                if recipient in ("customer", "unit"):
+                    document.problem((*item.path, "to", index), f"the desk tells people on staff, not a {recipient}; take another channel")
     section = document.data.get("notifications")
     if not isinstance(section, dict):
         return

@@ -14,9 +14,13 @@ from services.notify.api import build
 from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.rounds import Rounds
 from services.notify.settings import Settings
+from services.notify.storage import deliveries
 from shared.ids import derive
 from shared.messaging import StaticReference
 from shared.schemas.events import (
+    ApprovalDecided,
+    ApprovalDelegated,
+    ApprovalWithdrawn,
     CaseAssigned,
     ClockEscalated,
     ClockWithdrawn,
@@ -26,7 +30,7 @@ from shared.schemas.events import (
     TaskStatusChanged,
 )
 from shared.schemas.parts import OwnerRef
-from tests.service.notify.harness import NotifyService, a_case, a_task, an_alert
+from tests.service.notify.harness import NotifyService, a_case, a_task, an_alert, an_approval
 from tests.service.notify.mail_server import MailServer
 from tests.support.configuration import COMMUNICATIONS, a_configuration
 from tests.support.waiting import eventually
@@ -39,6 +43,7 @@ DIGEST_AT = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 LENA = OwnerRef(kind="user", code="lena")
 QUIET = {"from": "20:00", "until": "07:00"}
 MORE = [
+    {"code": "asked", "name": "Approval", "on": "approval.asked", "to": ["approver"], "template": "alert"},
     {"code": "never-mind", "name": "Never mind", "on": "clock.withdrawn", "to": ["told"], "template": "alert"},
     {"code": "chain", "name": "Chain", "on": "clock.escalated", "to": ["escalation"], "template": "alert"},
     {"code": "case-assigned", "name": "Case given", "on": "case.assigned", "to": ["assignee"], "template": "new-task"},
@@ -142,6 +147,36 @@ def test_a_message_of_the_same_batch_after_what_settled_another_stays(notify: No
     assert [row[0] for row in waiting(notify)] == ["due-changed"]
 
 
+def test_what_is_for_a_role_is_settled_for_all_of_it_once_somebody_takes_it(notify: NotifyService) -> None:
+    organised(notify, quiet_hours=QUIET)
+    agents = OwnerRef(kind="role", code="agent")
+    notify.take(a_task(1, assignee=None, owner=agents), a_task(2, assignee=None, owner=agents))
+    assert len(waiting(notify)) == 2
+    notify.take(a_task(1, TaskAssigned, assignee="paul", owner=agents))
+    assert [row[0] for row in waiting(notify)] == ["task-triggered", "task-assigned"]
+
+
+def test_an_approval_that_is_decided_or_handed_on_while_it_waits_is_not_asked_of_the_first(notify: NotifyService) -> None:
+    organised(notify, quiet_hours=QUIET)
+    notify.take(an_approval(1), an_approval(2), an_approval(3), an_approval(4))
+    assert len(waiting(notify)) == 4
+    notify.take(
+        an_approval(1, ApprovalDecided, state="approved"),
+        an_approval(2, ApprovalWithdrawn, state="withdrawn"),
+        an_approval(3, ApprovalDelegated, approver="max"),
+    )
+    rows = notify.rows("select recipient, facts::json->>'approval_id' from deliveries where state = 'queued' order by sequence")
+    assert rows == [("lena@housing.example", str(derive("approval", 4))), ("max@housing.example", str(derive("approval", 3)))]
+
+
+def test_a_definition_for_the_desk_tells_there_and_nowhere_else(notify: NotifyService) -> None:
+    seen = {"code": "seen", "name": "Seen", "on": "task.assigned", "to": ["assignee", "unit"], "channel": "desk", "template": "alert"}
+    notify.reference = StaticReference(a_configuration(communications=[seen]))
+    notify.take(a_task(1, TaskAssigned))
+    assert notify.rows("select recipient, channel, state from deliveries") == [("rita@housing.example", "desk", "sent")]
+    assert notify.rows("select username, occasion from notifications") == [("rita", "task.assigned")]
+
+
 def test_an_alert_that_is_withdrawn_while_it_waits_is_told_to_nobody(notify: NotifyService) -> None:
     organised(notify, defaults={"overdue": "digest"})
     alert = an_alert(1)
@@ -183,6 +218,26 @@ def test_a_digest_tells_each_thing_once_whoever_gathers_it(notify: NotifyService
     digests = notify.rows("select id, message_id from deliveries where item_kind = 'digest' order by id")
     assert sorted(server.ids) == sorted(row[1] for row in digests)
     assert {event.type.split(".")[2] for event, _ in notify.published(1)} == {"sent"}
+
+
+def test_a_crash_between_leaves_one_digest_under_one_message_id(notify: NotifyService) -> None:
+    organised(notify, defaults={"assignment": "digest"})
+    notify.take(a_task(1), a_task(2))
+
+    def crash() -> None:
+        with notify.publisher.transaction() as tx:
+            assert Gatherer(notify.reference, "").gather(tx, DIGEST_AT)[0] == 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        crash()
+    assert rounds(notify, DIGEST_AT).go_round() == 1
+    with notify.publisher.transaction() as tx:  # a sender that dies with the digest in its hands
+        (claimed,) = deliveries.claim(tx, "dead", 5, timedelta(0))
+    with MailServer() as server, notify.sending(server.port):
+        eventually(lambda: notify.states() == {"sent": 3})
+    assert server.ids == [claimed.message_id]
+    assert notify.rows("select takeovers from deliveries where item_kind = 'digest'") == [(1,)]
 
 
 def test_who_comes_after_the_digest_was_made_goes_to_the_next(notify: NotifyService) -> None:

@@ -27,6 +27,13 @@ def test_a_whole_section_is_fine() -> None:
     )
 
 
+def test_the_desk_tells_staff_only() -> None:
+    told = {"code": "seen", "name": "Seen", "on": "task.assigned", "channel": "desk", "template": "alert"}
+    text = yaml.safe_dump(a_document(communications=[told | {"to": ["assignee", "customer"]}]), sort_keys=False)
+    found = [f"{problem.path}: {problem.message}" for problem in check_configuration(text).problems]
+    assert found == ["communications[0].to[1]: the desk tells people on staff, not a customer; take another channel"]
+
+
 @pytest.mark.parametrize(
     ("section", "expected"),
     [

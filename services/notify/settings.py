@@ -31,6 +31,12 @@ class SendSettings(LinkSettings):
         "`https://answer.housing.example/decide`. Needed where a template has such a link.",
     )
 
+    desk_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where browsers reach the desk, for `#desk_link`; empty: messages have none.",
+    )
+
     mail_by: Literal["smtp", "graph"] = Field(
         default="smtp", description="How mail is sent: to a relay by SMTP, or by Microsoft Graph from a mailbox of Microsoft 365."
     )

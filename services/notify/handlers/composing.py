@@ -20,8 +20,11 @@ from shared.languages import nearest
 from shared.links import BadKeys, Link, LinkKeyFile
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.tags import APPROVAL_LINK, LINKS
+from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINKS
 from shared.schemas.events import StaffChanged
+
+_PAGES = {"case": "cases", "communication": "communications", "lead": "leads", "task": "tasks"}
+"""Where the desk has its pages, by the kind of item."""
 
 
 class NotComposable(Exception):
@@ -155,8 +158,9 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None) -> None:
+    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, desk_url: str = "") -> None:
         self._links = links
+        self._desk_url = desk_url.rstrip("/")
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
         self._mail_from = mail_from
@@ -173,6 +177,8 @@ class Composer:
         template, letter, names = wording.worded(claimed.template, language)
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         links = self._links_of(claimed, template, wording)
+        if DESK_LINK in template.tags and (page := self._page(claimed)):
+            links[DESK_LINK] = page
         values = tag_values(facts, names, people, claimed.recipient_name, is_person, links)
         subject_line = numbered(template.subject_line.header(values), facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
@@ -211,6 +217,11 @@ class Composer:
         except BadKeys as error:
             raise NotComposable(f"the keys of links: {error}") from error
         return {}
+
+    def _page(self, claimed: Claimed) -> str:
+        """Of the item, at the desk; empty: customers have none, nor has an installation without a desk."""
+        pages = _PAGES.get(claimed.item_kind, "")
+        return f"{self._desk_url}/{pages}/{claimed.item_id}" if self._desk_url and pages and claimed.audience != "customer" else ""
 
     def _maker(self, tag: str, url: str) -> LinkMaker:
         maker = self._links

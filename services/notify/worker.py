@@ -320,7 +320,7 @@ def run(settings: SendSettings) -> None:
     reference = Reference(settings.kafka, settings.topic_prefix)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings), settings.desk_url),
+        Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url),
         connector(settings),
         Wakeup(settings.database),
         settings,

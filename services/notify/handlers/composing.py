@@ -158,7 +158,7 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, desk_url: str = "") -> None:
+    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, *, desk_url: str = "") -> None:
         self._links = links
         self._desk_url = desk_url.rstrip("/")
         self._reference = reference
@@ -172,15 +172,8 @@ class Composer:
     def compose(self, claimed: Claimed) -> Written:
         """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
         wording = self._wordings.get(claimed.config_version)
-        facts = claimed.facts
-        language = wording.language_of(claimed.audience, claimed.recipient, facts.get("method", ""))
-        template, letter, names = wording.worded(claimed.template, language)
-        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        links = self._links_of(claimed, template, wording)
-        if DESK_LINK in template.tags and (page := self._page(claimed)):
-            links[DESK_LINK] = page
-        values = tag_values(facts, names, people, claimed.recipient_name, is_person, links)
-        subject_line = numbered(template.subject_line.header(values), facts.get("number", ""))
+        worded, values = self._filled(claimed, wording)
+        subject_line = numbered(worded.template.subject_line.header(values), claimed.facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         return write(
@@ -190,13 +183,23 @@ class Composer:
                 to=Address(claimed.recipient, claimed.recipient_name),
                 subject_line=subject_line,
                 date=claimed.created_at.astimezone(UTC),
-                text=template.text.plain(values),
-                html=letter.html(subject_line, values),
+                text=worded.template.text.plain(values),
+                html=worded.letter.html(subject_line, values),
                 reply_to=Address(reply_to) if reply_to else None,
                 references=(thread_reference(thread, wording.mail_domain),),
-                language=names.language,
+                language=worded.names.language,
             )
         )
+
+    def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
+        """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
+        facts = claimed.facts
+        worded = wording.worded(claimed.template, wording.language_of(claimed.audience, claimed.recipient, facts.get("method", "")))
+        links = self._links_of(claimed, worded.template, wording)
+        if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
+            links[DESK_LINK] = page
+        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
+        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.

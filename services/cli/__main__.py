@@ -6,7 +6,20 @@ import traceback
 
 import typer
 
-from services.cli.commands import addresses, audit, calendars, configuration, dead_letters, delegated, importing, leads, mail, running, sla
+from services.cli.commands import (
+    addresses,
+    audit,
+    calendars,
+    configuration,
+    dead_letters,
+    delegated,
+    importing,
+    leads,
+    mail,
+    previewing,
+    running,
+    sla,
+)
 from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
 
@@ -20,6 +33,7 @@ app = typer.Typer(
 running.register(app)
 importing.register(mail.app)
 addresses.register(mail.app)
+previewing.register(mail.app)
 app.add_typer(mail.app, name="mail")
 app.add_typer(leads.app, name="leads")
 app.add_typer(configuration.app, name="config")

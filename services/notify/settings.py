@@ -33,7 +33,7 @@ class SendSettings(LinkSettings):
     desk_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s?#]+)?$",
-        description="Where staff reach the desk, for the links in digests; empty: there are none.",
+        description="Where staff reach the desk, for `#desk_link` and the links in digests; empty: messages have none.",
     )
     notifications_kept_days: int = Field(default=90, ge=7, le=3650, description="How long the desk lists what somebody was told.")
 

@@ -325,7 +325,7 @@ def run(settings: SendSettings) -> None:
     reference = Reference(settings.kafka, settings.topic_prefix)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings)),
+        Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url),
         connector(settings),
         Wakeup(settings.database),
         settings,

@@ -22,8 +22,11 @@ from shared.languages import nearest
 from shared.links import BadKeys, Link, LinkKeyFile
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.tags import APPROVAL_LINK, LINKS
+from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINKS
 from shared.schemas.events import StaffChanged
+
+_PAGES = {"case": "cases", "communication": "communications", "lead": "leads", "task": "tasks"}
+"""Where the desk has its pages, by the kind of item."""
 
 
 class NotComposable(Exception):
@@ -160,8 +163,9 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None) -> None:
+    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, *, desk_url: str = "") -> None:
         self._links = links
+        self._desk_url = desk_url.rstrip("/")
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
         self._mail_from = mail_from
@@ -175,13 +179,8 @@ class Composer:
         wording = self._wordings.get(claimed.config_version)
         if claimed.item_kind == DIGEST:
             return self._digest(claimed, wording)
-        facts = claimed.facts
-        language = wording.language_of(claimed.audience, claimed.recipient, facts.get("method", ""))
-        template, letter, names = wording.worded(claimed.template, language)
-        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        links = self._links_of(claimed, template, wording)
-        values = tag_values(facts, names, people, claimed.recipient_name, is_person, links)
-        subject_line = numbered(template.subject_line.header(values), facts.get("number", ""))
+        worded, values = self._filled(claimed, wording)
+        subject_line = numbered(worded.template.subject_line.header(values), claimed.facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         return write(
@@ -191,11 +190,11 @@ class Composer:
                 to=Address(claimed.recipient, claimed.recipient_name),
                 subject_line=subject_line,
                 date=claimed.created_at.astimezone(UTC),
-                text=template.text.plain(values),
-                html=letter.html(subject_line, values),
+                text=worded.template.text.plain(values),
+                html=worded.letter.html(subject_line, values),
                 reply_to=Address(reply_to) if reply_to else None,
                 references=(thread_reference(thread, wording.mail_domain),),
-                language=names.language,
+                language=worded.names.language,
             )
         )
 
@@ -221,6 +220,16 @@ class Composer:
             )
         )
 
+    def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
+        """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
+        facts = claimed.facts
+        worded = wording.worded(claimed.template, wording.language_of(claimed.audience, claimed.recipient, facts.get("method", "")))
+        links = self._links_of(claimed, worded.template, wording)
+        if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
+            links[DESK_LINK] = page
+        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
+        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.
 
@@ -240,6 +249,11 @@ class Composer:
         except BadKeys as error:
             raise NotComposable(f"the keys of links: {error}") from error
         return {}
+
+    def _page(self, claimed: Claimed) -> str:
+        """Of the item, at the desk; empty: customers have none, nor has an installation without a desk."""
+        pages = _PAGES.get(claimed.item_kind, "")
+        return f"{self._desk_url}/{pages}/{claimed.item_id}" if self._desk_url and pages and claimed.audience != "customer" else ""
 
     def _maker(self, tag: str, url: str) -> LinkMaker:
         maker = self._links

@@ -200,7 +200,7 @@ class NotifyService:
         database = Database(self.url, service="notify")
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
-        composer = Composer(self.reference, settings.mail_from, link_maker(settings))
+        composer = Composer(self.reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
         sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop)
         thread = threading.Thread(target=sender.run, name=me)
         thread.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -233,9 +233,12 @@ class Database:
         self._pool.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """A transaction: committed when the block ends, rolled back when it raises. Storing and publishing its events is the caller's."""
-        with self._pool.connection() as connection, connection.transaction():
+    def transaction(self, *, pipelined: bool = False) -> Iterator[Transaction]:
+        """A transaction: committed when the block ends, rolled back when it raises. Storing and publishing its events is the caller's.
+
+        `pipelined`: statements are sent on without waiting until somebody fetches rows; an error may show only then, or at the end.
+        """
+        with self._pool.connection() as connection, connection.pipeline() if pipelined else nullcontext(), connection.transaction():
             yield Transaction(connection, self._source)
 
     @contextmanager

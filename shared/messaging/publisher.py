@@ -74,11 +74,11 @@ class EventPublisher:
 
     @contextmanager
     def quick_transaction(self, committed: Callable[[Parcel], None]) -> Iterator[Transaction]:
-        """A pipelined transaction, for events that as a rule are the first of their aggregates: as few ways to the database as can be.
+        """A quick transaction of the database, for events that as a rule are the first of their aggregates. One thread at a time.
 
         `committed` has the events then, for whoever calls `publish` soon; until that they wait in the outbox.
         """
-        with self.database.transaction(pipelined=True) as tx:
+        with self.database.quick_transaction() as tx:
             yield tx
             is_first = all(isinstance(one, Emitted) and one.event.revision == 1 for one in tx.emitted)
             parcel = outbox.store_first(tx) if is_first else partial(Parcel, *outbox.store(tx))

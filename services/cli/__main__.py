@@ -16,6 +16,7 @@ from services.cli.commands import (
     importing,
     leads,
     mail,
+    previewing,
     running,
     sla,
     webhooks,
@@ -33,6 +34,7 @@ app = typer.Typer(
 running.register(app)
 importing.register(mail.app)
 addresses.register(mail.app)
+previewing.register(mail.app)
 app.add_typer(mail.app, name="mail")
 app.add_typer(leads.app, name="leads")
 app.add_typer(configuration.app, name="config")

@@ -12,12 +12,15 @@ from shared.schemas import topics
 from shared.schemas.events import CommunicationBounced, CommunicationErased, ContactErased
 
 
-def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Batch]]:  # noqa: ARG001 - every service's signature
+def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Batch]]:
     """Topic (without prefix) -> handler. What notify publishes itself it reads for webhooks only."""
-    cases = queueing(reference, CASES, {CommunicationBounced: on_bounce, CommunicationErased: on_erased, ContactErased: on_contact_erased})
+    cases = queueing(
+        reference, CASES, {CommunicationBounced: on_bounce, CommunicationErased: on_erased, ContactErased: on_contact_erased}, clock
+    )
+    tasks = queueing(reference, TASKS, clock=clock)
     return {
         topics.CASES: telling(reference, texting(reference, CASES, cases, learns=True)),
-        topics.TASKS: telling(reference, texting(reference, TASKS, queueing(reference, TASKS))),
-        topics.SLA: telling(reference, queueing(reference, CLOCKS)),
+        topics.TASKS: telling(reference, texting(reference, TASKS, tasks)),
+        topics.SLA: telling(reference, queueing(reference, CLOCKS, clock=clock)),
         topics.NOTIFICATIONS: telling(reference),
     }

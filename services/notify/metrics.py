@@ -9,10 +9,11 @@ STOPPED = counter(
     "Deliveries that bounced after they were sent, or failed unsent as their address is dead or their alert was withdrawn.",
     ["state"],
 )
+DIGESTS = counter("casestream_notify_digests", "Digests made for staff.")
 TAKEOVERS = counter(
     "casestream_notify_takeovers", "Deliveries claimed again from a holder that never said how it went: each may be a message sent twice."
 )
-SMTP_SECONDS = histogram("casestream_notify_smtp_seconds", "One message's exchange with the SMTP server.")
+SMTP_SECONDS = histogram("casestream_notify_smtp_seconds", "From handing a message over to the mail server's answer.")
 WAITED_SECONDS = histogram(
     "casestream_notify_delivery_seconds", "From queued to sent or given up.", buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 300, 3600, 86_400)
 )

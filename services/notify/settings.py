@@ -30,6 +30,12 @@ class SendSettings(LinkSettings):
         description="Where approvers reach the pages behind their links, task's `/decide`, as in "
         "`https://answer.housing.example/decide`. Needed where a template has such a link.",
     )
+    desk_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where staff reach the desk, for `#desk_link` and the links in digests; empty: messages have none.",
+    )
+    notifications_kept_days: int = Field(default=90, ge=7, le=3650, description="How long the desk lists what somebody was told.")
 
     mail_by: Literal["smtp", "graph"] = Field(
         default="smtp", description="How mail is sent: to a relay by SMTP, or by Microsoft Graph from a mailbox of Microsoft 365."
@@ -40,6 +46,24 @@ class SendSettings(LinkSettings):
     smtp_ca_file: Path | None = Field(default=None, description="Certificates to trust, PEM; none: the system's.")
     smtp_user: str = Field(default="", description="Whom to log in as; empty: no login.")
     smtp_password_file: Path | None = Field(default=None, description="File with the password, so that it is in no environment.")
+    smtp_login: Literal["password", "oauth2"] = Field(
+        default="password", description="How to log in: with the password, or with an access token (XOAUTH2 or OAUTHBEARER)."
+    )
+    smtp_oauth_endpoint: str = Field(
+        default="",
+        validate_default=True,
+        pattern=r"^(https://[^\s?#]+)?$",
+        description="Where access tokens come from, by client credentials; needed for `oauth2`, as are the next two. Its certificate "
+        "is checked against `CASESTREAM_SMTP_OAUTH_CA_FILE`.",
+    )
+    smtp_oauth_client_id: str = Field(default="", validate_default=True, description="The registered application.")
+    smtp_oauth_secret_file: Path | None = Field(
+        default=None, validate_default=True, description="File with the client's secret. Read whenever a token is asked for."
+    )
+    smtp_oauth_scope: str = Field(
+        default="", description="What the token is to allow, as in `https://outlook.office365.com/.default`; empty: not said."
+    )
+    smtp_oauth_ca_file: Path | None = Field(default=None, description="Certificates of the endpoint to trust, PEM; none: the system's.")
     smtp_connections: int = Field(
         default=4,
         ge=1,
@@ -47,6 +71,11 @@ class SendSettings(LinkSettings):
         description="Connections to the relay, or to Graph (which wants at most 4), each with a thread and a message at a time.",
     )
     smtp_timeout_seconds: float = Field(default=30.0, gt=0, description="How long one step of SMTP may take.")
+    smtp_accept_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="How long the relay may take to accept a message that it has been given whole. Given up sooner, it is sent twice.",
+    )
     graph_tenant: str = Field(default="", validate_default=True, description="The directory's id or domain; needed for `graph`.")
     graph_client_id: str = Field(default="", validate_default=True, description="The registered application; needed for `graph`.")
     graph_credential: Literal["secret", "certificate"] = Field(default="secret", description="What the application proves itself with.")
@@ -80,6 +109,18 @@ class SendSettings(LinkSettings):
         by = info.data.get("mail_by")
         if not value and info.field_name is not None and info.field_name.partition("_")[0] == by:
             raise ValueError(f"must be given where CASESTREAM_MAIL_BY is {by}")
+        return value
+
+    @field_validator("smtp_oauth_endpoint", "smtp_oauth_client_id", "smtp_oauth_secret_file")
+    @classmethod
+    def _is_given_for_tokens(cls, value: str | Path | None, info: ValidationInfo) -> str | Path | None:
+        if info.data.get("mail_by") != "smtp" or info.data.get("smtp_login") != "oauth2":
+            return value
+        if not value:
+            raise ValueError("must be given where CASESTREAM_SMTP_LOGIN is oauth2")
+        # Whoever reads the token on the way can write in our name.
+        if info.data.get("smtp_security") == "none" or not info.data.get("smtp_user"):
+            raise ValueError("CASESTREAM_SMTP_LOGIN oauth2 needs CASESTREAM_SMTP_SECURITY starttls or tls, and CASESTREAM_SMTP_USER")
         return value
 
     @property

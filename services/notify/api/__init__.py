@@ -1,4 +1,6 @@
-"""notify's HTTP API: what became of messages, counts, dead addresses, previews of templates, webhooks, dead letters (role `api`)."""
+"""notify's HTTP API: what became of messages, what staff were told and how they choose to be, dead addresses, previews, webhooks, text
+messages (role `api`).
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from services.notify.api.notifications import notifications_router
+from services.notify.api.preferences import preferences_router
 from services.notify.api.sms import PATH, REPORT_BYTES, sms_router
 from services.notify.api.templates import templates_router
 from services.notify.api.webhooks import webhooks_router
 from services.notify.settings import Settings, SmsSettings
 from services.notify.storage import bounces, deliveries
+from shared.clock import Clock, utc_now
 from shared.messaging import EventPublisher, ReferenceData
 from shared.observability import configure_logging, get_logger
+from shared.observability.health import Ready
 from shared.processes import following
 from shared.storage import Database, dead_letters
 from shared.web import (
@@ -164,13 +170,25 @@ def build(
     reference: ReferenceData | None = None,
     publisher: EventPublisher | None = None,
     sms: SmsSettings | None = None,
+    *,
+    clock: Clock = utc_now,
+    ready: Ready = list,
 ) -> FastAPI:
     """The whole API; what needs the configuration only where it is known by `reference`, reports of text messages with a `publisher`."""
-    routers = [deliveries_router(database), addresses_router(database), dead_letters_router("notify", database)]
+    routers = [
+        deliveries_router(database),
+        addresses_router(database),
+        notifications_router(database, clock),
+        dead_letters_router("notify", database),
+    ]
     if reference is not None:
-        routers += [templates_router(database, reference), webhooks_router(database, reference)]
+        routers += [
+            templates_router(database, reference),
+            preferences_router(database, reference, clock),
+            webhooks_router(database, reference),
+        ]
     public = [sms_router(publisher, sms)] if publisher is not None and sms is not None else []
-    return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES})
+    return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES}, ready=ready)
 
 
 def run(settings: Settings) -> None:
@@ -180,7 +198,7 @@ def run(settings: Settings) -> None:
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     try:
         with following(settings) as reference:
-            serve(build(settings, database, None, reference, publisher, sms), settings)
+            serve(build(settings, database, None, reference, publisher, sms, ready=reference.problems), settings)
     finally:
         publisher.close()
         database.close()
@@ -195,6 +213,6 @@ def _reach(principal: Principal) -> dict[str, str | None]:
 
 
 def _view(row: dict[str, Any]) -> DeliveryView:
-    waits = row["state"] in ("queued", "claimed")
+    waits = row["state"] in ("queued", "held", "gathered", "claimed")
     state = "queued" if waits else row["state"]
     return DeliveryView(**{**row, "state": state, "next_attempt_at": row["due_at"] if waits else None})

@@ -204,7 +204,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
-    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so."""
+    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so.
+
+    Committed without waiting for the disk: whoever claims next sees it, and `settle` makes it last.
+    """
+    tx.execute("set local synchronous_commit = off")
     rows = tx.rows(
         _RECORD,
         {
@@ -216,6 +220,12 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
         },
     )
     return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+
+
+def settle(tx: Transaction) -> None:
+    """Once this has committed, all that was recorded before is on the disk: commits lie there in their order."""
+    tx.execute("set local synchronous_commit = on")
+    tx.execute("select pg_logical_emit_message(true, 'casestream', '')")
 
 
 def count(tx: Transaction) -> int:
@@ -264,7 +274,7 @@ def listed(
     if case_id is not None:
         conditions.append("case_id = %(case)s")
     if state == "queued":
-        conditions.append("state in ('queued', 'claimed')")
+        conditions.append("state in ('queued', 'held', 'gathered', 'claimed')")
     elif state is not None:
         conditions.append("state = %(state)s")
     if before is not None:

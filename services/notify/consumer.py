@@ -10,12 +10,12 @@ from shared.schemas import topics
 from shared.schemas.events import CommunicationBounced, CommunicationErased, ContactErased
 
 
-def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Queue]]:  # noqa: ARG001 - every service's signature
+def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Queue]]:
     """Topic (without prefix) -> handler."""
     return {
         topics.CASES: queueing(
-            reference, CASES, {CommunicationBounced: on_bounce, CommunicationErased: on_erased, ContactErased: on_contact_erased}
+            reference, CASES, {CommunicationBounced: on_bounce, CommunicationErased: on_erased, ContactErased: on_contact_erased}, clock
         ),
-        topics.TASKS: queueing(reference, TASKS),
-        topics.SLA: queueing(reference, CLOCKS),
+        topics.TASKS: queueing(reference, TASKS, clock=clock),
+        topics.SLA: queueing(reference, CLOCKS, clock=clock),
     }

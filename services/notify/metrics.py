@@ -9,6 +9,7 @@ STOPPED = counter(
     "Deliveries that bounced after they were sent, or failed unsent as their address is dead or their alert was withdrawn.",
     ["state"],
 )
+DIGESTS = counter("casestream_notify_digests", "Digests made for staff.")
 TAKEOVERS = counter(
     "casestream_notify_takeovers", "Deliveries claimed again from a holder that never said how it went: each may be a message sent twice."
 )

@@ -30,12 +30,12 @@ class SendSettings(LinkSettings):
         description="Where approvers reach the pages behind their links, task's `/decide`, as in "
         "`https://answer.housing.example/decide`. Needed where a template has such a link.",
     )
-
     desk_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s?#]+)?$",
-        description="Where browsers reach the desk, for `#desk_link`; empty: messages have none.",
+        description="Where staff reach the desk, for `#desk_link` and the links in digests; empty: there are none.",
     )
+    notifications_kept_days: int = Field(default=90, ge=7, le=3650, description="How long the desk lists what somebody was told.")
 
     mail_by: Literal["smtp", "graph"] = Field(
         default="smtp", description="How mail is sent: to a relay by SMTP, or by Microsoft Graph from a mailbox of Microsoft 365."

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from services.notify import metrics
@@ -26,11 +27,14 @@ from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
+from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.outcomes import emit_outcome
+from services.notify.handlers.rounds import Rounds
 from services.notify.settings import SendSettings
-from services.notify.storage import deliveries
+from services.notify.storage import deliveries, digests
 from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.wakeup import Wakeup
+from shared.clock import utc_now
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, Reference
 from shared.messaging.process import stop_on_signals
@@ -154,7 +158,7 @@ class Sender:
         # While the relay was unreachable just now, one message tries whether it is back.
         wanted = 1 if self._rest else room
         with self._publisher.transaction() as tx:
-            claimed = deliveries.claim(tx, self._me, wanted, self._settings.lease)
+            claimed = digests.with_items(tx, deliveries.claim(tx, self._me, wanted, self._settings.lease))
         self._may_be_due = len(claimed) == wanted
         for delivery in claimed:
             if delivery.taken_over:
@@ -227,6 +231,7 @@ class Sender:
         try:
             with self._publisher.transaction(lambda: _let_go(ended)) as tx:
                 finished = deliveries.record(tx, [self._result(e) for e in ended])
+                finished += digests.told(tx, finished)
                 for delivery in finished:
                     emit_outcome(tx, delivery)
         except CONNECTION_LOST as error:
@@ -315,7 +320,7 @@ def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    database = Database(settings.database, pool_size=3, service="notify")
+    database = Database(settings.database, pool_size=4, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
     sender = Sender(
@@ -328,8 +333,10 @@ def run(settings: SendSettings) -> None:
         stop,
     )
 
+    rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
+
     def problems() -> list[str]:
-        return reference.problems() + sender.problems()
+        return reference.problems() + sender.problems() + rounds.problems()
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -339,8 +346,10 @@ def run(settings: SendSettings) -> None:
             reference.start(stop)
             if not stop.is_set():
                 publisher.start_sweeper()
+                rounds.start()
                 sender.run()
         finally:
+            rounds.close()
             publisher.close()
             reference.close()
             database.close()

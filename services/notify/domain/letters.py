@@ -8,7 +8,7 @@ loaded from outside but the organisation's logo.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
@@ -125,6 +125,13 @@ class Letter:
         ).split()
         text = " ".join(words)
         return text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1].rstrip() + "…"
+
+
+def framed(look: Look, language: str, subject_line: str, preview: str, body: Callable[[str], str]) -> str:
+    """A document of our own making in the organisation's letter. `body`: its markup, by the colour of its links."""
+    paint = _Paint(look, language)
+    before_title, before_preview, before, after = paint.frame()
+    return "".join([before_title, escape(subject_line), before_preview, escape(preview), before, body(paint.link), after])
 
 
 class _Paint:

@@ -9,11 +9,13 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.notify.domain.letters import Letter, Look
+from services.notify.domain.digest import DIGEST
+from services.notify.domain.letters import Letter, Look, framed
 from services.notify.domain.message import Address, Message, Written, numbered, write
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
+from services.notify.handlers.digesting import NothingToTell, digest_of
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
 from shared.languages import nearest
@@ -85,9 +87,12 @@ class Wording:
         """A template that need not be in the configuration; no language: the organisation's. Raises UnknownTag."""
         template = compile_template(code, subject_line, text, html)
         names, written_in = self.names(language), language or self.language
+        return Worded(template, Letter(template, self.look(names), written_in), names)
+
+    def look(self, names: Names) -> Look:
+        """The organisation's letter."""
         letter = self._configuration.organisation.letter
-        look = Look(self.organisation, letter.colour, letter.logo_url or "", letter.footer, names.words)
-        return Worded(template, Letter(template, look, written_in), names)
+        return Look(self.organisation, letter.colour, letter.logo_url or "", letter.footer, names.words)
 
     def names(self, language: str = "") -> Names:
         """What everything is called in this language; none: the organisation's."""
@@ -172,6 +177,8 @@ class Composer:
     def compose(self, claimed: Claimed) -> Written:
         """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
         wording = self._wordings.get(claimed.config_version)
+        if claimed.item_kind == DIGEST:
+            return self._digest(claimed, wording)
         worded, values = self._filled(claimed, wording)
         subject_line = numbered(worded.template.subject_line.header(values), claimed.facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
@@ -200,6 +207,28 @@ class Composer:
             links[DESK_LINK] = page
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+
+    def _digest(self, claimed: Claimed, wording: Wording) -> Written:
+        """What a member of staff wanted gathered. Raises NotComposable."""
+        names = wording.names(wording.language_of(claimed.audience, claimed.recipient, ""))
+        try:
+            digest = digest_of(claimed, names)
+        except NothingToTell as error:
+            raise NotComposable(f"not sent: {error}") from error
+        reply_to = self._reply_to(claimed, wording)
+        return write(
+            Message(
+                message_id=claimed.message_id,
+                sender=Address(self._mail_from, wording.organisation),
+                to=Address(claimed.recipient, claimed.recipient_name),
+                subject_line=digest.subject_line,
+                date=claimed.created_at.astimezone(UTC),
+                text=digest.text,
+                html=framed(wording.look(names), names.language, digest.subject_line, digest.beginning, digest.html),
+                reply_to=Address(reply_to) if reply_to else None,
+                language=names.language,
+            )
+        )
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.

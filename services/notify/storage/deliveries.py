@@ -264,7 +264,7 @@ def listed(
     if case_id is not None:
         conditions.append("case_id = %(case)s")
     if state == "queued":
-        conditions.append("state in ('queued', 'claimed')")
+        conditions.append("state in ('queued', 'held', 'gathered', 'claimed')")
     elif state is not None:
         conditions.append("state = %(state)s")
     if before is not None:

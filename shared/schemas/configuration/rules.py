@@ -20,6 +20,7 @@ from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.feeds import check_feeds
 from shared.schemas.configuration.late_replies import check_late_replies
 from shared.schemas.configuration.letters import check_letters
+from shared.schemas.configuration.notifications import check_notifications
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.sla import LADDERS, check_sla
 from shared.schemas.configuration.task_rules import check_task_rules
@@ -320,6 +321,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_routing,
     check_letters,
     check_messages,
+    check_notifications,
     check_methods,
     check_sla,
     check_users,

@@ -18,6 +18,7 @@ from services.notify.handlers.composing import Composer
 from services.notify.settings import SendSettings
 from services.notify.storage.wakeup import Wakeup
 from services.notify.worker import Sender, link_maker
+from shared.clock import Clock, utc_now
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
@@ -157,6 +158,8 @@ class NotifyService:
 
     def __init__(self, kafka: str, prefix: str, url: str, reference: ReferenceData) -> None:
         self.kafka, self.prefix, self.url, self.reference = kafka, prefix, url, reference
+        self.clock: Clock = utc_now
+        """What the consumer goes by."""
         self.database = Database(url, service="notify")
         self.publisher = EventPublisher(self.database, kafka, prefix, "notify")
 
@@ -167,7 +170,7 @@ class NotifyService:
 
     def take(self, *events: Event) -> None:
         """Take events in as the consumer loop does, topic by topic, each topic one transaction."""
-        for topic, handler in handlers(self.reference).items():
+        for topic, handler in handlers(self.reference, self.clock).items():
             wanted = [event for event in events if event.data.topic == topic and type(event.data) in handler.apply]
             with self.publisher.transaction() as tx:
                 state = handler.load(tx, wanted)

@@ -31,7 +31,8 @@ from services.notify.handlers.composing import Composer, LinkMaker, NotComposabl
 from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.recording import Ended, Recorder
 from services.notify.handlers.rounds import Rounds
-from services.notify.settings import SendSettings
+from services.notify.handlers.text_sending import Texter
+from services.notify.settings import SendSettings, SmsSettings
 from services.notify.storage import deliveries, digests
 from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.wakeup import Wakeup
@@ -347,9 +348,11 @@ def run(settings: SendSettings) -> None:
     database = Database(settings.database, pool_size=6, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
+    composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
+    texter = Texter.of(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url),
+        composer,
         connector(settings),
         Wakeup(settings.database),
         settings,
@@ -360,7 +363,7 @@ def run(settings: SendSettings) -> None:
     rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
 
     def problems() -> list[str]:
-        return reference.problems() + sender.problems() + rounds.problems()
+        return reference.problems() + sender.problems() + rounds.problems() + (texter.problems() if texter else [])
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -371,9 +374,13 @@ def run(settings: SendSettings) -> None:
             if not stop.is_set():
                 publisher.start_sweeper()
                 rounds.start()
+                if texter is not None:
+                    texter.start()
                 sender.run()
         finally:
             rounds.close()
+            if texter is not None:
+                texter.close()
             publisher.close()
             reference.close()
             database.close()

@@ -230,6 +230,11 @@ class Composer:
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
 
+    def text(self, claimed: Claimed) -> str:
+        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return worded.template.text.plain(values)
+
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.
 

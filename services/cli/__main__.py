@@ -19,6 +19,7 @@ from services.cli.commands import (
     previewing,
     running,
     sla,
+    webhooks,
 )
 from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
@@ -41,6 +42,7 @@ app.add_typer(calendars.app, name="calendars")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(audit.app, name="audit")
 app.add_typer(sla.app, name="sla")
+app.add_typer(webhooks.app, name="webhooks")
 delegated.register(app)
 
 UNEXPECTED = 70

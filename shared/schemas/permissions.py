@@ -69,6 +69,8 @@ PERMISSIONS: dict[str, str] = {
     "task-rule:read": "See what task rules would make.",
     "template:preview": "See what a template would say, filled from a case.",
     "time:record": "Record time spent on tasks, add services to them.",
+    "webhook:manage": "Pause and resume webhooks, have events told to them again or passed over.",
+    "webhook:read": "See webhooks, how they are doing and which events they were told of.",
     "tokens:issue": "Have an access token issued for a user (machines only).",
 }
 """Every permission there is, and what it allows."""
@@ -125,7 +127,9 @@ _LEADER = _AGENT | {
     "status:read",
     "configuration:read",
 }
-_OPERATOR = EVERYBODY | {"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read"}
+_OPERATOR = EVERYBODY | frozenset(
+    {"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read", "webhook:read", "webhook:manage"}
+)
 
 STANDARD_ROLES: dict[str, StandardRole] = {
     "field-worker": StandardRole(

@@ -1,4 +1,4 @@
-"""notify's HTTP API: what became of messages, what staff were told and how they choose to be, dead addresses, previews (role `api`)."""
+"""notify's HTTP API: messages, what staff were told and how they choose to be, dead addresses, previews, webhooks (role `api`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from services.notify.api.notifications import notifications_router
 from services.notify.api.preferences import preferences_router
+from services.notify.api.sms import PATH, REPORT_BYTES, sms_router
 from services.notify.api.templates import templates_router
-from services.notify.settings import Settings
+from services.notify.api.webhooks import webhooks_router
+from services.notify.settings import Settings, SmsSettings
 from services.notify.storage import bounces, deliveries
 from shared.clock import Clock, utc_now
-from shared.messaging import ReferenceData
+from shared.messaging import EventPublisher, ReferenceData
 from shared.observability import configure_logging, get_logger
 from shared.observability.health import Ready
 from shared.processes import following
@@ -165,10 +167,12 @@ def build(
     verifier: TokenVerifier | None = None,
     reference: ReferenceData | None = None,
     *,
+    publisher: EventPublisher | None = None,
+    sms: SmsSettings | None = None,
     clock: Clock = utc_now,
     ready: Ready = list,
 ) -> FastAPI:
-    """The whole API; what needs the configuration only where it is known by `reference`."""
+    """The whole API; what needs the configuration only where it is known by `reference`, reports of text messages with a `publisher`."""
     routers = [
         deliveries_router(database),
         addresses_router(database),
@@ -176,18 +180,25 @@ def build(
         dead_letters_router("notify", database),
     ]
     if reference is not None:
-        routers += [templates_router(database, reference), preferences_router(database, reference, clock)]
-    return create_app("notify", settings, routers, verifier=verifier, ready=ready)
+        routers += [
+            templates_router(database, reference),
+            preferences_router(database, reference, clock),
+            webhooks_router(database, reference),
+        ]
+    public = [sms_router(publisher, sms)] if publisher is not None and sms is not None else []
+    return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES}, ready=ready)
 
 
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
     configure_logging("notify", "api", settings.log_level)
-    database = Database(settings.database, pool_size=4, service="notify")
+    sms, database = SmsSettings.load(), Database(settings.database, pool_size=4, service="notify")
+    publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     try:
         with following(settings) as reference:
-            serve(build(settings, database, reference=reference, ready=reference.problems), settings)
+            serve(build(settings, database, None, reference, publisher=publisher, sms=sms, ready=reference.problems), settings)
     finally:
+        publisher.close()
         database.close()
 
 

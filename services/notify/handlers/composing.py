@@ -198,16 +198,6 @@ class Composer:
             )
         )
 
-    def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
-        """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
-        facts = claimed.facts
-        worded = wording.worded(claimed.template, wording.language_of(claimed.audience, claimed.recipient, facts.get("method", "")))
-        links = self._links_of(claimed, worded.template, wording)
-        if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
-            links[DESK_LINK] = page
-        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
-
     def _digest(self, claimed: Claimed, wording: Wording) -> Written:
         """What a member of staff wanted gathered. Raises NotComposable."""
         names = wording.names(wording.language_of(claimed.audience, claimed.recipient, ""))
@@ -229,6 +219,21 @@ class Composer:
                 language=names.language,
             )
         )
+
+    def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
+        """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
+        facts = claimed.facts
+        worded = wording.worded(claimed.template, wording.language_of(claimed.audience, claimed.recipient, facts.get("method", "")))
+        links = self._links_of(claimed, worded.template, wording)
+        if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
+            links[DESK_LINK] = page
+        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
+        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+
+    def text(self, claimed: Claimed) -> str:
+        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return worded.template.text.plain(values)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.

@@ -22,7 +22,7 @@ def emit_outcome(tx: Transaction, delivery: Finished) -> None:
                 "item_kind": ItemKind(delivery.item_kind),
                 "item_id": delivery.item_id,
                 "definition": delivery.definition,
-                "channel": "email",
+                "channel": delivery.channel,
                 "recipient": delivery.recipient,
                 "message_id": delivery.message_id,
                 "state": delivery.state,

@@ -30,6 +30,7 @@ from shared.schemas.configuration.section import ClockTime, DurationText, KeepTe
 from shared.schemas.configuration.sla import Sla, Target
 from shared.schemas.configuration.task_rules import RecurringRule, TaskRule
 from shared.schemas.configuration.tasks import TaskDefinition, Workflow
+from shared.schemas.configuration.webhooks import Webhook
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
 
 
@@ -333,3 +334,4 @@ class Configuration(Section):
     approvals: Reminders = Reminders()
     services: tuple[Service, ...] = ()
     resources: tuple[Resource, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()

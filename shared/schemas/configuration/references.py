@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "service": ("services[].code", "services"),
     "resource": ("resources[].code", "resources"),
     "ladder": ("sla.ladders[].code", "sla.ladders"),
+    "webhook": ("webhooks[].code", "webhooks"),
 }
 """What is known by a code: where the codes stand, unique among their kind, and the section that lists them."""
 
@@ -142,6 +143,7 @@ REFERENCES: tuple[tuple[str, str], ...] = (
     ("leads.types[].activity_types[]", "task definition"),
     ("communications[].template", "template"),
     ("notifications.digest_calendar", "calendar"),
+    ("webhooks[].units[]", "unit"),
     ("communications[].statuses[]", "status"),
     ("products.catalogue[].type", "product type"),
     ("products.catalogue[].brand", "brand"),

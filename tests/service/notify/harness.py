@@ -32,6 +32,7 @@ from shared.schemas.events import (
     ClockKind,
     ClockOverdue,
     ClockStartLate,
+    ConfigurationPublished,
     DeliveryState,
     ItemKind,
     TaskLifeCycle,
@@ -39,6 +40,7 @@ from shared.schemas.events import (
 )
 from shared.schemas.parts import CustomerRef, OwnerRef
 from shared.storage import Database
+from tests.support.configuration import a_configuration
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ONLOOKER = "test-onlooker"
@@ -190,6 +192,7 @@ class NotifyService:
             "mail_from": "contact@housing.example",
             "send_retry_speed": 100.0,
             "smtp_timeout_seconds": 5.0,
+            "smtp_accept_seconds": 5.0,
         }
         return SendSettings(**(values | changes))
 
@@ -241,8 +244,8 @@ class NotifyService:
             producer.produce(self.prefix + event.data.topic, event.value(), event.key.encode(), headers=list(event.headers()))
         producer.flush()
 
-    def published(self, expect: int, case: UUID | None = None) -> list[tuple[Event, DeliveryState]]:
-        """The first `expect` events that came out, of all or of this case."""
+    def published(self, expect: int, case: UUID | None = None, *, distinct: bool = False) -> list[tuple[Event, DeliveryState]]:
+        """The first `expect` events that came out, of all or of this case. `distinct`: repetitions aside."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
         consumer.subscribe([self.prefix + topics.NOTIFICATIONS])
         found: list[tuple[Event, DeliveryState]] = []
@@ -252,7 +255,20 @@ class NotifyService:
             if message is not None and message.error() is None:
                 headers = dict(headers_of(message))
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
-                if case in (None, event.data.case_id):
+                is_again = distinct and any(event.id == one.id for one, _ in found)
+                if case in (None, event.data.case_id) and not is_again:
                     found.append((event, event.data))
         consumer.close()
         return found
+
+
+def publish_configuration(notify: NotifyService) -> None:
+    """The tests' organisation, as desk publishes it."""
+    published = ConfigurationPublished(
+        version=1, digest="", applied_by="test", applied_at=datetime.now(UTC), document=a_configuration().model_dump(mode="json")
+    )
+    aggregate = derive("configuration", 1)
+    notify.produce(
+        an_event(published, aggregate, aggregate),
+        *(an_event(entry, derive("staff", entry.user), derive("staff", entry.user)) for entry in notify.reference.staff.values()),
+    )

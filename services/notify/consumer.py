@@ -17,10 +17,9 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Hand
     cases = queueing(
         reference, CASES, {CommunicationBounced: on_bounce, CommunicationErased: on_erased, ContactErased: on_contact_erased}, clock
     )
-    tasks = queueing(reference, TASKS, clock=clock)
     return {
         topics.CASES: telling(reference, texting(reference, CASES, cases, learns=True)),
-        topics.TASKS: telling(reference, texting(reference, TASKS, tasks)),
+        topics.TASKS: telling(reference, texting(reference, TASKS, queueing(reference, TASKS, clock=clock))),
         topics.SLA: telling(reference, queueing(reference, CLOCKS, clock=clock)),
         topics.NOTIFICATIONS: telling(reference),
     }

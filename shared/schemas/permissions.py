@@ -127,15 +127,9 @@ _LEADER = _AGENT | {
     "status:read",
     "configuration:read",
 }
-_OPERATOR = EVERYBODY | {
-    "status:read",
-    "dead-letter:read",
-    "dead-letter:replay",
-    "republish",
-    "configuration:read",
-    "webhook:read",
-    "webhook:manage",
-}
+_OPERATOR = EVERYBODY | frozenset(
+    {"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read", "webhook:read", "webhook:manage"}
+)
 
 STANDARD_ROLES: dict[str, StandardRole] = {
     "field-worker": StandardRole(

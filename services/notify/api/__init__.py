@@ -1,6 +1,4 @@
-"""notify's HTTP API: what became of messages, what staff were told and how they choose to be, dead addresses, previews, webhooks, text
-messages (role `api`).
-"""
+"""notify's HTTP API: messages, what staff were told and how they choose to be, dead addresses, previews, webhooks (role `api`)."""
 
 from __future__ import annotations
 
@@ -168,9 +166,9 @@ def build(
     database: Database,
     verifier: TokenVerifier | None = None,
     reference: ReferenceData | None = None,
+    *,
     publisher: EventPublisher | None = None,
     sms: SmsSettings | None = None,
-    *,
     clock: Clock = utc_now,
     ready: Ready = list,
 ) -> FastAPI:
@@ -198,7 +196,7 @@ def run(settings: Settings) -> None:
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     try:
         with following(settings) as reference:
-            serve(build(settings, database, None, reference, publisher, sms, ready=reference.problems), settings)
+            serve(build(settings, database, None, reference, publisher=publisher, sms=sms, ready=reference.problems), settings)
     finally:
         publisher.close()
         database.close()

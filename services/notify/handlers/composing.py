@@ -220,11 +220,6 @@ class Composer:
             )
         )
 
-    def text(self, claimed: Claimed) -> str:
-        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
-        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
-        return worded.template.text.plain(values)
-
     def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
         """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
         facts = claimed.facts
@@ -234,6 +229,11 @@ class Composer:
             links[DESK_LINK] = page
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+
+    def text(self, claimed: Claimed) -> str:
+        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return worded.template.text.plain(values)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.

@@ -225,3 +225,14 @@ def test_a_signed_report_that_it_did_not_arrive_ends_the_delivery_and_a_dead_num
 def test_no_text_messages_where_no_definition_asks_for_them(notify: NotifyService) -> None:
     notify.take(a_contact(ANNS), a_case(1))
     assert notify.rows("select channel from deliveries") == [("email",)]
+
+
+def test_a_connection_that_breaks_ends_the_sender_instead_of_leaving_half_of_it(texts: Texts, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts.notify.take(a_contact(ANNS), a_case(1))
+    unraisable: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", unraisable.append)
+    texts.notify.rows("update deliveries set facts = '[1' where channel = 'sms' returning 1")
+    with texts.sending() as texter:
+        eventually(lambda: texter.stop.is_set())
+        with pytest.raises(Exception, match="json"):
+            texter.check()

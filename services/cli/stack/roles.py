@@ -119,7 +119,6 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
     if instance.role in (Role("case", "api"), Role("task", "api"), Role("notify", "send")):
         variables["CASESTREAM_LINK_KEYS"] = str((around.folder / LINK_KEYS).resolve())
     if instance.role == Role("notify", "send"):
-        variables["CASESTREAM_DESK_URL"] = inherited.get("CASESTREAM_DESK_URL", desk)
         variables["CASESTREAM_ANSWER_URL"] = inherited.get("CASESTREAM_ANSWER_URL", f"{around.url('case-api-0')}/answer")
         variables["CASESTREAM_DECIDE_URL"] = inherited.get("CASESTREAM_DECIDE_URL", f"{around.url('task-api-0')}/decide")
         variables["CASESTREAM_DESK_URL"] = inherited.get("CASESTREAM_DESK_URL", desk)

@@ -37,7 +37,7 @@ _URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
 _NAMED = re.compile(r"([^\W\d_][^:#\n]{0,39}):[ \t]+")
 _MOST_WORDS_OF_A_FACT = 3
 _LONGEST_FACT = 30
-_DOCUMENT = re.compile(r"\s*(<!--.*?-->\s*)*<(!doctype|html)\b", re.IGNORECASE | re.DOTALL)
+_DOCUMENT = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<(?:!doctype|html)\b", re.IGNORECASE | re.DOTALL)
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 

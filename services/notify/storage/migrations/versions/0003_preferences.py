@@ -32,15 +32,14 @@ create table notifications (
     read_at timestamptz,
     hold_until timestamptz,
     digest_id uuid,
-    is_shown boolean not null,
     hold text not null default '' check (hold in ('', 'quiet', 'digest')),
     username text not null,
     occasion text not null
 );
 comment on table notifications is 'What a member of staff was told: the desk lists it. What it says is in its delivery.';
 comment on column notifications.hold is 'Why its message waits, until hold_until; empty once it does no more.';
-create index notifications_of_user on notifications (username, sequence desc) where is_shown;
-create index notifications_unread on notifications (username) where is_shown and read_at is null;
+create index notifications_of_user on notifications (username, sequence desc);
+create index notifications_unread on notifications (username) where read_at is null;
 create index notifications_held on notifications (item_id) where hold <> '';
 create index notifications_due on notifications (hold_until) where hold <> '';
 create index notifications_of_digest on notifications (digest_id) where digest_id is not null;

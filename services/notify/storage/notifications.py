@@ -121,8 +121,8 @@ def forget(tx: Transaction, before: datetime, limit: int) -> int:
     """Forget up to `limit` of what was told before this, except what waits still; how many."""
     return tx.execute(
         """delete from notifications where delivery_id in (
-               select n.delivery_id from notifications n join deliveries d on d.id = n.delivery_id
-               where n.created_at < %s and n.hold = '' and d.state <> 'gathered' limit %s)""",
+               select n.delivery_id from notifications n left join deliveries d on d.id = n.delivery_id
+               where n.created_at < %s and n.hold = '' and d.state is distinct from 'gathered' limit %s)""",
         (before, limit),
     ).rowcount
 

@@ -25,7 +25,7 @@ create table preferences (
 );
 comment on table preferences is 'How a member of staff is told of things. What is missing or null is as the organisation has it.';
 create table notifications (
-    delivery_id uuid primary key references deliveries (id) on delete cascade,
+    delivery_id uuid primary key,
     item_id uuid not null,
     sequence bigint generated always as identity,
     created_at timestamptz not null default now(),

@@ -20,19 +20,23 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.notify import metrics
+from services.notify.domain.limits import Limits
 from services.notify.domain.message import UnusableAddress
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
+from services.notify.handlers.definitions import limits_of
+from services.notify.handlers.ending import end_what_is_in_vain
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SendSettings
 from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.limits import claim_within, held
 from services.notify.storage.wakeup import Wakeup
 from shared.links import LinkKeyFile
-from shared.messaging import EventPublisher, Reference
+from shared.messaging import EventPublisher, Reference, VersionCache
 from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.observability.tracing import use_traceparent
@@ -41,12 +45,15 @@ from shared.storage.database import CONNECTION_LOST
 
 log = get_logger(__name__)
 
+CHANNEL = "email"
 CLAIMS_PER_CONNECTION = 24
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
 MARGIN_SECONDS = 2.0
 """A message is not begun this close to the end of its lease."""
 GAUGE_SECONDS = 5.0
+SWEEP_SECONDS = 1.0
+"""How often is looked for what waits in vain."""
 LAST_RECORD_SECONDS = 15.0
 """How long a stopping process tries to record what it sent, if the database is away."""
 REST = (0.25, 15.0)
@@ -84,6 +91,7 @@ class Sender:
         me: str,
         stop: threading.Event,
         jitter: Callable[[], float] = random.random,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._publisher = publisher
         self._composer = composer
@@ -93,13 +101,14 @@ class Sender:
         self._me = me
         self._stop = stop
         self._jitter = jitter
+        self._limits = limits
         self._capacity = settings.smtp_connections * CLAIMS_PER_CONNECTION
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[Ended | None] = queue.SimpleQueue()
         self._held: dict[tuple[UUID, int], Job] = {}
         self._unrecorded: list[Ended] = []
         self._may_be_due = True
-        self._polled_at = self._renewed_at = self._gauged_at = time.monotonic()
+        self._polled_at = self._renewed_at = self._gauged_at = self._swept_at = time.monotonic()
         self._resting_until = 0.0
         self._rest = 0.0
         self._problem = "starting"
@@ -154,8 +163,7 @@ class Sender:
         # While the relay was unreachable just now, one message tries whether it is back.
         wanted = 1 if self._rest else room
         with self._publisher.transaction() as tx:
-            claimed = deliveries.claim(tx, self._me, wanted, self._settings.lease)
-        self._may_be_due = len(claimed) == wanted
+            claimed, self._may_be_due = claim_within(tx, self._me, wanted, self._settings.lease, self._limits(), CHANNEL)
         for delivery in claimed:
             if delivery.taken_over:
                 metrics.TAKEOVERS.inc()
@@ -173,10 +181,14 @@ class Sender:
                     still = deliveries.renew(tx, claims, self._settings.lease)
                 for job in self._held.values():
                     job.until = now + self._settings.send_lease_seconds if job.claimed.id in still else 0.0
+        if now - self._swept_at > SWEEP_SECONDS:
+            self._swept_at = now
+            end_what_is_in_vain(self._publisher)
         if now - self._gauged_at > GAUGE_SECONDS:
             self._gauged_at = now
             with self._publisher.database.read() as tx:
                 count, seconds = deliveries.waiting(tx)
+                metrics.HELD.set(held(tx))
             metrics.WAITING.set(count)
             metrics.OVERDUE_SECONDS.set(seconds)
 
@@ -326,6 +338,7 @@ def run(settings: SendSettings) -> None:
         settings,
         f"send-{settings.instance}",
         stop,
+        limits=VersionCache(reference, limits_of).get,
     )
 
     def problems() -> list[str]:

@@ -40,7 +40,7 @@ Paging = Annotated[PageRequest, Depends(page_request)]
 class DeliveryView(BaseModel):
     """A message to one recipient. `state`: queued (or being sent), sent, failed, or bounced after that; `attempts` to send it so far.
 
-    `held`: its recipient has had enough for the hour, so that it waits for its turn. `expires_at`: from then on it is not sent any more.
+    `limited`: its recipient has had enough for the hour, so that it waits for its turn. `expires_at`: from then on it is not sent any more.
     """
 
     id: UUID
@@ -64,7 +64,7 @@ class DeliveryView(BaseModel):
     next_attempt_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
-    held: bool
+    limited: bool
 
 
 class Counts(BaseModel):

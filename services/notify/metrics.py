@@ -13,7 +13,7 @@ UNSENT = counter(
     "casestream_notify_unsent_deliveries", "Deliveries that failed without being sent, by why: suppressed, too_many, expired.", ["reason"]
 )
 FLOODS = counter("casestream_notify_floods", "Cases about which an address had too many messages in a day, each counted once.")
-HELD = gauge("casestream_notify_held_deliveries", "Deliveries that wait because their recipient has had enough for the hour.")
+LIMITED = gauge("casestream_notify_limited_deliveries", "Deliveries that wait because their recipient has had enough for the hour.")
 for _reason in ("suppressed", "too_many", "expired"):
     UNSENT.labels(_reason)  # shown from the start: from nothing to 1 is no increase for Prometheus
 TAKEOVERS = counter(

@@ -33,7 +33,7 @@ from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SendSettings
 from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
-from services.notify.storage.limits import claim_within, held
+from services.notify.storage.limits import claim_within, limited
 from services.notify.storage.wakeup import Wakeup
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, Reference, VersionCache
@@ -188,7 +188,7 @@ class Sender:
             self._gauged_at = now
             with self._publisher.database.read() as tx:
                 count, seconds = deliveries.waiting(tx)
-                metrics.HELD.set(held(tx))
+                metrics.LIMITED.set(limited(tx))
             metrics.WAITING.set(count)
             metrics.OVERDUE_SECONDS.set(seconds)
 

@@ -156,7 +156,7 @@ with due as (
     order by due_at, sequence limit %(limit)s for update skip locked
 )
 update deliveries d
-set state = 'claimed', held = false, claimed_by = %(me)s, due_at = now() + %(lease)s, attempts = attempts + 1,
+set state = 'claimed', limited = false, claimed_by = %(me)s, due_at = now() + %(lease)s, attempts = attempts + 1,
     takeovers = takeovers + due.taken_over::int
 from due where d.id = due.id
 returning {CLAIMED}
@@ -244,7 +244,7 @@ def waiting(tx: Transaction) -> tuple[int, float]:
 
 _LISTED = """select sequence, id, cause, item_kind, item_id, case_id, definition, template, config_version, channel, recipient,
                     recipient_name, audience, message_id, state, attempts, takeovers, error, created_at, due_at, finished_at,
-                    expires_at, held
+                    expires_at, limited
              from deliveries"""
 
 

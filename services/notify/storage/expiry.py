@@ -13,7 +13,7 @@ with useless as (
     where expires_at is not null and state in ('queued', 'claimed') and expires_at <= now() and (state = 'queued' or due_at <= now())
     order by expires_at limit %(limit)s for update skip locked
 )
-update deliveries d set state = 'failed', held = false, revision = d.revision + 1, finished_at = now(), error = %(error)s
+update deliveries d set state = 'failed', limited = false, revision = d.revision + 1, finished_at = now(), error = %(error)s
 from useless where d.id = useless.id returning {FINISHED}
 """
 

@@ -45,12 +45,12 @@ comment on table suppression_changes is 'What operators did to the suppression l
 LIMITS = """
 alter table deliveries add column expires_at timestamptz;
 alter table deliveries add column pressing boolean not null default false;
-alter table deliveries add column held boolean not null default false;
+alter table deliveries add column limited boolean not null default false;
 comment on column deliveries.expires_at is 'From when on it is of no use, and is not sent any more; none: always of use.';
 comment on column deliveries.pressing is 'It escalates something: a higher limit for its recipient is for it.';
-comment on column deliveries.held is 'Queued, but its recipient has had enough for now; due_at: when it is looked at again in any case.';
+comment on column deliveries.limited is 'Queued, but its recipient has had enough for now; due_at: when it is looked at again in any case.';
 create index deliveries_expiring on deliveries (expires_at) where expires_at is not null and state in ('queued', 'claimed');
-create index deliveries_held on deliveries (lower(recipient), pressing, sequence) where held and state = 'queued';
+create index deliveries_limited on deliveries (lower(recipient), pressing, sequence) where limited and state = 'queued';
 create index deliveries_reached on deliveries (lower(recipient), coalesce(finished_at, timestamptz 'infinity'))
     where state in ('claimed', 'sent');
 create table sending_seconds (
@@ -69,8 +69,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("drop table sending_seconds; drop index deliveries_reached; drop index deliveries_held; drop index deliveries_expiring")
-    op.execute("alter table deliveries drop column held, drop column pressing, drop column expires_at")
+    op.execute("drop table sending_seconds; drop index deliveries_reached; drop index deliveries_limited; drop index deliveries_expiring")
+    op.execute("alter table deliveries drop column limited, drop column pressing, drop column expires_at")
     op.execute("drop view dead_addresses; drop table suppression_changes")
     op.execute(
         """create table dead_addresses (

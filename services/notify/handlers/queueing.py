@@ -20,6 +20,7 @@ from services.notify.handlers.refusing import refusals
 from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
 from services.notify.storage import bounces, deliveries, suppressions
+from services.notify.storage.deliveries import Finished
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
@@ -63,17 +64,21 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
         return Queue(Directory(reference.staff, reference.units))
 
+    def queued(tx: Transaction, planned: Sequence[Delivery]) -> list[Finished]:
+        if not planned:
+            return []
+        most = policies.get().limits.automatic_per_case_a_day
+        return deliveries.queue(tx, planned, refusals(tx, planned, most, frequent))
+
     def save(tx: Transaction, queue: Queue) -> None:
         outcomes = bounces.came_back(tx, queue.came_back)
         if queue.alive and suppressions.is_any(tx):
             suppressions.revive(tx, queue.alive)
-        if queue.planned:
-            refused = refusals(tx, queue.planned, policies.get().limits.automatic_per_case_a_day, frequent)
-            outcomes += deliveries.queue(tx, queue.planned, refused)
+        outcomes += queued(tx, queue.planned)
         corrections: list[Delivery] = []
         if queue.taken_back:
             stopped, corrections = taken_back(tx, queue.taken_back, queue.directory)
-            outcomes += stopped + deliveries.queue(tx, corrections, {})
+            outcomes += stopped + queued(tx, corrections)
         deliveries.erase_titles(tx, queue.erased)
         outcomes += deliveries.forget_customers(tx, queue.forgotten)
         for outcome in outcomes:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
-from services.notify.domain.occasions import Delivery
+from services.notify.domain.occasions import PRESSING, Delivery
 
 TOO_MANY = "not sent: too many messages to this address about one case in a day"
 """The error of what is above the cap for a case."""
@@ -74,7 +74,10 @@ class Frequent:
 
 
 def too_many(deliveries: Iterable[Delivery], earlier: Mapping[Pair, Earlier], cap: int) -> tuple[set[UUID], set[Pair]]:
-    """Which of these are above the cap, in their order; and for which pairs that is new, so that it is told once."""
+    """Which of these are above the cap, in their order; and for which pairs that is new, so that it is told once.
+
+    An escalation counts, and is never too many: it must reach somebody, and no answer brings the next one about.
+    """
     counts: Counter[Pair] = Counter({pair: known.messages for pair, known in earlier.items()})
     above: set[UUID] = set()
     new: set[Pair] = set()
@@ -82,7 +85,7 @@ def too_many(deliveries: Iterable[Delivery], earlier: Mapping[Pair, Earlier], ca
         pair = pair_of(delivery)
         if pair is None:
             continue
-        if counts[pair] >= cap:
+        if counts[pair] >= cap and delivery.occasion.on not in PRESSING:
             above.add(delivery.id)
             if pair not in earlier or not earlier[pair].is_told:
                 new.add(pair)

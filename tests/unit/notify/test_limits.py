@@ -38,6 +38,12 @@ def test_what_is_above_the_cap_for_a_case_is_found_in_order_and_told_once() -> N
     assert too_many(deliveries(3, "ANN@mail.example") + deliveries(3, "bob@mail.example"), {}, 3) == (set(), set())
 
 
+@pytest.mark.requirement("EDGE-2", "EDGE-9")
+def test_an_escalation_counts_and_is_never_too_many() -> None:
+    steps = [one._replace(occasion=one.occasion._replace(on="clock.escalated")) for one in deliveries(3)]
+    assert too_many([*steps, *deliveries(2)], {}, 2) == ({one.id for one in deliveries(2)}, {(CASE, "ann@mail.example")})
+
+
 def test_an_address_is_suppressed_by_itself_or_by_its_domain_but_not_by_another_one() -> None:
     entries = {
         one.address: one

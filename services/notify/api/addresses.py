@@ -20,6 +20,7 @@ log = get_logger(__name__)
 REVIVER = Annotated[Principal, Depends(requires("delivery:revive"))]
 SUPPRESSOR = Annotated[Principal, Depends(requires("suppression:manage"))]
 Paging = Annotated[PageRequest, Depends(page_request)]
+SUPPRESSIBLE = r"^(([^\x00\s@*]+|\*)@[^\x00\s@*]+|\+[1-9][0-9]{4,14})$"
 Reason = Literal["bounced", "complained", "unsubscribed", "by_hand"]
 
 
@@ -58,11 +59,12 @@ class SuppressionView(BaseModel):
 
 
 class SuppressBody(BaseModel):
-    """An address, or a whole domain as `*@example.org`, that is not to be written to."""
+    """An address, a whole domain as `*@example.org`, or a number (E.164), that is not to be written to."""
 
     model_config = ConfigDict(extra="forbid")
     address: Annotated[
-        str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=320, pattern=r"^([^\x00\s@*]+|\*)@[^\x00\s@*]+$")
+        str,
+        StringConstraints(strip_whitespace=True, to_lower=True, max_length=320, pattern=SUPPRESSIBLE),
     ]
     reason: Literal["complained", "unsubscribed", "by_hand"] = "by_hand"
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00]*$")] = ""

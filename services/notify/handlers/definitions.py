@@ -9,7 +9,9 @@ from functools import cache
 
 from services.notify.domain.limits import Limits
 from services.notify.domain.occasions import Definition
+from services.notify.domain.preferences import Rules
 from services.notify.handlers.occasions import OVERDUE_AGAIN
+from services.notify.handlers.preferring import rules_of
 from shared.conditions import LookedUp, compile_condition
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.models import CommunicationDefinition
@@ -23,11 +25,14 @@ _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": tim
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Definitions by the name of their event, our own mail domain, the unit that answers for what no other does, and limits."""
+    """Definitions by the name of their event, our own mail domain, the unit that answers for what no other does, how staff are told, and
+    how much is sent.
+    """
 
     definitions: Mapping[str, tuple[Definition, ...]]
     mail_domain: str
     default_unit: str
+    rules: Rules
     limits: Limits
 
 
@@ -35,12 +40,13 @@ def policy_of(configuration: Configuration) -> Policy:
     """The policy of one version of the configuration."""
     by_event: dict[str, list[Definition]] = {}
     for section in configuration.communications:
-        by_event.setdefault(section.on, []).append(_definition(section))
+        by_event.setdefault(section.on, []).append(definition_of(section))
     # What is overdue again is told to those who were told that it is, and to those that `clock.escalated` names beside them.
     by_event[OVERDUE_AGAIN] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
     organisation = configuration.organisation
     definitions = {on: tuple(found) for on, found in by_event.items()}
-    return Policy(definitions, organisation.mail_domain, organisation.default_unit, limits_of(configuration))
+    unit, domain = organisation.default_unit, organisation.mail_domain
+    return Policy(definitions, domain, unit, rules_of(configuration), limits_of(configuration))
 
 
 def limits_of(configuration: Configuration) -> Limits:
@@ -64,7 +70,8 @@ def _paths(on: str) -> dict[str, list[str]]:
     return {name: fact.path.split(".") for name, fact in facts_told(on).items()}
 
 
-def _definition(section: CommunicationDefinition) -> Definition:
+def definition_of(section: CommunicationDefinition) -> Definition:
+    """The definition, with its condition compiled."""
     useless_after = _time(section.useless_after) if section.useless_after else None
     if useless_after is None and section.on.startswith("clock."):
         useless_after = ALERTS_USEFUL_FOR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.metrics import UNSENT
-from services.notify.storage import expiry, suppressions
+from services.notify.storage import digests, expiry, suppressions
 from services.notify.storage.deliveries import Finished
 from shared.messaging import EventPublisher
 from shared.observability import get_logger
@@ -25,12 +25,14 @@ def end_what_is_in_vain(publisher: EventPublisher) -> None:
     more = True
     while more:
         with publisher.transaction() as tx:
-            ended = _told(tx, expiry.expire(tx, AT_ONCE))
+            useless = expiry.expire(tx, AT_ONCE)
+            ended = _told(tx, useless)
         _count("expired", ended)
-        more = len(ended) == AT_ONCE
+        more = len(useless) == AT_ONCE
 
 
 def _told(tx: Transaction, ended: list[Finished]) -> list[Finished]:
+    ended = ended + digests.told(tx, ended)
     for delivery in ended:
         emit_outcome(tx, delivery)
     return ended

@@ -237,7 +237,7 @@ def _completion(task: TaskState) -> Names:
 
 
 OVERDUE_AGAIN = "clock.overdue-again"
-"""An overdue that is repeated. No definition is for it by this name: `queueing.policy_of` says which are."""
+"""An overdue that is repeated. No definition is for it by this name: `definitions.policy_of` says which are."""
 
 
 def _alert(name: str) -> Callable[[ClockState], Names]:

@@ -11,19 +11,25 @@ from uuid import UUID
 from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.limits import Frequent
 from services.notify.domain.occasions import Delivery
+from services.notify.domain.preferences import Rules
 from services.notify.domain.recipients import Directory, plan_deliveries
 from services.notify.handlers.automation import deliveries_of
 from services.notify.handlers.definitions import holding, policy_of
+from services.notify.handlers.lapsing import lapse_of, lapses
 from services.notify.handlers.occasions import Reading, Readings
 from services.notify.handlers.outcomes import emit_outcome
+from services.notify.handlers.preferring import place
 from services.notify.handlers.refusing import refusals
 from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
-from services.notify.storage import bounces, deliveries, suppressions
+from services.notify.storage import bounces, deliveries, digests, notifications, suppressions
 from services.notify.storage.deliveries import Finished
+from services.notify.storage.notifications import Lapse
+from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
+    ApprovalWithdrawn,
     CaseOpened,
     ClockWithdrawn,
     CommunicationBounced,
@@ -50,35 +56,44 @@ class Queue:
     """Cases whose customer was erased."""
     taken_back: list[TakenBack] = field(default_factory=list)
     """Alerts that proved wrong."""
+    lapsed: list[tuple[Lapse, int]] = field(default_factory=list)
+    """What was settled, each with the number of messages planned before."""
 
 
 Apply = Callable[[Queue, Event], None]
 """What one event adds to the queue."""
 
 
-def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[Payload], Apply] = MappingProxyType({})) -> Handler[Queue]:
+def queueing(
+    reference: ReferenceData, readings: Readings, others: Mapping[type[Payload], Apply] = MappingProxyType({}), clock: Clock = utc_now
+) -> Handler[Queue]:
     """The handler that queues the deliveries of the events in `readings`, and takes in `others`, which tell of deliveries."""
     policies = VersionCache(reference, policy_of)
     frequent = Frequent()
 
+    def rules(version: int) -> Rules:
+        return policies.get(version).rules
+
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
         return Queue(Directory(reference.staff, reference.units))
 
-    def queued(tx: Transaction, planned: Sequence[Delivery]) -> list[Finished]:
+    def placed(tx: Transaction, planned: Sequence[Delivery]) -> list[Finished]:
         if not planned:
             return []
-        most = policies.get().limits.automatic_per_case_a_day
-        return deliveries.queue(tx, planned, refusals(tx, planned, most, frequent))
+        refused = refusals(tx, planned, policies.get().limits.automatic_per_case_a_day, frequent)
+        return place(tx, planned, refused, rules, clock())
 
     def save(tx: Transaction, queue: Queue) -> None:
         outcomes = bounces.came_back(tx, queue.came_back)
         if queue.alive and suppressions.is_any(tx):
             suppressions.revive(tx, queue.alive)
-        outcomes += queued(tx, queue.planned)
+        outcomes += digests.told(tx, outcomes)
+        outcomes += placed(tx, queue.planned)
         corrections: list[Delivery] = []
         if queue.taken_back:
             stopped, corrections = taken_back(tx, queue.taken_back, queue.directory)
-            outcomes += stopped + queued(tx, corrections)
+            outcomes += stopped + placed(tx, corrections)
+        outcomes += notifications.lapse(tx, lapses(queue.lapsed, queue.planned))
         deliveries.erase_titles(tx, queue.erased)
         outcomes += deliveries.forget_customers(tx, queue.forgotten)
         for outcome in outcomes:
@@ -87,10 +102,15 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
         for definition, count in Counter(delivery.definition for delivery in (*queue.planned, *corrections)).items():
             QUEUED.labels(definition).inc(count)
 
+    def settle(queue: Queue, event: Event) -> None:
+        if (lapsed := lapse_of(event.data, len(queue.planned))) is not None:
+            queue.lapsed.append(lapsed)
+
     def planning(reading: Reading) -> Apply:
         def plan(queue: Queue, event: Event) -> None:
             version = event.config_version or reference.version
             policy = policies.get(version)
+            settle(queue, event)
             if isinstance(event.data, CaseOpened):
                 queue.alive.add(event.data.customer.email.lower())
             for on in reading.names(event.data):
@@ -113,6 +133,7 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
     occasions: dict[type[Payload], Apply] = {payload: planning(reading) for payload, reading in readings.items()}
     if TaskTriggered in readings:
         occasions[RuleFired] = on_rule_fired
+        occasions[ApprovalWithdrawn] = settle
     return Handler(load=load, apply={**occasions, **others}, save=save)
 
 

@@ -19,14 +19,7 @@ def refusals(tx: Transaction, planned: Sequence[Delivery], most_per_case: int, f
     """Those of the deliveries that are not to be sent, with what is said of each. Tells the operator of a flood, once in a day for each
     case and address.
     """
-    refused: dict[UUID, str] = {}
-    if suppressions.is_any(tx):
-        found = suppressions.found(tx, {delivery.recipient.address.lower() for delivery in planned})
-        for delivery in planned:
-            entry = found.get(delivery.recipient.address.lower())
-            if entry is not None:
-                refused[delivery.id] = entry.error
-        UNSENT.labels("suppressed").inc(len(refused))
+    refused = suppressed(tx, planned)
     counted = [delivery for delivery in planned if delivery.id not in refused]
     cases = frequent.cases(counted, most_per_case)
     known = floods.earlier(tx, cases, [delivery.id for delivery in planned])
@@ -35,6 +28,16 @@ def refusals(tx: Transaction, planned: Sequence[Delivery], most_per_case: int, f
         UNSENT.labels("too_many").inc(len(above))
         refused.update(dict.fromkeys(above, TOO_MANY))
         _tell(counted, new)
+    return refused
+
+
+def suppressed(tx: Transaction, planned: Sequence[Delivery]) -> dict[UUID, str]:
+    """Those of the deliveries whose address is on the suppression list, with what is said of each."""
+    if not planned or not suppressions.is_any(tx):
+        return {}
+    found = suppressions.found(tx, {delivery.recipient.address.lower() for delivery in planned})
+    refused = {one.id: found[address].error for one in planned if (address := one.recipient.address.lower()) in found}
+    UNSENT.labels("suppressed").inc(len(refused))
     return refused
 
 

@@ -152,7 +152,7 @@ CLAIMED = """d.id, definition, template, config_version, item_kind, item_id, cas
 _CLAIM = f"""
 with due as (
     select id, state = 'claimed' as taken_over from deliveries
-    where state in ('queued', 'claimed') and due_at <= now() and (expires_at is null or expires_at > now())
+    where state in ('queued', 'claimed') and channel = %(channel)s and due_at <= now() and (expires_at is null or expires_at > now())
     order by due_at, sequence limit %(limit)s for update skip locked
 )
 update deliveries d
@@ -163,13 +163,13 @@ returning {CLAIMED}
 """
 
 
-def claim(tx: Transaction, me: str, limit: int, lease: timedelta) -> list[Claimed]:
+def claim(tx: Transaction, me: str, limit: int, lease: timedelta, channel: str = "email") -> list[Claimed]:
     """Claim up to `limit` due deliveries, also those whose lease has run out; skips what others are just claiming.
 
     Committed without waiting for the disk: a claim lost in a crash of the database is as one whose holder died.
     """
     tx.execute("set local synchronous_commit = off")
-    return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease})]
+    return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease, "channel": channel})]
 
 
 def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta) -> set[UUID]:
@@ -213,7 +213,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
-    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so."""
+    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so.
+
+    Committed without waiting for the disk: whoever claims next sees it, and `settle` makes it last.
+    """
+    tx.execute("set local synchronous_commit = off")
     rows = tx.rows(
         _RECORD,
         {
@@ -225,6 +229,12 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
         },
     )
     return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+
+
+def settle(tx: Transaction) -> None:
+    """Once this has committed, all that was recorded before is on the disk: commits lie there in their order."""
+    tx.execute("set local synchronous_commit = on")
+    tx.execute("select pg_logical_emit_message(true, 'casestream', '')")
 
 
 def count(tx: Transaction) -> int:
@@ -274,7 +284,7 @@ def listed(
     if case_id is not None:
         conditions.append("case_id = %(case)s")
     if state == "queued":
-        conditions.append("state in ('queued', 'claimed')")
+        conditions.append("state in ('queued', 'held', 'gathered', 'claimed')")
     elif state is not None:
         conditions.append("state = %(state)s")
     if before is not None:

@@ -100,7 +100,7 @@ def claim_within(tx: Transaction, me: str, limit: int, lease: timedelta, limits:
     per_minute = limits.a_minute.get(channel)
     if per_minute is None and limits.to_one_an_hour is None:
         free(tx, limits)
-        claimed = claim(tx, me, limit, lease)
+        claimed = claim(tx, me, limit, lease, channel)
         return claimed, len(claimed) == limit
     tx.execute("set local synchronous_commit = off")
     tx.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -111,7 +111,7 @@ def claim_within(tx: Transaction, me: str, limit: int, lease: timedelta, limits:
             return [], False
     free(tx, limits)
     if limits.to_one_an_hour is None:
-        claimed = claim(tx, me, wanted, lease)
+        claimed = claim(tx, me, wanted, lease, channel)
         more = len(claimed) == wanted
     else:
         ids, more = _choose(tx, wanted, limits, channel)

@@ -24,6 +24,7 @@ from shared.schemas.configuration.feeds import Feed
 from shared.schemas.configuration.late_replies import LateReply
 from shared.schemas.configuration.leads import LeadsSection
 from shared.schemas.configuration.letters import Language, Letter, Template
+from shared.schemas.configuration.notifications import Notifications
 from shared.schemas.configuration.products import Products
 from shared.schemas.configuration.resources import Resource, Service
 from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
@@ -31,6 +32,7 @@ from shared.schemas.configuration.sending import RecipientText, SendingLimits, U
 from shared.schemas.configuration.sla import Sla, Target
 from shared.schemas.configuration.task_rules import RecurringRule, TaskRule
 from shared.schemas.configuration.tasks import TaskDefinition, Workflow
+from shared.schemas.configuration.webhooks import Webhook
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
 
 
@@ -282,7 +284,8 @@ class CommunicationDefinition(Named):
 
     `escalation`, of `clock.escalated`: whom the step of the chain tells. `told`, of `clock.withdrawn`: who had the alert.
     """
-    channel: Literal["email", "sms"] = "email"
+    channel: Literal["email", "sms", "desk"] = "email"
+    """`desk`: members of staff are told there, and by nothing else."""
     template: Code
     useless_after: UsefulText | None = None
     """How long after the event its messages are of use; none: three days for alerts of clocks, else always."""
@@ -329,6 +332,7 @@ class Configuration(Section):
     sla: Sla = Sla()
     templates: tuple[Template, ...] = ()
     communications: tuple[CommunicationDefinition, ...] = ()
+    notifications: Notifications = Notifications()
     products: Products = Products()
     feedback: tuple[FeedbackForm, ...] = ()
     customer_links: CustomerLinks = CustomerLinks()
@@ -340,3 +344,4 @@ class Configuration(Section):
     approvals: Reminders = Reminders()
     services: tuple[Service, ...] = ()
     resources: tuple[Resource, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()

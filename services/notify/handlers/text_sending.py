@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from services.notify import metrics
+from services.notify.domain.limits import Limits
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.sms import TooLong, checked
 from services.notify.domain.templates import UnknownTag
@@ -20,8 +21,9 @@ from services.notify.gateways.sms import Handed, SmsGateway, connector
 from services.notify.handlers.composing import Composer, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SmsSettings
-from services.notify.storage import deliveries, texts
+from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.limits import claim_within
 from services.notify.storage.wakeup import Wakeup
 from shared.messaging import EventPublisher
 from shared.observability import get_logger
@@ -55,6 +57,7 @@ class Texter:
         me: str,
         stop: threading.Event,
         jitter: Callable[[], float] = random.random,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._publisher = publisher
         self._composer = composer
@@ -63,6 +66,7 @@ class Texter:
         self._me = me
         self.stop = stop
         self._jitter = jitter
+        self._limits = limits
         self._resting_until = 0.0
         self._rest = 0.0
         self._threads: list[threading.Thread] = []
@@ -126,7 +130,7 @@ class Texter:
             return True
         wanted = 1 if self._rest else CLAIMED_AT_ONCE
         with self._publisher.transaction() as tx:
-            claimed = texts.claim(tx, self._me, wanted, LEASE)
+            claimed, more = claim_within(tx, self._me, wanted, LEASE, self._limits(), "sms")
         until = time.monotonic() + LEASE.total_seconds() - MARGIN_SECONDS
         for delivery in claimed:
             if delivery.taken_over:
@@ -136,7 +140,7 @@ class Texter:
             handed = self._attempt(gateway, delivery) if may_begin else Handed(Outcome.RETURNED)
             self._weather(handed)
             self._record(delivery, handed)
-        return len(claimed) == wanted
+        return more
 
     def _attempt(self, gateway: SmsGateway, claimed: Claimed) -> Handed:
         if not self._composer.knows(claimed):

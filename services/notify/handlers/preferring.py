@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from services.notify.domain.occasions import Delivery
 from services.notify.domain.preferences import NOTHING_CHOSEN, DigestTimes, How, Preferences, Quiet, Rules, course_of
@@ -54,11 +55,11 @@ def _working_days(configuration: Configuration, code: str) -> Calendar:
     raise CalendarError(f"the configuration has no calendar {code}")
 
 
-def place(tx: Transaction, planned: Sequence[Delivery], dead: Mapping[str, str], rules: RulesOf, now: datetime) -> list[Finished]:
-    """Queue what is planned, each message its recipient's way. `dead` and what is returned: as `deliveries.queue` has them."""
+def place(tx: Transaction, planned: Sequence[Delivery], refused: Mapping[UUID, str], rules: RulesOf, now: datetime) -> list[Finished]:
+    """Queue what is planned, each message its recipient's way. `refused` and what is returned: as `deliveries.queue` has them."""
     users = {delivery.recipient.user for delivery in planned} - {""}
     if not users:
-        return deliveries.queue(tx, planned, dead)
+        return deliveries.queue(tx, planned, refused)
     chosen = preferences.of(tx, users)
     by_message: list[Delivery] = []
     on_desk: list[Delivery] = []
@@ -72,7 +73,7 @@ def place(tx: Transaction, planned: Sequence[Delivery], dead: Mapping[str, str],
             on_desk.append(delivery._replace(channel="desk"))
         elif notice is not None or not user:
             by_message.append(delivery)
-    outcomes = deliveries.queue(tx, by_message, dead)
+    outcomes = deliveries.queue(tx, by_message, refused)
     # What a dead address keeps from being sent, the desk tells still.
     outcomes += deliveries.queue(tx, on_desk, {})
     notifications.add(tx, notices)

@@ -358,12 +358,12 @@ def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    database = Database(settings.database, pool_size=6, service="notify")
+    database = Database(settings.database, pool_size=7, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
     composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
     limits = VersionCache(reference, limits_of).get
-    texter = Texter.of(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop, limits)
+    texter = Texter(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop, limits=limits)
     sender = Sender(
         publisher,
         composer,
@@ -378,7 +378,7 @@ def run(settings: SendSettings) -> None:
     rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
 
     def problems() -> list[str]:
-        return reference.problems() + sender.problems() + rounds.problems() + (texter.problems() if texter else [])
+        return reference.problems() + sender.problems() + rounds.problems() + texter.problems()
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -388,14 +388,12 @@ def run(settings: SendSettings) -> None:
             reference.start(stop)
             if not stop.is_set():
                 publisher.start_sweeper()
+                texter.start()
                 rounds.start()
-                if texter is not None:
-                    texter.start()
                 sender.run()
         finally:
+            texter.close()
             rounds.close()
-            if texter is not None:
-                texter.close()
             publisher.close()
             reference.close()
             database.close()

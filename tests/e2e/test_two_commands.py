@@ -115,6 +115,7 @@ def test_an_operator_sees_what_a_sweep_would_take_and_revives_a_dead_address(clo
     assert (found["address"], found["status"]) == ("ola@mail.example", "5.1.1")
     assert clone.run("mail", "revive", "Ola@mail.example").stdout == b"Ola@mail.example is written to again\n"
     assert clone.run("mail", "addresses").stdout == b"there is none\n"
+    assert clone.run("webhooks", "list").stdout == b"the configuration has none\n"
 
 
 @pytest.mark.requirement("EDGE-2")

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.notify.domain.occasions import Delivery
-from services.notify.domain.preferences import NOTHING_CHOSEN, DigestTimes, How, Preferences, Quiet, Rules, course_of, quiet_until
+from services.notify.domain.preferences import NOTHING_CHOSEN, DigestTimes, How, Preferences, Quiet, Rules, course_of
 from services.notify.storage import deliveries, notifications, preferences
 from services.notify.storage.deliveries import Finished
 from services.notify.storage.notifications import Notice
@@ -88,11 +88,6 @@ def _notice(delivery: Delivery, chosen: Preferences, rules: Rules, now: datetime
     course = course_of(occasion.on, priority, chosen, rules, now)
     if delivery.channel == "desk":
         return None if course.how is How.NONE else made._replace(hold="desk")
-    if delivery.channel != "email":
-        # Choices are about mail and the desk. What comes another way only keeps the quiet hours.
-        is_loud = occasion.on == "clock.escalated" or priority in rules.urgent
-        until = None if is_loud else quiet_until(chosen, rules, now)
-        return made._replace(hold="quiet" if until else "", until=until, is_shown=False)
     if course.how is How.NONE:
         return None
     if course.how is How.EMAIL:

@@ -44,13 +44,15 @@ REST = (0.25, 30.0)
 
 
 class Texter:
-    """Sends text messages until stopped. `me` names this process: stable over restarts, and nobody else's at the same time."""
+    """Sends text messages until stopped, to the gateway that the settings name; where they name none, messages wait.
+
+    `me` names this process: stable over restarts, and nobody else's at the same time.
+    """
 
     def __init__(
         self,
         publisher: EventPublisher,
         composer: Composer,
-        connect: Callable[[], SmsGateway],
         settings: SmsSettings,
         me: str,
         stop: threading.Event,
@@ -59,7 +61,7 @@ class Texter:
     ) -> None:
         self._publisher = publisher
         self._composer = composer
-        self._connect = connect
+        self._connect = connector(settings)
         self._settings = settings
         self._me = me
         self._stop = stop
@@ -70,20 +72,6 @@ class Texter:
         self._threads: list[threading.Thread] = []
         self._failure: Exception | None = None
 
-    @classmethod
-    def of(
-        cls,
-        publisher: EventPublisher,
-        composer: Composer,
-        settings: SmsSettings,
-        me: str,
-        stop: threading.Event,
-        limits: Callable[[], Limits] = Limits,
-    ) -> Texter | None:
-        """One for the gateway that the settings name; None: they name none, and text messages wait."""
-        connect = connector(settings)
-        return None if connect is None else cls(publisher, composer, connect, settings, me, stop, limits=limits)
-
     def problems(self) -> list[str]:
         """Why nothing is sent just now; empty: all is well."""
         if self._failure is not None:
@@ -92,9 +80,15 @@ class Texter:
 
     def start(self) -> None:
         """Begin, after ending what an earlier process of this name left open."""
+        connect = self._connect
+        if connect is None:
+            return
         with self._publisher.transaction() as tx:
             deliveries.release_own(tx, self._me)
-        self._threads = [threading.Thread(target=self._work, name=f"sms-{n}", daemon=True) for n in range(self._settings.sms_connections)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(connect(),), name=f"sms-{n}", daemon=True)
+            for n in range(self._settings.sms_connections)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -104,9 +98,9 @@ class Texter:
         for thread in self._threads:
             thread.join()
 
-    def _work(self) -> None:
+    def _work(self, gateway: SmsGateway) -> None:
         """One connection."""
-        gateway, wakeup = self._connect(), Wakeup(self._publisher.database.url)
+        wakeup = Wakeup(self._publisher.database.url)
         try:
             while not self._stop.is_set():
                 try:
@@ -176,6 +170,7 @@ class Texter:
             finished = deliveries.record(tx, [result])
             for delivery in finished:
                 emit_outcome(tx, delivery)
+            deliveries.settle(tx)
         metrics.ATTEMPTS.labels(handed.outcome.value).inc()
         for delivery in finished:
             metrics.WAITED_SECONDS.observe(delivery.waited.total_seconds())

@@ -97,8 +97,7 @@ class Texts:
         database, stop = Database(self.notify.url, service="notify"), threading.Event()
         publisher = EventPublisher(database, self.notify.kafka, self.notify.prefix, "notify")
         composer = Composer(self.notify.reference, "contact@housing.example")
-        texter = Texter.of(publisher, composer, self.settings, "text-0", stop)
-        assert texter is not None
+        texter = Texter(publisher, composer, self.settings, "text-0", stop)
         texter.start()
         try:
             yield texter

@@ -1,11 +1,12 @@
 """The sender: claims due deliveries, has them sent over several connections, records how it went (role `send`).
 
 Claim, commit, send, record: nothing of the network happens inside a transaction. One thread, the dispatcher, claims; one thread a
-connection speaks with the relay and records; one tells what became of deliveries; one waits for the signal that new ones were committed.
+connection speaks with the relay; others record, tell what became of deliveries, and wait for the signal that new ones were committed.
 
 A claim is a lease, prolonged for as long as this process lives. A process that dies leaves it to run out, and whoever claims the delivery
 then sends it under the same Message-ID: that is the only way in which a message can be sent twice, and `takeovers` counts it. A connection
-ends a message only when the one before is recorded (docs/decisions/0018), so a process that dies leaves one a connection in doubt.
+ends a message only when the one before is recorded, or noted in the journal (docs/decisions/0018). So a process that dies leaves at most
+one message a connection in doubt.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from services.notify.handlers.recording import Ended, Recorder
 from services.notify.settings import SendSettings
 from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.journal import Journal
 from services.notify.storage.wakeup import Wakeup
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, Reference
@@ -43,6 +45,8 @@ log = get_logger(__name__)
 A = TypeVar("A")
 
 CLAIMS_PER_CONNECTION = 48
+LEAST_CLAIMS = 256
+"""Those that were sent and are not recorded yet are among them."""
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
 MARGIN_SECONDS = 2.0
@@ -96,14 +100,15 @@ class Sender:
         self._me = me
         self._stop = stop
         self._jitter = jitter
-        self._capacity = settings.smtp_connections * CLAIMS_PER_CONNECTION
+        self._capacity = max(settings.smtp_connections * CLAIMS_PER_CONNECTION, LEAST_CLAIMS)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._wake = threading.Event()
         """For the dispatcher: there may be something to do."""
         self._signalled = threading.Event()
         """New deliveries were committed since it last looked."""
         self._held: dict[tuple[UUID, int], Job] = {}
-        self._recorder = Recorder(publisher, self._let_go)
+        journal = Journal(settings.send_journal, me) if settings.send_journal is not None else None
+        self._recorder = Recorder(publisher, self._let_go, journal)
         self._may_be_due = True
         self._polled_at = self._renewed_at = self._gauged_at = time.monotonic()
         self._weather_lock = threading.Lock()
@@ -118,6 +123,8 @@ class Sender:
 
     def run(self) -> None:
         """Send until the stop is set; then finish what is on the wire, give back the rest, record all, and return."""
+        if sent := self._recorder.take_over():
+            log.warning("messages that an earlier process had sent and not recorded", count=sent)
         with self._publisher.transaction() as tx:
             if left := deliveries.release_own(tx, self._me):
                 log.warning("claims left open by an earlier process", count=left)
@@ -144,8 +151,8 @@ class Sender:
         listener.join(2 * POLL_SECONDS)
 
     def _turn(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._failure or self._recorder.failure) is not None:
+            raise failure
         now = time.monotonic()
         if self._signalled.is_set() or now - self._polled_at > POLL_SECONDS:
             self._signalled.clear()
@@ -157,7 +164,7 @@ class Sender:
             self._database_away(error)
         self._wake.wait(min(POLL_SECONDS, max(self._resting_until - now, 0.01)) if self._resting_until > now else POLL_SECONDS)
         self._wake.clear()
-        if not self._recorder.record():
+        if not self._recorder.is_by_and_by and not self._recorder.record():
             self._may_be_due = True
             self._stop.wait(0.2)
 
@@ -289,13 +296,14 @@ class Sender:
         try:
             return self._jobs.get_nowait()
         except queue.Empty:
-            self._recorder.record()
+            if not self._recorder.is_by_and_by:
+                self._recorder.record()
             return self._jobs.get()
 
     def _may_end(self, job: Job, before: Ended | None) -> bool:
-        """Whether the connection's message before this one is recorded, and this one is still ours. Waits for it, but not for long."""
+        """Whether the connection's message before this one is safe, and this one is still ours. Waits for it, but not for long."""
         give_up_at = time.monotonic() + OPEN_SECONDS
-        while before is not None and not before.is_recorded:
+        while before is not None and not before.is_safe:
             if not self._recorder.record():
                 if self._stop.is_set() or time.monotonic() > give_up_at:
                     return False

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -28,12 +28,16 @@ from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
-from services.notify.handlers.recording import Ended, Recorder
-from services.notify.settings import SendSettings
-from services.notify.storage import deliveries
-from services.notify.storage.deliveries import Claimed, Result
+from services.notify.handlers.digesting import Gatherer
+from services.notify.handlers.recording import Ended, Job, Recorder
+from services.notify.handlers.rounds import Rounds
+from services.notify.handlers.text_sending import Texter
+from services.notify.settings import SendSettings, SmsSettings
+from services.notify.storage import deliveries, digests
+from services.notify.storage.deliveries import Result
 from services.notify.storage.journal import Journal
 from services.notify.storage.wakeup import Wakeup
+from shared.clock import utc_now
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, Reference
 from shared.messaging.process import stop_on_signals
@@ -49,8 +53,6 @@ LEAST_CLAIMS = 256
 """Those that were sent and are not recorded yet are among them."""
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
-MARGIN_SECONDS = 2.0
-"""A message is not begun this close to the end of its lease."""
 OPEN_SECONDS = 10.0
 """A message that was begun waits so long for the one before to be recorded; then its connection is given up."""
 GAUGE_SECONDS = 5.0
@@ -58,24 +60,6 @@ LAST_RECORD_SECONDS = 15.0
 """How long a stopping process tries to record what it sent, if the database is away."""
 REST = (0.25, 15.0)
 """Pauses of the whole sender while the relay is unreachable, in seconds: the first, and the longest."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A claimed delivery on its way to a connection; `until` (monotonic) is the end of its lease as far as we know."""
-
-    claimed: Claimed
-    until: float
-
-    @property
-    def key(self) -> tuple[UUID, int]:
-        """What the claim is known by."""
-        return self.claimed.id, self.claimed.attempt
-
-    @property
-    def is_held(self) -> bool:
-        """Whether its lease lasts for a while yet."""
-        return time.monotonic() <= self.until - MARGIN_SECONDS
 
 
 class Sender:
@@ -175,7 +159,7 @@ class Sender:
         # While the relay was unreachable just now, one message tries whether it is back.
         wanted = 1 if self._rest else room
         with self._publisher.transaction() as tx:
-            claimed = deliveries.claim(tx, self._me, wanted, self._settings.lease)
+            claimed = digests.with_items(tx, deliveries.claim(tx, self._me, wanted, self._settings.lease))
         self._may_be_due = len(claimed) == wanted
         for delivery in claimed:
             if delivery.taken_over:
@@ -348,12 +332,14 @@ def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    database = Database(settings.database, pool_size=5, service="notify")
+    database = Database(settings.database, pool_size=6, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
+    composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
+    texter = Texter.of(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings)),
+        composer,
         connector(settings),
         Wakeup(settings.database),
         settings,
@@ -361,8 +347,10 @@ def run(settings: SendSettings) -> None:
         stop,
     )
 
+    rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
+
     def problems() -> list[str]:
-        return reference.problems() + sender.problems()
+        return reference.problems() + sender.problems() + rounds.problems() + (texter.problems() if texter else [])
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -372,8 +360,14 @@ def run(settings: SendSettings) -> None:
             reference.start(stop)
             if not stop.is_set():
                 publisher.start_sweeper()
+                rounds.start()
+                if texter is not None:
+                    texter.start()
                 sender.run()
         finally:
+            rounds.close()
+            if texter is not None:
+                texter.close()
             publisher.close()
             reference.close()
             database.close()

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.notify.domain.digest import DIGEST
+from services.notify.domain.letters import Letter, Look, framed
 from services.notify.domain.message import Address, Message, Written, numbered, write
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
+from services.notify.handlers.digesting import NothingToTell, digest_of
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
+from shared.languages import nearest
 from shared.links import BadKeys, Link, LinkKeyFile
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.tags import APPROVAL_LINK, LINKS
+from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINKS
 from shared.schemas.events import StaffChanged
+
+_PAGES = {"case": "cases", "communication": "communications", "lead": "leads", "task": "tasks"}
+"""Where the desk has its pages, by the kind of item."""
 
 
 class NotComposable(Exception):
     """The message cannot be made, and another attempt would not change that; the text says why."""
+
+
+class _Named(Protocol):
+    @property
+    def code(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+class Worded(NamedTuple):
+    """A template in one language, with all that fills it."""
+
+    template: Template
+    letter: Letter
+    names: Names
 
 
 class Wording:
@@ -30,35 +53,76 @@ class Wording:
 
     def __init__(self, configuration: Configuration) -> None:
         organisation = configuration.organisation
-        self.names = Names(
-            organisation=organisation.name,
-            zone=ZoneInfo(organisation.time_zone),
-            subjects={subject.code: subject.name for subject in configuration.subjects},
-            statuses={status.code: status.name for status in configuration.statuses},
-            priorities={priority.code: priority.name for priority in configuration.prioritisation.priorities},
-            units={unit.code: unit.name for unit in configuration.units},
-            roles={role.code: role.name for role in configuration.roles},
-            lead_types={kind.code: kind.name for kind in configuration.leads.types},
-        )
         self.mail_domain = organisation.mail_domain
+        self.organisation = organisation.name
         self.links_valid_for = parse_duration(configuration.customer_links.valid_for)
         self.approval_links_valid_for = parse_duration(configuration.approvals.links_valid_for)
+        self.language = organisation.language
+        self._configuration = configuration
         self._sections = {template.code: template for template in configuration.templates}
-        self._compiled: dict[str, Template] = {}
+        self._compiled: dict[tuple[str, str], Worded] = {}
+        self._names: dict[str, Names] = {}
+        self._of_methods = {method.code: method.language for method in configuration.methods if method.language}
+        self._of_staff = {user.email.lower(): user.language for user in configuration.users if user.language}
         self._accounts: dict[str, str] = {}
         for account in configuration.mail_accounts:
             self._accounts.setdefault(account.method, account.address)
 
-    def template(self, code: str) -> Template:
-        """The compiled template. Raises NotComposable, also through UnknownTag's own text."""
-        found = self._compiled.get(code)
+    def worded(self, code: str, language: str = "") -> Worded:
+        """The compiled template, in the language that is wanted where it is translated. Raises NotComposable, also through UnknownTag's own
+        text.
+        """
+        found = self._compiled.get((code, language))
         if found is None:
             section = self._sections.get(code)
             if section is None:
                 raise NotComposable(f"the configuration has no template {code}")
-            found = compile_template(code, section.subject_line, section.text, section.html)
-            self._compiled[code] = found
+            chosen = nearest(language, section.translations)
+            body = section.translations.get(chosen, section)
+            found = self.compiled(code, body.subject_line, body.text, body.html, chosen)
+            self._compiled[(code, language)] = found
         return found
+
+    def compiled(self, code: str, subject_line: str, text: str, html: str | None, language: str = "") -> Worded:
+        """A template that need not be in the configuration; no language: the organisation's. Raises UnknownTag."""
+        template = compile_template(code, subject_line, text, html)
+        names, written_in = self.names(language), language or self.language
+        return Worded(template, Letter(template, self.look(names), written_in), names)
+
+    def look(self, names: Names) -> Look:
+        """The organisation's letter."""
+        letter = self._configuration.organisation.letter
+        return Look(self.organisation, letter.colour, letter.logo_url or "", letter.footer, names.words)
+
+    def names(self, language: str = "") -> Names:
+        """What everything is called in this language; none: the organisation's."""
+        found = self._names.get(language)
+        if found is None:
+            configuration, organisation = self._configuration, self._configuration.organisation
+            words = organisation.words.get(language or self.language, {})
+
+            def called(named: Iterable[_Named]) -> dict[str, str]:
+                return {one.code: words.get(one.name, one.name) for one in named}
+
+            found = self._names[language] = Names(
+                organisation=organisation.name,
+                zone=ZoneInfo(organisation.time_zone),
+                subjects=called(configuration.subjects),
+                statuses=called(configuration.statuses),
+                priorities=called(configuration.prioritisation.priorities),
+                units=called(configuration.units),
+                roles=called(configuration.roles),
+                lead_types=called(configuration.leads.types),
+                language=language or self.language,
+                words=words,
+            )
+        return found
+
+    def language_of(self, audience: str, address: str, method: str) -> str:
+        """The recipient's: staff's own, a customer's by the method that they made contact by; empty: the organisation's."""
+        if audience == "customer":
+            return self._of_methods.get(method, "")
+        return self._of_staff.get(address.lower(), "") if audience == "staff" else ""
 
     def account(self, method: str) -> str:
         """The mail account whose answers come in by this communication method; empty: there is none."""
@@ -99,8 +163,9 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None) -> None:
+    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, *, desk_url: str = "") -> None:
         self._links = links
+        self._desk_url = desk_url.rstrip("/")
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
         self._mail_from = mail_from
@@ -112,25 +177,63 @@ class Composer:
     def compose(self, claimed: Claimed) -> Written:
         """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
         wording = self._wordings.get(claimed.config_version)
-        template = wording.template(claimed.template)
-        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        links = self._links_of(claimed, template, wording)
-        values = tag_values(claimed.facts, wording.names, people, claimed.recipient_name, is_person, links)
+        if claimed.item_kind == DIGEST:
+            return self._digest(claimed, wording)
+        worded, values = self._filled(claimed, wording)
+        subject_line = numbered(worded.template.subject_line.header(values), claimed.facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         return write(
             Message(
                 message_id=claimed.message_id,
-                sender=Address(self._mail_from, wording.names.organisation),
+                sender=Address(self._mail_from, wording.organisation),
                 to=Address(claimed.recipient, claimed.recipient_name),
-                subject_line=numbered(template.subject_line.header(values), claimed.facts.get("number", "")),
+                subject_line=subject_line,
                 date=claimed.created_at.astimezone(UTC),
-                text=template.text.plain(values),
-                html=template.html.html(values) if template.html else None,
+                text=worded.template.text.plain(values),
+                html=worded.letter.html(subject_line, values),
                 reply_to=Address(reply_to) if reply_to else None,
                 references=(thread_reference(thread, wording.mail_domain),),
+                language=worded.names.language,
             )
         )
+
+    def _digest(self, claimed: Claimed, wording: Wording) -> Written:
+        """What a member of staff wanted gathered. Raises NotComposable."""
+        names = wording.names(wording.language_of(claimed.audience, claimed.recipient, ""))
+        try:
+            digest = digest_of(claimed, names)
+        except NothingToTell as error:
+            raise NotComposable(f"not sent: {error}") from error
+        reply_to = self._reply_to(claimed, wording)
+        return write(
+            Message(
+                message_id=claimed.message_id,
+                sender=Address(self._mail_from, wording.organisation),
+                to=Address(claimed.recipient, claimed.recipient_name),
+                subject_line=digest.subject_line,
+                date=claimed.created_at.astimezone(UTC),
+                text=digest.text,
+                html=framed(wording.look(names), names.language, digest.subject_line, digest.beginning, digest.html),
+                reply_to=Address(reply_to) if reply_to else None,
+                language=names.language,
+            )
+        )
+
+    def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
+        """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
+        facts = claimed.facts
+        worded = wording.worded(claimed.template, wording.language_of(claimed.audience, claimed.recipient, facts.get("method", "")))
+        links = self._links_of(claimed, worded.template, wording)
+        if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
+            links[DESK_LINK] = page
+        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
+        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+
+    def text(self, claimed: Claimed) -> str:
+        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return worded.template.text.plain(values)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.
@@ -151,6 +254,11 @@ class Composer:
         except BadKeys as error:
             raise NotComposable(f"the keys of links: {error}") from error
         return {}
+
+    def _page(self, claimed: Claimed) -> str:
+        """Of the item, at the desk; empty: customers have none, nor has an installation without a desk."""
+        pages = _PAGES.get(claimed.item_kind, "")
+        return f"{self._desk_url}/{pages}/{claimed.item_id}" if self._desk_url and pages and claimed.audience != "customer" else ""
 
     def _maker(self, tag: str, url: str) -> LinkMaker:
         maker = self._links

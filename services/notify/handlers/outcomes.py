@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.notify.domain.digest import DIGEST
 from services.notify.storage.deliveries import Finished
 from shared.schemas.events import DeliveryBounced, DeliveryFailed, DeliverySent, ItemKind
 from shared.storage import Transaction
@@ -10,7 +11,9 @@ _PAYLOADS = {"sent": DeliverySent, "failed": DeliveryFailed, "bounced": Delivery
 
 
 def emit_outcome(tx: Transaction, delivery: Finished) -> None:
-    """Emit the event of a delivery that has reached its end."""
+    """Emit the event of a delivery that has reached its end. A digest has none of its own: those of the messages in it say how it went."""
+    if delivery.item_kind == DIGEST:
+        return
     tx.emit(
         _PAYLOADS[delivery.state].model_validate(
             {
@@ -19,7 +22,7 @@ def emit_outcome(tx: Transaction, delivery: Finished) -> None:
                 "item_kind": ItemKind(delivery.item_kind),
                 "item_id": delivery.item_id,
                 "definition": delivery.definition,
-                "channel": "email",
+                "channel": delivery.channel,
                 "recipient": delivery.recipient,
                 "message_id": delivery.message_id,
                 "state": delivery.state,

@@ -12,12 +12,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.notify import metrics
 from services.notify.domain.retry import Outcome
 from services.notify.handlers.outcomes import emit_outcome
-from services.notify.storage import deliveries
-from services.notify.storage.deliveries import Finished, Result
+from services.notify.storage import deliveries, digests
+from services.notify.storage.deliveries import Claimed, Finished, Result
 from services.notify.storage.journal import Journal
 from shared.messaging import EventPublisher
 from shared.observability import get_logger
@@ -32,6 +33,26 @@ RECORD_SECONDS = 0.02
 TELL_SECONDS = 0.05
 """So long is gathered from one recording, or telling, to the next: disk, Kafka and outbox cost much the same for one and for fifty."""
 MOST_AT_ONCE = 500
+MARGIN_SECONDS = 2.0
+"""A message is not begun this close to the end of its lease."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A claimed delivery on its way to a connection; `until` (monotonic) is the end of its lease as far as we know."""
+
+    claimed: Claimed
+    until: float
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        """What the claim is known by."""
+        return self.claimed.id, self.claimed.attempt
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its lease lasts for a while yet."""
+        return time.monotonic() <= self.until - MARGIN_SECONDS
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +87,9 @@ class Recorder:
         left = self._journal.left()
         for start in range(0, len(left), MOST_AT_ONCE):
             with self._publisher.transaction() as tx:
-                for delivery in deliveries.record(tx, [Result(id, 0, Outcome.SENT) for id in left[start : start + MOST_AT_ONCE]]):
+                finished = deliveries.record(tx, [Result(id, 0, Outcome.SENT) for id in left[start : start + MOST_AT_ONCE]])
+                finished += digests.told(tx, finished)
+                for delivery in finished:
                     emit_outcome(tx, delivery)
         self._journal.clear()
         return len(left)
@@ -114,6 +137,7 @@ class Recorder:
             try:
                 with self._publisher.quick_transaction(committed) as tx:
                     finished += deliveries.record(tx, [one.result for one in ended])
+                    finished += digests.told(tx, finished)
                     for delivery in finished:
                         emit_outcome(tx, delivery)
             except CONNECTION_LOST as error:

@@ -143,7 +143,7 @@ def _documents(occasions: Sequence[Occasion]) -> Iterator[str]:
 _CLAIM = """
 with due as (
     select id, state = 'claimed' as taken_over from deliveries
-    where state in ('queued', 'claimed') and due_at <= now()
+    where state in ('queued', 'claimed') and due_at <= now() and channel = 'email'
     order by due_at, sequence limit %(limit)s for update skip locked
 )
 update deliveries d
@@ -264,7 +264,7 @@ def listed(
     if case_id is not None:
         conditions.append("case_id = %(case)s")
     if state == "queued":
-        conditions.append("state in ('queued', 'claimed')")
+        conditions.append("state in ('queued', 'held', 'gathered', 'claimed')")
     elif state is not None:
         conditions.append("state = %(state)s")
     if before is not None:

@@ -18,6 +18,7 @@ from services.notify.handlers.composing import Composer
 from services.notify.settings import SendSettings
 from services.notify.storage.wakeup import Wakeup
 from services.notify.worker import Sender, link_maker
+from shared.clock import Clock, utc_now
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
@@ -159,6 +160,8 @@ class NotifyService:
 
     def __init__(self, kafka: str, prefix: str, url: str, reference: ReferenceData) -> None:
         self.kafka, self.prefix, self.url, self.reference = kafka, prefix, url, reference
+        self.clock: Clock = utc_now
+        """What the consumer goes by."""
         self.database = Database(url, service="notify")
         self.publisher = EventPublisher(self.database, kafka, prefix, "notify")
 
@@ -169,7 +172,7 @@ class NotifyService:
 
     def take(self, *events: Event) -> None:
         """Take events in as the consumer loop does, topic by topic, each topic one transaction."""
-        for topic, handler in handlers(self.reference).items():
+        for topic, handler in handlers(self.reference, self.clock).items():
             wanted = [event for event in events if event.data.topic == topic and type(event.data) in handler.apply]
             with self.publisher.transaction() as tx:
                 state = handler.load(tx, wanted)
@@ -200,7 +203,7 @@ class NotifyService:
         database = Database(self.url, service="notify")
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
-        composer = Composer(self.reference, settings.mail_from, link_maker(settings))
+        composer = Composer(self.reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
         sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop)
         thread = threading.Thread(target=sender.run, name=me)
         thread.start()

@@ -55,7 +55,8 @@ PATIENCE_SECONDS = 300
 class Bench:
     """Both sides, on one database that is emptied before each round."""
 
-    def __init__(self, kafka: str, url: str, sink: Sink, count: int) -> None:
+    def __init__(self, kafka: str, url: str, sink: Sink, count: int, journal: Path | None) -> None:
+        self._journal = journal
         self._kafka, self._url, self._sink, self._count = kafka, url, sink, count
         self._prefix = f"bench{secrets.token_hex(3)}."
         create_topics(kafka, self._prefix, 1)
@@ -77,6 +78,7 @@ class Bench:
             smtp_port=self._sink.port,
             smtp_connections=connections,
             mail_from="contact@housing.example",
+            send_journal=self._journal,
         )
 
     def queued(self) -> None:
@@ -187,19 +189,19 @@ def openings(configuration: Configuration, count: int) -> list[Event]:
     return made
 
 
-def run(folder: Path, count: int, rounds: int, connections: Sequence[int]) -> dict[str, Any]:
+def run(folder: Path, count: int, rounds: int, connections: Sequence[int], *, journal: bool) -> dict[str, Any]:
     """The whole benchmark."""
     load = os.getloadavg()[0]
     kafka = Kafka(folder, external=os.environ.get("CASESTREAM_KAFKA"), progress=say)
     server = Postgres(folder, progress=say)
-    found: dict[str, Any] = {"messages": count, "rounds": rounds, "load": round(load, 2)}
+    found: dict[str, Any] = {"messages": count, "rounds": rounds, "journal": journal, "load": round(load, 2)}
     try:
         server.start()
         address = kafka.start()
         url = provision(server.url, "bench", {"notify": "bench"})["notify"]
         run_module(["services.notify", "migrate"], {"CASESTREAM_DATABASE": url})
         with mail_sink() as sink:
-            bench = Bench(address, url, sink, count)
+            bench = Bench(address, url, sink, count, folder if journal else None)
             messages = bench.messages()
             say(f"{count:,} messages of {sum(len(one.content) for one in messages) // count:,} bytes")
             for number in connections:
@@ -228,13 +230,14 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=5000, help="in each round (default 5000)")
     parser.add_argument("--rounds", type=int, default=5, help="of each side, after one that warms up (default 5)")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 4], help="(default 1 4)")
+    parser.add_argument("--without-journal", action="store_true", help="each message is recorded before the next one")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     configure_logging("notify", "bench", "WARNING")
     collect_rarely()  # as the service's own start does
     folder = CLONE / ".casestream" / "bench" / f"notify-{os.getpid()}"
     try:
-        found = run(folder, options.messages, options.rounds, options.connections)
+        found = run(folder, options.messages, options.rounds, options.connections, journal=not options.without_journal)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:

@@ -100,6 +100,11 @@ class SendSettings(LinkSettings):
     mail_domain: str = Field(
         default="localhost", description="Name by which we greet the relay. Message-IDs use the configuration's mail domain."
     )
+    send_journal: Path | None = Field(
+        default=None,
+        description="Folder where a sender notes what it has sent and not yet recorded; must outlive the process. None: each message is "
+        "recorded before the next one, which is slower.",
+    )
     send_lease_seconds: float = Field(default=60.0, ge=1, description="How long a claim holds without being prolonged.")
     send_retry_speed: float = Field(default=1.0, gt=0, description="Divides the pauses between attempts; tests use a high one.")
 

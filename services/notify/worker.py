@@ -1,11 +1,12 @@
 """The sender: claims due deliveries, has them sent over several connections, records how it went (role `send`).
 
 Claim, commit, send, record: nothing of the network happens inside a transaction. One thread, the dispatcher, claims; one thread a
-connection speaks with the relay and records; one tells what became of deliveries; one waits for the signal that new ones were committed.
+connection speaks with the relay; others record, tell what became of deliveries, and wait for the signal that new ones were committed.
 
 A claim is a lease, prolonged for as long as this process lives. A process that dies leaves it to run out, and whoever claims the delivery
 then sends it under the same Message-ID: that is the only way in which a message can be sent twice, and `takeovers` counts it. A connection
-ends a message only when the one before is recorded (docs/decisions/0018), so a process that dies leaves one a connection in doubt.
+ends a message only when the one before is recorded, or noted in the journal (docs/decisions/0018). So a process that dies leaves at most
+one message a connection in doubt.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -32,12 +32,13 @@ from services.notify.handlers.composing import Composer, LinkMaker, NotComposabl
 from services.notify.handlers.definitions import limits_of
 from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.ending import end_what_is_in_vain
-from services.notify.handlers.recording import Ended, Recorder
+from services.notify.handlers.recording import Ended, Job, Recorder
 from services.notify.handlers.rounds import Rounds
 from services.notify.handlers.text_sending import Texter
 from services.notify.settings import SendSettings, SmsSettings
 from services.notify.storage import deliveries, digests
-from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.deliveries import Result
+from services.notify.storage.journal import Journal
 from services.notify.storage.limits import claim_within, limited
 from services.notify.storage.wakeup import Wakeup
 from shared.clock import utc_now
@@ -53,10 +54,10 @@ A = TypeVar("A")
 
 CHANNEL = "email"
 CLAIMS_PER_CONNECTION = 48
+LEAST_CLAIMS = 256
+"""Those that were sent and are not recorded yet are among them."""
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
-MARGIN_SECONDS = 2.0
-"""A message is not begun this close to the end of its lease."""
 OPEN_SECONDS = 10.0
 """A message that was begun waits so long for the one before to be recorded; then its connection is given up."""
 GAUGE_SECONDS = 5.0
@@ -66,24 +67,6 @@ LAST_RECORD_SECONDS = 15.0
 """How long a stopping process tries to record what it sent, if the database is away."""
 REST = (0.25, 15.0)
 """Pauses of the whole sender while the relay is unreachable, in seconds: the first, and the longest."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A claimed delivery on its way to a connection; `until` (monotonic) is the end of its lease as far as we know."""
-
-    claimed: Claimed
-    until: float
-
-    @property
-    def key(self) -> tuple[UUID, int]:
-        """What the claim is known by."""
-        return self.claimed.id, self.claimed.attempt
-
-    @property
-    def is_held(self) -> bool:
-        """Whether its lease lasts for a while yet."""
-        return time.monotonic() <= self.until - MARGIN_SECONDS
 
 
 class Sender:
@@ -110,14 +93,15 @@ class Sender:
         self._stop = stop
         self._jitter = jitter
         self._limits = limits
-        self._capacity = settings.smtp_connections * CLAIMS_PER_CONNECTION
+        self._capacity = max(settings.smtp_connections * CLAIMS_PER_CONNECTION, LEAST_CLAIMS)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._wake = threading.Event()
         """For the dispatcher: there may be something to do."""
         self._signalled = threading.Event()
         """New deliveries were committed since it last looked."""
         self._held: dict[tuple[UUID, int], Job] = {}
-        self._recorder = Recorder(publisher, self._let_go)
+        journal = Journal(settings.send_journal, me) if settings.send_journal is not None else None
+        self._recorder = Recorder(publisher, self._let_go, journal)
         self._may_be_due = True
         self._polled_at = self._renewed_at = self._gauged_at = self._swept_at = time.monotonic()
         self._weather_lock = threading.Lock()
@@ -132,6 +116,8 @@ class Sender:
 
     def run(self) -> None:
         """Send until the stop is set; then finish what is on the wire, give back the rest, record all, and return."""
+        if sent := self._recorder.take_over():
+            log.warning("messages that an earlier process had sent and not recorded", count=sent)
         with self._publisher.transaction() as tx:
             if left := deliveries.release_own(tx, self._me):
                 log.warning("claims left open by an earlier process", count=left)
@@ -158,8 +144,8 @@ class Sender:
         listener.join(2 * POLL_SECONDS)
 
     def _turn(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._failure or self._recorder.failure) is not None:
+            raise failure
         now = time.monotonic()
         if self._signalled.is_set() or now - self._polled_at > POLL_SECONDS:
             self._signalled.clear()
@@ -171,7 +157,7 @@ class Sender:
             self._database_away(error)
         self._wake.wait(min(POLL_SECONDS, max(self._resting_until - now, 0.01)) if self._resting_until > now else POLL_SECONDS)
         self._wake.clear()
-        if not self._recorder.record():
+        if not self._recorder.is_by_and_by and not self._recorder.record():
             self._may_be_due = True
             self._stop.wait(0.2)
 
@@ -307,13 +293,14 @@ class Sender:
         try:
             return self._jobs.get_nowait()
         except queue.Empty:
-            self._recorder.record()
+            if not self._recorder.is_by_and_by:
+                self._recorder.record()
             return self._jobs.get()
 
     def _may_end(self, job: Job, before: Ended | None) -> bool:
-        """Whether the connection's message before this one is recorded, and this one is still ours. Waits for it, but not for long."""
+        """Whether the connection's message before this one is safe, and this one is still ours. Waits for it, but not for long."""
         give_up_at = time.monotonic() + OPEN_SECONDS
-        while before is not None and not before.is_recorded:
+        while before is not None and not before.is_safe:
             if not self._recorder.record():
                 if self._stop.is_set() or time.monotonic() > give_up_at:
                     return False

@@ -1,7 +1,7 @@
-"""Recording how attempts ended, at once and for all who wait; and telling of it, a moment later.
+"""Recording how attempts ended, and telling of it a moment later (docs/decisions/0018).
 
-What must happen before a connection may end its next message is one short commit. All the rest - the disk, Kafka, the log - happens
-beside it, for many deliveries together (docs/decisions/0018).
+A message that was sent is safe once the database knows, or the journal. With a journal a thread records for all connections, many
+messages together; without one the connections record themselves, of those who do at once one for all.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.notify import metrics
+from services.notify.domain.retry import Outcome
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.storage import deliveries, digests
-from services.notify.storage.deliveries import Finished, Result
+from services.notify.storage.deliveries import Claimed, Finished, Result
+from services.notify.storage.journal import Journal
 from shared.messaging import EventPublisher
 from shared.observability import get_logger
 from shared.observability.tracing import use_traceparent
@@ -26,40 +29,100 @@ from shared.storage.outbox import Parcel
 log = get_logger(__name__)
 
 LAST_TELLING_SECONDS = 15.0
-GATHER_SECONDS = 0.05
-"""So long, from one telling to the next, events are gathered: the disk, Kafka and the outbox cost much the same for one and for fifty."""
+RECORD_SECONDS = 0.02
+TELL_SECONDS = 0.05
+"""So long is gathered from one recording, or telling, to the next: disk, Kafka and outbox cost much the same for one and for fifty."""
+MOST_AT_ONCE = 500
+MARGIN_SECONDS = 2.0
+"""A message is not begun this close to the end of its lease."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A claimed delivery on its way to a connection; `until` (monotonic) is the end of its lease as far as we know."""
+
+    claimed: Claimed
+    until: float
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        """What the claim is known by."""
+        return self.claimed.id, self.claimed.attempt
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its lease lasts for a while yet."""
+        return time.monotonic() <= self.until - MARGIN_SECONDS
 
 
 @dataclass(slots=True, eq=False)
 class Ended:
-    """An attempt that has ended. `is_recorded`: the database knows, and so does whoever claims next."""
+    """An attempt that has ended. `is_safe`: whatever becomes of this process, nobody will send again what was sent."""
 
     result: Result
-    is_recorded: bool = False
+    is_safe: bool = False
 
 
 class Recorder:
-    """Records what has ended. Any thread may add and record; of those who record at once, one does it for all."""
+    """Records what has ended. Any thread may add and record."""
 
-    def __init__(self, publisher: EventPublisher, recorded: Callable[[list[Ended]], None]) -> None:
+    def __init__(self, publisher: EventPublisher, recorded: Callable[[list[Ended]], None], journal: Journal | None = None) -> None:
         """`recorded`: called once the database knows, by whoever recorded; must be quick."""
         self._publisher = publisher
         self._recorded = recorded
+        self._journal = journal
         self._waiting: deque[Ended] = deque()
         self._lock = threading.Lock()
         self._teller = Teller(publisher)
+        self._something = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._record_by_and_by, name="recorder", daemon=True)
+        self.failure: Exception | None = None
+        """What ended the thread that records."""
+
+    def take_over(self) -> int:
+        """Record what an earlier process of this name noted, and emptied no more. Returns how many it had sent."""
+        if self._journal is None:
+            return 0
+        left = self._journal.left()
+        for start in range(0, len(left), MOST_AT_ONCE):
+            with self._publisher.transaction() as tx:
+                finished = deliveries.record(tx, [Result(id, 0, Outcome.SENT) for id in left[start : start + MOST_AT_ONCE]])
+                finished += digests.told(tx, finished)
+                for delivery in finished:
+                    emit_outcome(tx, delivery)
+        self._journal.clear()
+        return len(left)
 
     def start(self) -> None:
-        """Start the thread that tells."""
+        """Start the threads."""
         self._teller.start()
+        if self._journal is not None:
+            self._thread.start()
 
     def add(self, ended: Ended) -> None:
         """Keep what has ended for the next `record`."""
+        # In this order: what was noted in a file before it is left for the other is then among what is recorded next.
         self._waiting.append(ended)
+        if self._journal is not None:
+            try:
+                if ended.result.outcome is Outcome.SENT:
+                    self._journal.note(ended.result.id)
+                ended.is_safe = True
+            except OSError as error:
+                log.warning("journal cannot be written; recording each message", error=type(error).__name__)
+        self._something.set()
+
+    @property
+    def is_by_and_by(self) -> bool:
+        """Whether nobody needs to record by themselves."""
+        return self._journal is not None
 
     def record(self) -> bool:
         """Record all that was added. False: the database is away, and it is kept. Blocks for a commit, its own or another's."""
         with self._lock:
+            if self._journal is not None:
+                self._journal.turn()
             ended = list(self._waiting)
             if not ended:
                 return True
@@ -68,7 +131,7 @@ class Recorder:
             def committed(parcel: Parcel) -> None:
                 for one in ended:
                     self._waiting.popleft()
-                    one.is_recorded = True
+                    one.is_safe = True
                 self._teller.tell(parcel, finished)
 
             try:
@@ -80,6 +143,8 @@ class Recorder:
             except CONNECTION_LOST as error:
                 log.warning("database away; trying again", error=type(error).__name__)
                 return False
+            if self._journal is not None:
+                self._journal.recorded()
         self._recorded(ended)
         for outcome, count in Counter(one.result.outcome.value for one in ended).items():
             metrics.ATTEMPTS.labels(outcome).inc(count)
@@ -87,10 +152,29 @@ class Recorder:
 
     def close(self, seconds: float) -> None:
         """Record and tell the last, for at most this long each."""
+        self._closing.set()
+        self._something.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
         give_up_at = time.monotonic() + seconds
         while not self.record() and time.monotonic() < give_up_at:
             time.sleep(0.2)
         self._teller.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _record_by_and_by(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._something.wait()
+                self._something.clear()
+                if not self.record():
+                    self._something.set()
+                    self._closing.wait(0.2)
+                self._closing.wait(RECORD_SECONDS)
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 class Teller:
@@ -121,7 +205,7 @@ class Teller:
         while not self._closing.is_set():
             first = self._queue.get()
             self._tell(([first] if first else []) + self._drained())
-            self._closing.wait(GATHER_SECONDS)
+            self._closing.wait(TELL_SECONDS)
         self._tell(self._drained())
 
     def _drained(self) -> list[tuple[Parcel, list[Finished]]]:
@@ -134,9 +218,6 @@ class Teller:
         if not told:
             return
         try:
-            # Nobody is told of what a crash of the database could still undo.
-            with self._publisher.database.transaction() as tx:
-                deliveries.settle(tx)
             self._publisher.publish([parcel for parcel, _ in told])
         except CONNECTION_LOST as error:
             log.warning("database away; events wait in the outbox", error=type(error).__name__)

@@ -178,7 +178,6 @@ class Texter:
             finished = deliveries.record(tx, [result])
             for delivery in finished:
                 emit_outcome(tx, delivery)
-            deliveries.settle(tx)
         metrics.ATTEMPTS.labels(handed.outcome.value).inc()
         for delivery in finished:
             metrics.WAITED_SECONDS.observe(delivery.waited.total_seconds())

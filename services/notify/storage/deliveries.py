@@ -213,11 +213,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
-    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so.
-
-    Committed without waiting for the disk: whoever claims next sees it, and `settle` makes it last.
-    """
-    tx.execute("set local synchronous_commit = off")
+    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so."""
     rows = tx.rows(
         _RECORD,
         {
@@ -229,12 +225,6 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
         },
     )
     return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
-
-
-def settle(tx: Transaction) -> None:
-    """Once this has committed, all that was recorded before is on the disk: commits lie there in their order."""
-    tx.execute("set local synchronous_commit = on")
-    tx.execute("select pg_logical_emit_message(true, 'casestream', '')")
 
 
 def count(tx: Transaction) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from psycopg.errors import UniqueViolation
 
 from shared.clock import utc_now
 from shared.ids import derive
@@ -172,4 +173,41 @@ def test_the_sweeper_sends_what_the_process_would_have_sent(tally: TallyService)
     with publisher.database.read() as tx:
         (one,) = outbox.unsent(tx, utc_now() + timedelta(seconds=60))
     assert (one.topic, one.key, one.headers, one.value) == (event.data.topic, event.key, event.headers(), value)
+    publisher.database.close()
+
+
+def test_what_was_handed_over_is_published_when_somebody_says_so(tally: TallyService) -> None:
+    publisher = tally.publisher()
+    parcels: list[outbox.Parcel] = []
+    for number in (1, 2):
+        case = derive("case", number)
+        with publisher.quick_transaction(parcels.append) as tx:
+            tx.execute("insert into tallies values (%s, 1, 0)", (case,))
+            emit_total(tx, case, 1, derive("command", number))
+    assert waiting(tally) == [1, 1]
+    assert publisher.sweep() is False, "young events are left to who committed them"
+    publisher.publish(parcels)
+    assert waiting(tally) == []
+    assert tally.published(2) == [(str(derive("case", 1)), 1), (str(derive("case", 2)), 1)]
+    publisher.close()
+    publisher.database.close()
+
+
+def test_what_was_handed_over_waits_for_an_older_event_and_nothing_is_kept_of_what_fails(tally: TallyService) -> None:
+    publisher, case = tally.publisher(), derive("case", 1)
+    parcels: list[outbox.Parcel] = []
+    with publisher.quick_transaction(parcels.append) as tx:
+        tx.execute("insert into tallies values (%s, 1, 0)", (case,))
+        emit_total(tx, case, 1, derive("command", 1))
+    with publisher.quick_transaction(parcels.append) as tx:
+        tx.execute("update tallies set revision = 2 where case_id = %s", (case,))
+        emit_total(tx, case, 2, derive("command", 2))
+    with pytest.raises(UniqueViolation), publisher.quick_transaction(parcels.append) as tx:
+        # Nobody looks at what became of it until the commit.
+        tx.execute("insert into tallies values (%s, 1, 0)", (case,))
+    assert [parcel.sequence is None for parcel in parcels] == [False, True]
+    with publisher.quick_transaction(parcels.append) as tx:
+        assert tx.row("select revision from tallies where case_id = %s", (case,)) == (2,)
+    assert waiting(tally) == [1, 2]
+    publisher.close()
     publisher.database.close()

@@ -16,6 +16,7 @@ from services.notify.gateways.smtp import Relay
 from services.notify.handlers.composing import Composer
 from services.notify.handlers.recording import Teller
 from services.notify.storage import deliveries
+from services.notify.storage.journal import Journal
 from shared.messaging import EventPublisher
 from shared.storage import outbox
 
@@ -34,9 +35,10 @@ STEPS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "begun": (Relay, "begin", True, _before),
     "handed over": (smtplib.SMTP, "send", True, _is_a_message),
     "accepted": (Relay, "finish", True, _before),
+    "noted": (Journal, "note", True, _before),
     "not committed": (deliveries, "record", True, _before),
     "recorded": (Teller, "tell", False, _before),
-    "on the disk": (EventPublisher, "publish", False, _before),
+    "told": (EventPublisher, "publish", True, _before),
     "published": (outbox, "delete", False, _before),
 }
 """From the claim to the end, in order."""

@@ -14,7 +14,7 @@ import orjson
 
 from services.notify.domain.digest import DIGEST, Digest, Item, word_digest
 from services.notify.domain.news import about
-from services.notify.domain.occasions import Delivery, Occasion, Recipient
+from services.notify.domain.occasions import EXPIRED, Delivery, Occasion, Recipient
 from services.notify.domain.preferences import NOTHING_CHOSEN, Rules, next_digest
 from services.notify.domain.recipients import message_id
 from services.notify.domain.tags import Names
@@ -51,10 +51,15 @@ class Gatherer:
         if not digests.may_gather(tx):
             return 0, []
         of: dict[str, list[Waiting]] = {}
+        useless: list[UUID] = []
         for waiting in digests.due(tx, now, MOST_USERS):
-            of.setdefault(waiting.user, []).append(waiting)
+            if waiting.has_expired:
+                useless.append(waiting.delivery_id)
+            else:
+                of.setdefault(waiting.user, []).append(waiting)
+        expired = digests.give_up(tx, useless, EXPIRED)
         if not of:
-            return 0, []
+            return 0, expired
         ids = {user: digest_id(user, max(one.until for one in found)) for user, found in of.items()}
         existing = digests.existing(tx, list(ids.values()))
         rules, mail_domain = self._policies.get()
@@ -71,7 +76,7 @@ class Gatherer:
         failed = deliveries.queue(tx, made, suppressed(tx, made))
         digests.collect(tx, [one.delivery_id for found in of.values() for one in found], [ids[user] for user in of for _ in of[user]])
         outcomes = digests.told(tx, failed) + digests.give_up(tx, gone, "not sent: its recipient is no longer among the staff")
-        return len(made), failed + outcomes
+        return len(made), expired + failed + outcomes
 
     def _put_off(self, tx: Transaction, late: Mapping[str, Sequence[Waiting]], rules: Rules, now: datetime) -> None:
         if not late:

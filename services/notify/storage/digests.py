@@ -23,6 +23,8 @@ class Waiting(NamedTuple):
     delivery_id: UUID
     user: str
     until: datetime
+    has_expired: bool
+    """Whether it is of no use any more."""
 
 
 def may_gather(tx: Transaction) -> bool:
@@ -34,9 +36,10 @@ def may_gather(tx: Transaction) -> bool:
 def due(tx: Transaction, now: datetime, users: int) -> list[Waiting]:
     """The messages that are due for a digest by now, of up to so many users, all of each; locked."""
     rows = tx.rows(
-        """with whose as (select username, min(hold_until) as since from notifications
-                          where hold = 'digest' and hold_until <= %(now)s group by username order by since limit %(users)s)
-           select d.id, n.username, n.hold_until from whose join notifications n using (username)
+        """with whose as (select n.username, min(n.hold_until) as since
+                          from notifications n join deliveries d on d.id = n.delivery_id and d.state = 'held'
+                          where n.hold = 'digest' and n.hold_until <= %(now)s group by n.username order by since limit %(users)s)
+           select d.id, n.username, n.hold_until, coalesce(d.expires_at <= %(now)s, false) from whose join notifications n using (username)
            join deliveries d on d.id = n.delivery_id
            where n.hold = 'digest' and n.hold_until <= %(now)s and d.state = 'held' order by d.id for update of d""",
         {"now": now, "users": users},

@@ -31,9 +31,10 @@ insert into sending_seconds as s values (%(channel)s, date_trunc('second', now()
 on conflict (channel, second) do update set attempts = s.attempts + excluded.attempts
 """
 
-# What a recipient has had: sent within the hour, or being sent. Never counted further than the cap.
+# What a recipient has had: sent within the hour, or being sent. Never counted further than the cap. What was told on the desk only, or in a
+# digest, was no message of its own: nobody attempted to send it.
 _HAD = """(select count(*) from (
-        select from deliveries u where lower(u.recipient) = {address} and u.state in ('claimed', 'sent')
+        select from deliveries u where lower(u.recipient) = {address} and u.state in ('claimed', 'sent') and u.attempts > 0
             and coalesce(u.finished_at, timestamptz 'infinity') > now() - interval '1 hour' limit %(pressing_cap)s) reached)"""
 
 # Deliveries whose lease ran out are among those being sent, and are taken up again whatever the count.

@@ -113,8 +113,12 @@ def remove(tx: Transaction, deliveries: Sequence[UUID]) -> None:
 
 
 def end_holds(tx: Transaction, now: datetime) -> None:
-    """Quiet hours that are over hold nothing."""
-    tx.execute("update notifications set hold = '' where hold = 'quiet' and hold_until <= %s", (now - timedelta(days=1),))
+    """Nothing is held by quiet hours that are over, nor for a digest what has ended otherwise."""
+    tx.execute(
+        """update notifications n set hold = '' where hold <> '' and hold_until <= %s
+           and not exists (select from deliveries d where d.id = n.delivery_id and d.state = 'held')""",
+        (now - timedelta(days=1),),
+    )
 
 
 def forget(tx: Transaction, before: datetime, limit: int) -> int:

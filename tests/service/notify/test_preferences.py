@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from services.notify.api import build
+from services.notify.domain.limits import Limits
+from services.notify.domain.occasions import EXPIRED
 from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.rounds import Rounds
 from services.notify.settings import Settings
-from services.notify.storage import deliveries
+from services.notify.storage import deliveries, limits
 from shared.ids import derive
 from shared.messaging import StaticReference
 from shared.schemas.events import (
@@ -220,6 +222,16 @@ def test_a_digest_tells_each_thing_once_whoever_gathers_it(notify: NotifyService
     assert {event.type.split(".")[2] for event, _ in notify.published(1)} == {"sent"}
 
 
+def test_what_is_told_on_the_desk_or_in_a_digest_does_not_count_as_mail(notify: NotifyService) -> None:
+    organised(notify, defaults={"assignment": "digest", "due_changed": "desk"})
+    notify.take(a_task(1), a_task(2), a_task(3, TaskDueChanged), a_task(4, TaskDueChanged))
+    assert rounds(notify, DIGEST_AT).go_round() == 1
+    given = Limits(to_one_an_hour=1, pressing_to_one_an_hour=1)
+    with notify.publisher.transaction() as tx:
+        found, _ = limits.claim_within(tx, "test", 5, timedelta(minutes=1), given, "email")
+    assert [one.item_kind for one in found] == ["digest"]
+
+
 def test_a_crash_between_leaves_one_digest_under_one_message_id(notify: NotifyService) -> None:
     organised(notify, defaults={"assignment": "digest"})
     notify.take(a_task(1), a_task(2))
@@ -270,6 +282,15 @@ def test_what_is_withdrawn_after_the_digest_was_made_is_not_in_it(notify: Notify
     with MailServer() as server, notify.sending(server.port):
         eventually(lambda: notify.states() == {"failed": 1, "sent": 2})
     assert [mail["Subject"] for mail in server.taken] == ["Digest (1): C-2026-000002"]
+
+
+def test_what_expired_while_it_was_held_is_not_in_the_digest(notify: NotifyService) -> None:
+    organised(notify, defaults={"assignment": "digest"})
+    notify.take(a_task(1), a_task(2))
+    notify.rows("update deliveries set expires_at = '2026-03-03 07:00+00' where item_id = %s returning 1", [derive("task", 1)])
+    assert rounds(notify, DIGEST_AT).go_round() == 1
+    assert ended(notify) == {("task-triggered", "failed"): EXPIRED}
+    assert notify.rows("select count(*) from notifications where digest_id is not null") == [(1,)]
 
 
 def test_who_left_gets_no_digest(notify: NotifyService) -> None:

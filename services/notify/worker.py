@@ -397,6 +397,7 @@ def run(settings: SendSettings) -> None:
             publisher.close()
             reference.close()
             database.close()
+    texter.check()
 
 
 def link_maker(settings: SendSettings) -> LinkMaker | None:

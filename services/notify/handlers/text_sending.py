@@ -64,7 +64,7 @@ class Texter:
         self._connect = connector(settings)
         self._settings = settings
         self._me = me
-        self._stop = stop
+        self.stop = stop
         self._jitter = jitter
         self._limits = limits
         self._resting_until = 0.0
@@ -74,8 +74,6 @@ class Texter:
 
     def problems(self) -> list[str]:
         """Why nothing is sent just now; empty: all is well."""
-        if self._failure is not None:
-            return [f"text messages are no longer sent: {type(self._failure).__name__}"]
         return ["the gateway of text messages is unreachable"] if self._rest else []
 
     def start(self) -> None:
@@ -94,25 +92,31 @@ class Texter:
 
     def close(self) -> None:
         """Stop, and wait for what is on the wire."""
-        self._stop.set()
+        self.stop.set()
         for thread in self._threads:
             thread.join()
+
+    def check(self) -> None:
+        """Raise what a connection broke with, if one did."""
+        if self._failure is not None:
+            raise self._failure
 
     def _work(self, gateway: SmsGateway) -> None:
         """One connection."""
         wakeup = Wakeup(self._publisher.database.url)
         try:
-            while not self._stop.is_set():
+            while not self.stop.is_set():
                 try:
                     if not self._turn(gateway):
                         wakeup.wait(POLL_SECONDS)
                 except CONNECTION_LOST as error:
                     log.warning("database away; trying again", error=type(error).__name__)
                     wakeup.close()
-                    self._stop.wait(0.5)
+                    self.stop.wait(0.5)
         except Exception as error:
-            # Its problem shows in the role's health; the other connections go on.
+            # Ends the process, in its main thread: half a sender would look like a whole one.
             self._failure = error
+            self.stop.set()
             raise
         finally:
             gateway.close()
@@ -122,7 +126,7 @@ class Texter:
         """Send some; whether there may be more."""
         pause = self._resting_until - time.monotonic()
         if pause > 0:
-            self._stop.wait(min(pause, POLL_SECONDS))
+            self.stop.wait(min(pause, POLL_SECONDS))
             return True
         wanted = 1 if self._rest else CLAIMED_AT_ONCE
         with self._publisher.transaction() as tx:
@@ -132,7 +136,7 @@ class Texter:
             if delivery.taken_over:
                 metrics.TAKEOVERS.inc()
                 log.warning("claimed from a holder that fell silent", delivery_id=str(delivery.id), attempt=delivery.attempt)
-            may_begin = time.monotonic() < until and self._resting_until <= time.monotonic() and not self._stop.is_set()
+            may_begin = time.monotonic() < until and self._resting_until <= time.monotonic() and not self.stop.is_set()
             handed = self._attempt(gateway, delivery) if may_begin else Handed(Outcome.RETURNED)
             self._weather(handed)
             self._record(delivery, handed)
@@ -145,6 +149,10 @@ class Texter:
             text = checked(self._composer.text(claimed), self._settings.sms_most_segments)
         except (NotComposable, UnknownTag, TooLong) as error:
             return Handed(Outcome.REFUSED, error=str(error))
+        except Exception as error:
+            # Recorded on the delivery and logged: one message that we cannot make must not hold up the others.
+            log.exception("text message cannot be made", delivery_id=str(claimed.id))
+            return Handed(Outcome.REFUSED, error=f"the message cannot be made: {type(error).__name__}")
         if not text:
             return Handed(Outcome.REFUSED, error="the text is empty")
         with metrics.SMS_SECONDS.time():

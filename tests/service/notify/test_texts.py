@@ -247,3 +247,14 @@ def test_text_messages_have_a_limit_of_their_own_and_a_number_may_be_suppressed(
         suppressions.add(tx, Suppression(ANNS, "unsubscribed"), "olga")
     end_what_is_in_vain(notify.publisher)
     assert sorted(row[2] for row in texts.rows()) == ["claimed", "claimed", "failed", "failed"]
+
+
+def test_a_connection_that_breaks_ends_the_sender_instead_of_leaving_half_of_it(texts: Texts, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts.notify.take(a_contact(ANNS), a_case(1))
+    unraisable: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", unraisable.append)
+    texts.notify.rows("update deliveries set facts = '[1' where channel = 'sms' returning 1")
+    with texts.sending() as texter:
+        eventually(lambda: texter.stop.is_set())
+        with pytest.raises(Exception, match="json"):
+            texter.check()

@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.commands import settings, webhooks
+from services.cli.stack import client
 from services.cli.stack.errors import StackError
 from services.notify.api import build
 from services.notify.domain.webhooks import parse_secrets
@@ -323,3 +324,5 @@ def test_operators_see_and_steer_webhooks_at_the_command_line(hooks: Hooks, api:
     with pytest.raises(StackError, match="no such webhook"):
         run("pause", "none")
     assert len(parse_secrets(run("secret"))) == 1
+    client._connections().close()
+    client._connections.cache_clear()

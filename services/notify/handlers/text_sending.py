@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from services.notify import metrics
+from services.notify.domain.limits import Limits
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.sms import TooLong, checked
 from services.notify.domain.templates import UnknownTag
@@ -20,8 +21,9 @@ from services.notify.gateways.sms import Handed, SmsGateway, connector
 from services.notify.handlers.composing import Composer, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SmsSettings
-from services.notify.storage import deliveries, texts
+from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.limits import claim_within
 from services.notify.storage.wakeup import Wakeup
 from shared.messaging import EventPublisher
 from shared.observability import get_logger
@@ -42,71 +44,79 @@ REST = (0.25, 30.0)
 
 
 class Texter:
-    """Sends text messages until stopped. `me` names this process: stable over restarts, and nobody else's at the same time."""
+    """Sends text messages until stopped, to the gateway that the settings name; where they name none, messages wait.
+
+    `me` names this process: stable over restarts, and nobody else's at the same time.
+    """
 
     def __init__(
         self,
         publisher: EventPublisher,
         composer: Composer,
-        connect: Callable[[], SmsGateway],
         settings: SmsSettings,
         me: str,
         stop: threading.Event,
         jitter: Callable[[], float] = random.random,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._publisher = publisher
         self._composer = composer
-        self._connect = connect
+        self._connect = connector(settings)
         self._settings = settings
         self._me = me
-        self._stop = stop
+        self.stop = stop
         self._jitter = jitter
+        self._limits = limits
         self._resting_until = 0.0
         self._rest = 0.0
         self._threads: list[threading.Thread] = []
         self._failure: Exception | None = None
 
-    @classmethod
-    def of(cls, publisher: EventPublisher, composer: Composer, settings: SmsSettings, me: str, stop: threading.Event) -> Texter | None:
-        """One for the gateway that the settings name; None: they name none, and text messages wait."""
-        connect = connector(settings)
-        return None if connect is None else cls(publisher, composer, connect, settings, me, stop)
-
     def problems(self) -> list[str]:
         """Why nothing is sent just now; empty: all is well."""
-        if self._failure is not None:
-            return [f"text messages are no longer sent: {type(self._failure).__name__}"]
         return ["the gateway of text messages is unreachable"] if self._rest else []
 
     def start(self) -> None:
         """Begin, after ending what an earlier process of this name left open."""
+        connect = self._connect
+        if connect is None:
+            return
         with self._publisher.transaction() as tx:
             deliveries.release_own(tx, self._me)
-        self._threads = [threading.Thread(target=self._work, name=f"sms-{n}", daemon=True) for n in range(self._settings.sms_connections)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(connect(),), name=f"sms-{n}", daemon=True)
+            for n in range(self._settings.sms_connections)
+        ]
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
         """Stop, and wait for what is on the wire."""
-        self._stop.set()
+        self.stop.set()
         for thread in self._threads:
             thread.join()
 
-    def _work(self) -> None:
+    def check(self) -> None:
+        """Raise what a connection broke with, if one did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self, gateway: SmsGateway) -> None:
         """One connection."""
-        gateway, wakeup = self._connect(), Wakeup(self._publisher.database.url)
+        wakeup = Wakeup(self._publisher.database.url)
         try:
-            while not self._stop.is_set():
+            while not self.stop.is_set():
                 try:
                     if not self._turn(gateway):
                         wakeup.wait(POLL_SECONDS)
                 except CONNECTION_LOST as error:
                     log.warning("database away; trying again", error=type(error).__name__)
                     wakeup.close()
-                    self._stop.wait(0.5)
+                    self.stop.wait(0.5)
         except Exception as error:
-            # Its problem shows in the role's health; the other connections go on.
+            # Ends the process, in its main thread: half a sender would look like a whole one.
             self._failure = error
+            self.stop.set()
             raise
         finally:
             gateway.close()
@@ -116,21 +126,21 @@ class Texter:
         """Send some; whether there may be more."""
         pause = self._resting_until - time.monotonic()
         if pause > 0:
-            self._stop.wait(min(pause, POLL_SECONDS))
+            self.stop.wait(min(pause, POLL_SECONDS))
             return True
         wanted = 1 if self._rest else CLAIMED_AT_ONCE
         with self._publisher.transaction() as tx:
-            claimed = texts.claim(tx, self._me, wanted, LEASE)
+            claimed, more = claim_within(tx, self._me, wanted, LEASE, self._limits(), "sms")
         until = time.monotonic() + LEASE.total_seconds() - MARGIN_SECONDS
         for delivery in claimed:
             if delivery.taken_over:
                 metrics.TAKEOVERS.inc()
                 log.warning("claimed from a holder that fell silent", delivery_id=str(delivery.id), attempt=delivery.attempt)
-            may_begin = time.monotonic() < until and self._resting_until <= time.monotonic() and not self._stop.is_set()
+            may_begin = time.monotonic() < until and self._resting_until <= time.monotonic() and not self.stop.is_set()
             handed = self._attempt(gateway, delivery) if may_begin else Handed(Outcome.RETURNED)
             self._weather(handed)
             self._record(delivery, handed)
-        return len(claimed) == wanted
+        return more
 
     def _attempt(self, gateway: SmsGateway, claimed: Claimed) -> Handed:
         if not self._composer.knows(claimed):
@@ -139,6 +149,10 @@ class Texter:
             text = checked(self._composer.text(claimed), self._settings.sms_most_segments)
         except (NotComposable, UnknownTag, TooLong) as error:
             return Handed(Outcome.REFUSED, error=str(error))
+        except Exception as error:
+            # Recorded on the delivery and logged: one message that we cannot make must not hold up the others.
+            log.exception("text message cannot be made", delivery_id=str(claimed.id))
+            return Handed(Outcome.REFUSED, error=f"the message cannot be made: {type(error).__name__}")
         if not text:
             return Handed(Outcome.REFUSED, error="the text is empty")
         with metrics.SMS_SECONDS.time():

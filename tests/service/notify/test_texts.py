@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,9 +14,14 @@ from uuid import UUID
 import pytest
 
 from services.notify.api import build
+from services.notify.domain.limits import Limits
+from services.notify.domain.suppressions import Suppression
 from services.notify.handlers.composing import Composer
+from services.notify.handlers.ending import end_what_is_in_vain
 from services.notify.handlers.text_sending import Texter
 from services.notify.settings import Settings, SmsSettings
+from services.notify.storage import suppressions
+from services.notify.storage.limits import claim_within
 from shared.ids import derive
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas.envelope import Event
@@ -91,8 +97,7 @@ class Texts:
         database, stop = Database(self.notify.url, service="notify"), threading.Event()
         publisher = EventPublisher(database, self.notify.kafka, self.notify.prefix, "notify")
         composer = Composer(self.notify.reference, "contact@housing.example")
-        texter = Texter.of(publisher, composer, self.settings, "text-0", stop)
-        assert texter is not None
+        texter = Texter(publisher, composer, self.settings, "text-0", stop)
         texter.start()
         try:
             yield texter
@@ -113,14 +118,16 @@ def texts(notify: NotifyService, tmp_path: Path) -> Iterator[Texts]:
 
 
 def test_a_customer_with_a_number_gets_a_text_message_once(texts: Texts) -> None:
-    texts.notify.take(a_contact(ANNS, OTHER), a_case(40), a_case(2, customer=CustomerRef(contact_id=derive("contact", "bob"), name="Bob")))
-    texts.notify.take(a_case(40))
+    texts.notify.take(
+        a_contact(ANNS, OTHER), a_case(9_040), a_case(2, customer=CustomerRef(contact_id=derive("contact", "bob"), name="Bob"))
+    )
+    texts.notify.take(a_case(9_040))
     assert texts.rows() == [("opened-text", ANNS, "queued")]
     with texts.sending():
         eventually(lambda: texts.rows() == [("opened-text", ANNS, "sent")])
     (form,) = texts.twilio.taken
-    assert (form["To"], form["From"], form["Body"]) == (ANNS, OURS, "Ann, your case is C-2026-000040.")
-    ((event, told),) = texts.notify.published(1, derive("case", 40))
+    assert (form["To"], form["From"], form["Body"]) == (ANNS, OURS, "Ann, your case is C-2026-009040.")
+    ((event, told),) = texts.notify.published(1, derive("case", 9_040))
     assert (event.type, told.channel, told.recipient, told.state) == ("casestream.delivery.sent.v1", "sms", ANNS, "sent")
     assert form["StatusCallback"] == f"{STATUS_URL}?delivery={told.delivery_id}"
 
@@ -196,12 +203,12 @@ def test_what_was_left_by_a_process_that_died_is_sent_by_the_next_of_its_name(te
 
 def test_a_signed_report_that_it_did_not_arrive_ends_the_delivery_and_a_dead_number_gets_no_more(texts: Texts) -> None:
     notify = texts.notify
-    notify.take(a_contact(ANNS), a_case(41))
+    notify.take(a_contact(ANNS), a_case(9_041))
     with texts.sending():
         eventually(lambda: texts.rows() == [("opened-text", ANNS, "sent")])
     delivery = texts.twilio.taken[0]["StatusCallback"].partition("delivery=")[2]
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
-    with served(build(settings, notify.database, a_verifier(), None, notify.publisher, texts.settings)) as api:
+    with served(build(settings, notify.database, a_verifier(), publisher=notify.publisher, sms=texts.settings)) as api:
 
         def report(state: str, code: str, key: str = TOKEN, of: str = delivery) -> int:
             form = {"MessageSid": "SM1", "MessageStatus": state, "ErrorCode": code, "To": ANNS}
@@ -217,7 +224,7 @@ def test_a_signed_report_that_it_did_not_arrive_ends_the_delivery_and_a_dead_num
         assert texts.rows() == [("opened-text", ANNS, "bounced")]
         mail = notify.rows("select id from deliveries where channel = 'email'")[0][0]
         assert report("undelivered", "30005", of=str(mail)) == 204
-    assert [event.type.split(".")[2] for event, _ in notify.published(2, derive("case", 41))] == ["sent", "bounced"]
+    assert [event.type.split(".")[2] for event, _ in notify.published(2, derive("case", 9_041))] == ["sent", "bounced"]
     notify.take(a_case(2))
     assert texts.rows()[1:] == [("opened-text", ANNS, "failed")]
     assert notify.states() == {"bounced": 1, "failed": 1, "queued": 2}
@@ -226,3 +233,28 @@ def test_a_signed_report_that_it_did_not_arrive_ends_the_delivery_and_a_dead_num
 def test_no_text_messages_where_no_definition_asks_for_them(notify: NotifyService) -> None:
     notify.take(a_contact(ANNS), a_case(1))
     assert notify.rows("select channel from deliveries") == [("email",)]
+
+
+def test_a_connection_that_breaks_ends_the_sender_instead_of_leaving_half_of_it(texts: Texts, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts.notify.take(a_contact(ANNS), a_case(1))
+    unraisable: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", unraisable.append)
+    texts.notify.rows("update deliveries set facts = '[1' where channel = 'sms' returning 1")
+    with texts.sending() as texter:
+        eventually(lambda: texter.stop.is_set())
+        with pytest.raises(Exception, match="json"):
+            texter.check()
+
+
+@pytest.mark.requirement("EDGE-2")
+def test_text_messages_have_a_limit_of_their_own_and_a_number_may_be_suppressed(texts: Texts) -> None:
+    notify = texts.notify
+    notify.take(a_contact(ANNS), *(a_case(number) for number in range(9_050, 9_054)))
+    limits = Limits({"email": 1, "sms": 3}, to_one_an_hour=2, pressing_to_one_an_hour=2)
+    with notify.publisher.transaction() as tx:
+        claimed, _ = claim_within(tx, "me", 10, timedelta(minutes=1), limits, "sms")
+    assert [one.recipient for one in claimed] == [ANNS, ANNS]
+    with notify.database.transaction() as tx:
+        suppressions.add(tx, Suppression(ANNS, "unsubscribed"), "olga")
+    end_what_is_in_vain(notify.publisher)
+    assert sorted(row[2] for row in texts.rows()) == ["claimed", "claimed", "failed", "failed"]

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from services.notify.domain.retry import Outcome
@@ -23,6 +24,8 @@ from services.notify.gateways.sms import (
     twilio_report,
 )
 from services.notify.settings import SmsSettings
+from shared.schemas.configuration.check import check_configuration
+from tests.support.configuration import a_document
 from tests.support.graph_https import Answer
 from tests.support.hooked import Hooked
 from tests.support.twilio import ACCOUNT, OURS, TOKEN, TwilioServer, refused, signature
@@ -213,3 +216,13 @@ def test_settings_say_what_is_missing(tmp_path: Path) -> None:
     assert [type(gateway) for gateway in made] == [TwilioGateway, HttpGateway]
     for gateway in made:
         gateway.close()
+
+
+def test_only_customers_get_text_messages() -> None:
+    def problems(*to: str) -> list[tuple[str, str]]:
+        by_text = {"code": "text", "name": "Text", "on": "case.opened", "to": list(to), "channel": "sms", "template": "acknowledge"}
+        found = check_configuration(yaml.safe_dump(a_document(communications=[by_text]))).problems
+        return [(problem.path, problem.message) for problem in found]
+
+    assert problems("customer") == []
+    assert problems("customer", "assignee") == [("communications[0].to", "only customers get text messages: write `to: [customer]`")]

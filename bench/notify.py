@@ -84,7 +84,7 @@ class Bench:
     def queued(self) -> None:
         """All deliveries wait, and nothing else is in the tables."""
         with self._database.transaction() as tx:
-            tx.execute("truncate deliveries, outbox")
+            tx.execute("truncate deliveries, outbox cascade")
             handler = handlers(self._reference)[topics.CASES]
             state = handler.load(tx, self._openings)
             for event in self._openings:

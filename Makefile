@@ -53,8 +53,8 @@ soak-timers: $(VENV)/.installed-dev ## Clocks while replicas are killed and froz
 	@CASESTREAM_SOAK_MINUTES=$(or $(MINUTES),5) CASESTREAM_SOAK_TIMERS=$(or $(TIMERS),1000000) \
 		$(if $(SEED),CASESTREAM_SOAK_SEED=$(SEED)) $(BIN)/python -m pytest tests/chaos/test_timers_campaign.py -q
 
-soak-mail: $(VENV)/.installed-dev ## A thousand messages while their sender is killed at every step, again and again (MESSAGES=1000 ROUNDS=2).
-	@CASESTREAM_SOAK_MESSAGES=$(or $(MESSAGES),1000) CASESTREAM_SOAK_ROUNDS=$(or $(ROUNDS),2) \
+soak-mail: $(VENV)/.installed-dev ## Thousands of messages while their sender is killed at every step, again and again (MESSAGES=3000 ROUNDS=1).
+	@CASESTREAM_SOAK_MESSAGES=$(or $(MESSAGES),3000) CASESTREAM_SOAK_ROUNDS=$(or $(ROUNDS),1) \
 		$(BIN)/python -m pytest tests/service/notify/test_crashes.py -q -s
 
 fuzz: $(VENV)/.installed-dev ## Properties with examples that make test has not seen, and the APIs under requests made from their documents (EXAMPLES=50).

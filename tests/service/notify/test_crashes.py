@@ -44,7 +44,7 @@ def deaths(journal: bool) -> list[tuple[str, int]]:
 def turn_of(step: str, connections: int, journal: bool, lives: int) -> int:
     """At which turn of the step, so that there are messages left for all who come after."""
     together = (*OF_MANY, "not committed", "recorded") if journal else OF_MANY
-    return 2 if step in together else MESSAGES // (lives + 1) // connections
+    return (1 if ROUNDS else 2) if step in together else MESSAGES // (lives + 1) // connections
 
 
 def noted(folder: Path) -> set[str]:

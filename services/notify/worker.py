@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.notify import metrics
-from services.notify.domain.message import UnusableAddress
+from services.notify.domain.message import UnusableAddress, Written
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
@@ -38,6 +38,7 @@ from shared.observability import configure_logging, get_logger, serve_health
 from shared.observability.tracing import use_traceparent
 from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
+from shared.storage.objects import StoreUnavailable, open_store
 
 log = get_logger(__name__)
 
@@ -61,6 +62,8 @@ class Job:
     until: float
     recorded: threading.Event = field(default_factory=threading.Event)
     """Set once the database knows how it ended."""
+    written: Written | None = None
+    """The message, once it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +230,9 @@ class Sender:
         try:
             with self._publisher.transaction(lambda: _let_go(ended)) as tx:
                 finished = deliveries.record(tx, [self._result(e) for e in ended])
+                written = {one.job.claimed.id: one.job.written for one in ended}
                 for delivery in finished:
-                    emit_outcome(tx, delivery)
+                    emit_outcome(tx, delivery, written[delivery.id])
         except CONNECTION_LOST as error:
             self._database_away(error)
             return False
@@ -280,11 +284,13 @@ class Sender:
         if self._stop.is_set() or time.monotonic() > job.until - MARGIN_SECONDS or not self._composer.knows(claimed):
             return Answer(Outcome.RETURNED, 0)
         try:
-            message = self._composer.compose(claimed)
+            message = job.written = self._composer.compose(claimed)
             with metrics.SMTP_SECONDS.time():
                 return relay.send(message)
         except (NotComposable, UnknownTag, UnusableAddress) as error:
             return Answer(Outcome.REFUSED, 0, str(error))
+        except StoreUnavailable as error:
+            return Answer(Outcome.DEFERRED, 0, f"the object store is away: {error}")
         except Exception as error:
             # Recorded on the delivery and logged: one message that we cannot handle must not hold up the others.
             log.exception("message cannot be sent", delivery_id=str(claimed.id))
@@ -320,7 +326,7 @@ def run(settings: SendSettings) -> None:
     reference = Reference(settings.kafka, settings.topic_prefix)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings)),
+        Composer(reference, settings.mail_from, link_maker(settings), open_store(settings) if settings.objects else None),
         connector(settings),
         Wakeup(settings.database),
         settings,

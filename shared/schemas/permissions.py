@@ -50,6 +50,7 @@ PERMISSIONS: dict[str, str] = {
     "feedback:read": "See what customers thought of cases.",
     "feedback:write": "Hand in a customer's feedback (upstream systems).",
     "product:check": "Check the warranty of a product, have it replaced, judge a return.",
+    "message:send": "Write to the customer of a case.",
     "note:write": "Write notes on cases, contacts and accounts.",
     "lead:import": "Import leads from a file.",
     "lead:progress": "Create leads, edit them, set their status, accept them, win and lose them, write notes on them.",
@@ -94,6 +95,7 @@ _AGENT = frozenset(
         "contact:edit",
         "contact:enter",
         "delivery:read",
+        "message:send",
     }
     | {"feedback:read", "lead:progress", "lead:read", "note:write", "product:check", "staff:read"}
     | {"task:read", "task:progress", "task:create"}

@@ -15,8 +15,8 @@ from services.case.api import routers
 from services.case.api.files import files_router
 from services.case.consumer import handlers
 from services.ingest.api.mail_html import mail_html_router
-from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import own_text_length, parse_mail
+from shared.dangers import danger
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas import topics
 from shared.schemas.events import CommunicationReceived

@@ -171,6 +171,8 @@ def erase(tx: Transaction, communication_ids: Sequence[UUID], now: datetime) -> 
         values,
     )
     tx.execute("update attachments set filename = %(mark)s where communication_id = any(%(ids)b)", values)
+    # A mail server's answer may name the address.
+    tx.execute("update deliveries set error = '' where communication_id = any(%(ids)b)", values)
     _remove_files(tx, communication_ids, now)
     tx.execute(
         """update communications set subject_line = %(mark)s, body = %(mark)s, body_truncated = false, own_text_length = null,

@@ -12,6 +12,7 @@ from services.notify.domain.message import Address, Message, Written, numbered, 
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
+from services.notify.handlers import by_hand
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
 from shared.links import BadKeys, Link, LinkKeyFile
@@ -19,6 +20,7 @@ from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.tags import APPROVAL_LINK, LINKS
 from shared.schemas.events import StaffChanged
+from shared.storage.objects import ObjectStore
 
 
 class NotComposable(Exception):
@@ -99,8 +101,12 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None) -> None:
+    def __init__(
+        self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, objects: ObjectStore | None = None
+    ) -> None:
+        """`objects`: where files are that go with messages; None: none can."""
         self._links = links
+        self._objects = objects
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
         self._mail_from = mail_from
@@ -110,15 +116,23 @@ class Composer:
         return claimed.config_version <= self._reference.version
 
     def compose(self, claimed: Claimed) -> Written:
-        """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
+        """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress, and
+        StoreUnavailable where its files cannot be had just now.
+        """
         wording = self._wordings.get(claimed.config_version)
+        if by_hand.is_by_hand(claimed.template):
+            try:
+                sender = Address(self._mail_from, wording.names.organisation)
+                return by_hand.compose(claimed, sender, wording.mail_domain, self._objects)
+            except by_hand.NoFile as error:
+                raise NotComposable(str(error)) from error
         template = wording.template(claimed.template)
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         links = self._links_of(claimed, template, wording)
         values = tag_values(claimed.facts, wording.names, people, claimed.recipient_name, is_person, links)
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
-        return write(
+        written = write(
             Message(
                 message_id=claimed.message_id,
                 sender=Address(self._mail_from, wording.names.organisation),
@@ -131,6 +145,10 @@ class Composer:
                 references=(thread_reference(thread, wording.mail_domain),),
             )
         )
+        # What is told of the message is shown to staff, and whoever has a link can answer by it.
+        for link in links.values():
+            written = written._replace(text=written.text.replace(link, "[link]"))
+        return written
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.

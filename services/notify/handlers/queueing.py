@@ -11,12 +11,13 @@ from uuid import UUID
 from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.occasions import Definition, Delivery
 from services.notify.domain.recipients import Directory, plan_deliveries
+from services.notify.handlers import by_hand
 from services.notify.handlers.automation import deliveries_of
 from services.notify.handlers.occasions import OVERDUE_AGAIN, Reading, Readings
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
-from services.notify.storage import bounces, deliveries
+from services.notify.storage import bounces, deliveries, messages
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
@@ -104,6 +105,8 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
             stopped, corrections = taken_back(tx, queue.taken_back, queue.directory)
             outcomes += stopped + deliveries.queue(tx, corrections, {})
         deliveries.erase_titles(tx, queue.erased)
+        if queue.erased:
+            outcomes += messages.erase(tx, queue.erased)
         outcomes += deliveries.forget_customers(tx, queue.forgotten)
         for outcome in outcomes:
             emit_outcome(tx, outcome)
@@ -146,6 +149,11 @@ def on_bounce(queue: Queue, event: Event) -> None:
         verdict = judge(data.bounce.message_id, [(one.action, one.status) for one in data.bounce.recipients])
         if verdict is not None:
             queue.came_back.append(verdict)
+
+
+def on_message_asked(queue: Queue, event: Event) -> None:
+    """Somebody wrote to a customer."""
+    queue.planned.append(by_hand.delivery_of(event, event.config_version))
 
 
 def on_erased(queue: Queue, event: Event) -> None:

@@ -38,6 +38,7 @@ from shared.schemas.events import (
 )
 from shared.schemas.parts import CustomerRef, OwnerRef
 from shared.storage import Database
+from shared.storage.objects import open_store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ONLOOKER = "test-onlooker"
@@ -197,7 +198,8 @@ class NotifyService:
         database = Database(self.url, service="notify")
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
-        composer = Composer(self.reference, settings.mail_from, link_maker(settings))
+        objects = open_store(settings) if settings.objects else None
+        composer = Composer(self.reference, settings.mail_from, link_maker(settings), objects)
         sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop)
         thread = threading.Thread(target=sender.run, name=me)
         thread.start()

@@ -1,7 +1,7 @@
 """`casestream bench timers`: sla's stream, whole and on a real Kafka, beside a bare read and beside what others would use.
 
-- changes: task events taken in a second (new timers, then assignments, moved due times and completions), against faust-streaming's
-  table agent on the same events
+- changes: events taken in a second, of tasks (new timers, then assignments, moved due times and completions) and of cases with all their
+  clocks, against faust-streaming's table agent on such events, which makes the same update by the same rules
 - recovery: a fresh process reads all timers back, against a bare loop that reads the same topic into a heap
 - lateness: 100,000 tasks fall due within one second; measured where their alerts arrive, against procrastinate and APScheduler
 - memory: what a fresh process grows by for each timer that it reads back
@@ -18,6 +18,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import pickle
 import secrets
 import shutil
 import statistics
@@ -41,6 +42,7 @@ from services.cli.stack.kafka import Kafka
 from services.cli.stack.postgres import Postgres, with_database
 from services.sla import metrics
 from services.sla.domain.packing import NEVER, next_at_of
+from services.sla.handlers.policies import build_policy
 from services.sla.settings import Settings
 from services.sla.stream.letters import Letters
 from services.sla.stream.loop import Stream
@@ -183,15 +185,20 @@ def measure_ledgers(kafka: str, database: str, prefix: str, cases: int) -> dict[
 
 
 def measure_faust(kafka: str, prefix: str, python: Path, events: int) -> dict[str, float]:
-    """faust-streaming's rates over the same events, of tasks and of cases."""
+    """faust-streaming's rates over the same events, of tasks and of cases, doing the same update by the same rules."""
     topic = f"{prefix}faust."
     create_topics(kafka, topic, 1)
     TaskEvents(kafka, topic).send(TaskTriggered, range(events), 1, a_month_away, assignee="paul")
     cases = write_cases(kafka, topic, events // len(LIFE))
+    configuration = check_configuration(SAMPLE.read_text()).configuration
+    assert configuration is not None
+    rules = FOLDER / f"{prefix}rules"
+    rules.write_bytes(pickle.dumps(build_policy(configuration)))
     found = {}
     for name, count in ((topics.TASKS, events), (topics.CASES, cases)):
-        told = run_peer(python, "faust_table.py", kafka, topic + name, f"faust-{secrets.token_hex(3)}", count, topics.PARTITIONS)
+        told = run_peer(python, "faust_table.py", kafka, topic + name, f"faust-{secrets.token_hex(3)}", count, topics.PARTITIONS, rules)
         found[name] = told["events"] / told["seconds"]
+    rules.unlink()
     return {"faust_changes_per_second": round(found[topics.TASKS]), "faust_case_changes_per_second": round(found[topics.CASES])}
 
 

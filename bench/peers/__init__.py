@@ -6,6 +6,7 @@ Their dependencies are locked in `requirements.lock` and never meet ours.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+CLONE = HERE.parents[1]
 LOCK = HERE / "requirements.lock"
 RECORDED = HERE / "recorded.json"
 """What `bench.peers.measure` found."""
@@ -39,7 +41,8 @@ def python_of_peers(folder: Path) -> Path:
 def run_peer(python: Path, script: str, *arguments: object, timeout: float = 900) -> dict[str, Any]:
     """The result that a peer's script prints last. Raises `PeerFailed`."""
     command = [str(python), str(HERE / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=HERE)
+    environment = os.environ | {"PYTHONPATH": str(CLONE)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, cwd=HERE, env=environment)
     # Other threads of it may write to the terminal before and after.
     lines = [line[line.index("{") :] for line in done.stdout.splitlines() if line.rstrip().endswith("}") and "{" in line]
     if not lines:

@@ -66,6 +66,7 @@ PERMISSIONS: dict[str, str] = {
     "task:progress": "Start, complete, pend or cancel a task, change its due date, accept it.",
     "task:read": "See tasks.",
     "task-rule:read": "See what task rules would make.",
+    "template:preview": "See what a template would say, filled from a case.",
     "time:record": "Record time spent on tasks, add services to them.",
     "tokens:issue": "Have an access token issued for a user (machines only).",
 }
@@ -115,6 +116,7 @@ _LEADER = _AGENT | {
     "service:waive",
     "task:assign",
     "task-rule:read",
+    "template:preview",
     "status:read",
     "configuration:read",
 }

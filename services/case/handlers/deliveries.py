@@ -14,7 +14,7 @@ from uuid import UUID
 
 from services.case.domain.matching import Effect
 from services.case.domain.messages import NOTICE
-from services.case.handlers.messages import Writing, writing_of
+from services.case.handlers.messages import Writing
 from services.case.handlers.records import NO_ANSWERS
 from services.case.storage import cases, communications, contacts
 from services.case.storage import messages as storage
@@ -48,7 +48,7 @@ class OnDeliveries:
 
     def __init__(self, reference: ReferenceData, clock: Clock) -> None:
         self._reference = reference
-        self._writing = VersionCache(reference, writing_of)
+        self._writing = VersionCache(reference, Writing)
         self._clock = clock
 
     def handler(self) -> Handler[DeliveryBatch]:

@@ -5,8 +5,7 @@ A message has one id: that of its communication is that of its delivery. So what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -26,6 +25,7 @@ from services.case.storage import messages as storage
 from services.case.storage.communications import Attachment, CaseCommunication, Communication
 from services.case.storage.messages import Delivery
 from shared.ids import derive
+from shared.languages import nearest
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.events import CaseAmended, CommunicationRecorded, MessageAsked
@@ -36,16 +36,27 @@ _QUEUED_REVISION = 0
 """Of a delivery that notify has told nothing of."""
 
 
-@dataclass(frozen=True, slots=True)
 class Writing:
-    """What a configuration says about messages: our mail domain, the mail account of each communication method that has one, the templates
-    that a case can fill, by code, and what codes are called.
-    """
+    """What a configuration says about messages: our mail domain, mail accounts, the templates that a case can fill, and names."""
 
-    mail_domain: str
-    accounts: Mapping[str, str]
-    templates: Mapping[str, DraftTemplate]
-    naming: Naming
+    def __init__(self, configuration: Configuration) -> None:
+        self.mail_domain = configuration.organisation.mail_domain
+        self.accounts: dict[str, str] = {}
+        for account in configuration.mail_accounts:
+            self.accounts.setdefault(account.method, account.address)
+        templates = [
+            DraftTemplate(
+                section.code,
+                section.name,
+                section.subject_line,
+                section.text,
+                {language: Draft(body.subject_line, body.text) for language, body in section.translations.items()},
+            )
+            for section in configuration.templates
+        ]
+        self.templates = {template.code: template for template in templates if template.is_for_cases}
+        self._languages = {method.code: method.language for method in configuration.methods if method.language}
+        self._configuration = configuration
 
     def way(self, method: str) -> tuple[str, str]:
         """By which method a message about a case of this method goes, and the account that answers come in by; empty: there is none."""
@@ -53,23 +64,26 @@ class Writing:
             return method, self.accounts.get(method, "")
         return next(iter(self.accounts.items()))
 
+    def texts(self, template: DraftTemplate, method: str) -> tuple[Draft, Naming]:
+        """A template's texts for customers of this method, in their language where it is translated, and what is called how in them."""
+        language = nearest(self._languages.get(method, ""), template.translations)
+        body = template.translations.get(language) or Draft(template.subject_line, template.text)
+        return body, self._naming(language)
 
-def writing_of(configuration: Configuration) -> Writing:
-    """The rules of a configuration version."""
-    accounts: dict[str, str] = {}
-    for account in configuration.mail_accounts:
-        accounts.setdefault(account.method, account.address)
-    templates = [DraftTemplate(section.code, section.name, section.subject_line, section.text) for section in configuration.templates]
-    organisation = configuration.organisation
-    naming = Naming(
-        organisation=organisation.name,
-        zone=ZoneInfo(organisation.time_zone),
-        subjects={subject.code: subject.name for subject in configuration.subjects},
-        statuses={status.code: status.name for status in configuration.statuses},
-        priorities={priority.code: priority.name for priority in configuration.prioritisation.priorities},
-        units={unit.code: unit.name for unit in configuration.units},
-    )
-    return Writing(organisation.mail_domain, accounts, {template.code: template for template in templates if template.is_for_cases}, naming)
+    def _naming(self, language: str) -> Naming:
+        configuration, organisation = self._configuration, self._configuration.organisation
+        written_in = language or organisation.language
+        words = organisation.words.get(written_in, {})
+        return Naming(
+            organisation=organisation.name,
+            zone=ZoneInfo(organisation.time_zone),
+            subjects={subject.code: words.get(subject.name, subject.name) for subject in configuration.subjects},
+            statuses={status.code: words.get(status.name, status.name) for status in configuration.statuses},
+            priorities={one.code: words.get(one.name, one.name) for one in configuration.prioritisation.priorities},
+            units={unit.code: words.get(unit.name, unit.name) for unit in configuration.units},
+            language=written_in,
+            words=words,
+        )
 
 
 class Wanted(NamedTuple):
@@ -96,7 +110,7 @@ class Messages:
 
     def __init__(self, reference: ReferenceData) -> None:
         self._reference = reference
-        self._writing = VersionCache(reference, writing_of)
+        self._writing = VersionCache(reference, Writing)
 
     def templates(self) -> Sequence[DraftTemplate]:
         """Those that a message about a case may begin with, in the configuration's order."""
@@ -110,7 +124,8 @@ class Messages:
             return None
         named = (user for user in (case.owner, writer) if user is not None)
         people = {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
-        return draft(template, case, writing.naming, people, writer)
+        body, naming = writing.texts(template, case.method)
+        return draft(body, case, naming, people, writer)
 
     def send(self, tx: Transaction, asked: Asked, wanted: Wanted) -> tuple[Case, Asking]:
         """Record the message and have it sent."""

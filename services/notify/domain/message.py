@@ -18,9 +18,9 @@ from services.notify.domain.templates import one_line
 
 LONGEST_SUBJECT = 250
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
-_NOT_7BIT = re.compile(r"[^\x20-\x7e\t\r\n]")
+_CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_LONG_LINE = re.compile(r"[^\r\n]{900}")
+_LONGEST_LINE = 900
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@([^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,253})")
 _OF_A_WORD = re.compile(r"[\w-]")
@@ -53,8 +53,9 @@ class Message:
     html: str | None = None
     reply_to: Address | None = None
     references: tuple[str, ...] = ()
-    in_reply_to: str = ""
-    """Message-ID of the mail that it answers."""
+    """The last one is what this is an answer to."""
+    language: str = ""
+    """Its tag (BCP 47); empty: not said."""
     is_automatic: bool = True
     """Whether no person wrote it: then no machine is to answer it."""
 
@@ -88,10 +89,11 @@ def write(message: Message) -> Written:
         head += ["Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All"]
     if message.reply_to is not None:
         head.append(f"Reply-To: {_mailbox(message.reply_to.name, wire_address(message.reply_to.address))}")
-    if message.in_reply_to:
-        head.append(f"In-Reply-To: {one_line(message.in_reply_to)}")
     if message.references:
-        head.append("References: " + "\r\n ".join([one_line(reference) for reference in message.references]))
+        references = [one_line(reference) for reference in message.references]
+        head += [f"In-Reply-To: {references[-1]}", "References: " + "\r\n ".join(references)]
+    if message.language:
+        head.append(f"Content-Language: {one_line(message.language)}")
     if message.html is None:
         body = _part("plain", message.text)
     else:
@@ -185,12 +187,14 @@ def _encoded_words(text: str) -> str:
 
 def _part(subtype: str, text: str) -> str:
     """Headers and body of a text part, from `Content-Type` on."""
-    text = _LINE_END.sub("\r\n", text)
+    text = _LINE_END.sub("\r\n", text) if "\r" in text else text.replace("\n", "\r\n")
     if not text.endswith("\r\n"):
         text += "\r\n"
-    if not _NOT_7BIT.search(text) and not _LONG_LINE.search(text):
+    encoded = text.encode("utf-8", "replace")
+    is_plain = text.isascii() and len(encoded.translate(None, _CONTROLS)) == len(encoded)
+    if is_plain and max(map(len, text.split("\r\n"))) < _LONGEST_LINE:
         return f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n{text}"
-    quoted = b2a_qp(text.encode("utf-8", "replace"), istext=True).decode("ascii")
+    quoted = b2a_qp(encoded, istext=True).decode("ascii")
     return f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{quoted}"
 
 

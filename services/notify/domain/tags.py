@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from shared.languages import moments
 from shared.schemas.configuration.tags import TAGS
 
 __all__ = ["TAGS", "Names", "tag_values"]
 
 UNKNOWN_CUSTOMER = "customer"
 """What a customer without a known name is called: `Dear customer`."""
-_TITLES = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "rev"})
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_TITLES = frozenset(
+    {"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "rev"} | {"dhr", "mevr", "mw", "drs", "ir", "herr", "frau", "mme", "mlle"}
+)
 _NO_LINKS: Mapping[str, str] = {}
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class Names:
     roles: Mapping[str, str] = field(default_factory=dict)
     lead_types: Mapping[str, str] = field(default_factory=dict)
     """What stands where a case has its subject."""
+    language: str = "en"
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The product's own words in that language, such as `customer`, `case`, `due soon`; one that is missing stays English."""
 
 
 def first_name(name: str) -> str:
@@ -55,15 +58,6 @@ def last_name(name: str) -> str:
     return words[-1] if len(words) > 1 else ""
 
 
-def local_time(text: str, zone: ZoneInfo) -> str:
-    """An ISO time as people of the organisation read it, such as `Tue 3 Nov 2026, 14:30`; the text itself if it is none."""
-    try:
-        at = datetime.fromisoformat(text).astimezone(zone)
-    except ValueError:
-        return text
-    return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M}"
-
-
 def tag_values(
     facts: Mapping[str, str],
     names: Names,
@@ -81,9 +75,14 @@ def tag_values(
     def fact(name: str) -> str:
         return facts.get(name, "")
 
+    words, written = names.words, moments(names.language, names.zone)
+
+    def word(text: str) -> str:
+        return words.get(text, text)
+
     def of(table: Mapping[str, str], name: str) -> str:
         code = fact(name)
-        return table.get(code, code)
+        return table.get(code) or word(code)
 
     def person(name: str) -> str:
         user = fact(name)
@@ -91,13 +90,13 @@ def tag_values(
 
     def moment(name: str) -> str:
         text = fact(name)
-        return local_time(text, names.zone) if text else ""
+        return written(text) if text else ""
 
     owners = {"user": people, "role": names.roles, "unit": names.units}
     customer = fact("customer")
     return {
         "acceptance_link": links.get("acceptance_link", ""),
-        "alert": fact("alert"),
+        "alert": word(fact("alert")),
         "approval": fact("approval"),
         "approval_link": links.get("approval_link", ""),
         "approver": person("approver"),
@@ -107,14 +106,14 @@ def tag_values(
         "case_number": fact("number"),
         "case_title": fact("title"),
         "changed_by": person("changed_by"),
-        "clock": fact("clock").replace("_", " "),
+        "clock": word(fact("clock").replace("_", " ")),
         "customer_email": fact("customer_email"),
         "description": fact("description"),
         "due": moment("due_at"),
         "feedback_link": links.get("feedback_link", ""),
-        "first_name": first_name(customer) or UNKNOWN_CUSTOMER,
-        "full_name": customer or UNKNOWN_CUSTOMER,
-        "item": fact("item"),
+        "first_name": first_name(customer) or word(UNKNOWN_CUSTOMER),
+        "full_name": customer or word(UNKNOWN_CUSTOMER),
+        "item": word(fact("item")),
         "last_name": last_name(customer),
         "message": fact("message"),
         "opened": moment("opened_at"),

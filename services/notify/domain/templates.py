@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -22,12 +22,16 @@ _JOINT = re.compile(r"\s*[,:;]+(?=\s|$)")
 _END = re.compile(r"[\s,:;]+$")
 
 
+Line = tuple[tuple[str, str], ...]
+"""Literals, each with the tag that follows it (empty: none)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A compiled text: literals, each with the tag that follows it (empty: none); and the same line by line."""
+    """A compiled text: literals, each with the tag that follows it; and the same line by line."""
 
-    parts: tuple[tuple[str, str], ...]
-    lines: tuple[tuple[tuple[str, str], ...], ...]
+    parts: Line
+    lines: tuple[Line, ...]
 
     def plain(self, values: Mapping[str, str]) -> str:
         """The text with its tags replaced. A value is never searched for tags itself.
@@ -59,23 +63,39 @@ class Text:
         )
 
 
-def _filled(line: tuple[tuple[str, str], ...], values: Mapping[str, str]) -> str:
+def _filled(line: Line, values: Mapping[str, str]) -> str:
     """A line with its tags replaced. What joins one that stands for nothing to the next goes with it: `#case_number, #case_title`."""
     if all(values[tag] for _, tag in line if tag):
         return "".join([literal + values[tag] if tag else literal for literal, tag in line])
-    filled, is_after_nothing = "", False
+    return "".join([literal + values[tag] if tag else literal for literal, tag in without_joints(line, values)]).rstrip()
+
+
+def without_joints(line: Line, values: Mapping[str, str]) -> Line:
+    """The line, with its literals cut where they join a tag that stands for nothing to something else."""
+    kept: list[tuple[str, str]] = []
+    last, is_after_nothing = "", False
     for literal, tag in line:
         if is_after_nothing:
             joint = _JOINT.match(literal)
             literal = literal[joint.end() :] if joint else literal
-            literal = literal.lstrip() if filled[-1:].isspace() or not filled else literal
+            literal = literal.lstrip() if last.isspace() or not last else literal
         value = values[tag] if tag else ""
-        filled += literal + value
+        last = (last + literal + value)[-1:]
+        kept.append((literal, tag))
         is_after_nothing = bool(tag) and not value
-    return _END.sub("", filled) if is_after_nothing else filled.rstrip()
+    while is_after_nothing and kept:
+        literal, tag = kept.pop()
+        if tag and values[tag]:
+            kept.append((literal, tag))
+            break
+        literal = _END.sub("", literal)
+        if literal:
+            kept.append((literal, ""))
+            break
+    return tuple(kept)
 
 
-def _lines_of(parts: Iterable[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], ...]]:
+def _lines_of(parts: Line) -> Iterator[Line]:
     line: list[tuple[str, str]] = []
     for literal, tag in parts:
         *ended, rest = literal.split("\n")

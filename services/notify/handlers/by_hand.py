@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,6 +19,18 @@ from shared.storage.objects import DamagedObject, ObjectStore
 
 BY_HAND = "by-hand"
 """What stands where other deliveries have their communication definition. They have no template either."""
+
+
+class Look(NamedTuple):
+    """How a message is sent: from whom, and how the letter around it looks in its reader's language.
+
+    `html`: subject line and text -> the letter.
+    """
+
+    sender: Address
+    mail_domain: str
+    language: str
+    html: Callable[[str, str], str]
 
 
 class NoFile(Exception):
@@ -62,22 +75,29 @@ def delivery_of(event: Event, version: int) -> Delivery:
     return Delivery(data.communication_id, BY_HAND, "email", "", to, data.conversation_id, data.message_id, occasion)
 
 
-def compose(claimed: Claimed, sender: Address, mail_domain: str, objects: ObjectStore | None) -> Written:
+def as_template(text: str) -> str:
+    """What somebody wrote as the text of a template that has no tags."""
+    return text.replace("#", "##")
+
+
+def compose(claimed: Claimed, look: Look, objects: ObjectStore | None) -> Written:
     """The message with its files, the same bytes each time. Raises `NoFile`, `UnusableAddress`, and `StoreUnavailable` for now."""
     facts = claimed.facts
     answered, reply_to = facts.get("in_reply_to", ""), facts.get("reply_to", "")
-    thread = thread_reference(claimed.thread_id, mail_domain)
+    thread = thread_reference(claimed.thread_id, look.mail_domain)
+    subject_line = numbered(facts["subject_line"], facts.get("number", ""))
     written = write(
         Message(
             message_id=claimed.message_id,
-            sender=sender,
+            sender=look.sender,
             to=Address(claimed.recipient, claimed.recipient_name),
-            subject_line=numbered(facts["subject_line"], facts.get("number", "")),
+            subject_line=subject_line,
             date=claimed.created_at.astimezone(UTC),
             text=facts["text"],
+            html=look.html(subject_line, facts["text"]),
             reply_to=Address(reply_to) if reply_to else None,
             references=(thread, answered) if answered else (thread,),
-            in_reply_to=answered,
+            language=look.language,
             is_automatic=False,
         )
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.notify.domain.letters import Letter, Look
 from services.notify.domain.message import Address, Message, Written, numbered, write
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
@@ -15,6 +17,7 @@ from services.notify.domain.templates import Template, compile_template
 from services.notify.handlers import by_hand
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
+from shared.languages import nearest
 from shared.links import BadKeys, Link, LinkKeyFile
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
@@ -27,40 +30,93 @@ class NotComposable(Exception):
     """The message cannot be made, and another attempt would not change that; the text says why."""
 
 
+class _Named(Protocol):
+    @property
+    def code(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+class Worded(NamedTuple):
+    """A template in one language, with all that fills it."""
+
+    template: Template
+    letter: Letter
+    names: Names
+
+
 class Wording:
     """What a version of the configuration says about texts. Templates are compiled when first used: a bad one stops only its own."""
 
     def __init__(self, configuration: Configuration) -> None:
         organisation = configuration.organisation
-        self.names = Names(
-            organisation=organisation.name,
-            zone=ZoneInfo(organisation.time_zone),
-            subjects={subject.code: subject.name for subject in configuration.subjects},
-            statuses={status.code: status.name for status in configuration.statuses},
-            priorities={priority.code: priority.name for priority in configuration.prioritisation.priorities},
-            units={unit.code: unit.name for unit in configuration.units},
-            roles={role.code: role.name for role in configuration.roles},
-            lead_types={kind.code: kind.name for kind in configuration.leads.types},
-        )
         self.mail_domain = organisation.mail_domain
+        self.organisation = organisation.name
         self.links_valid_for = parse_duration(configuration.customer_links.valid_for)
         self.approval_links_valid_for = parse_duration(configuration.approvals.links_valid_for)
+        self.language = organisation.language
+        self._configuration = configuration
         self._sections = {template.code: template for template in configuration.templates}
-        self._compiled: dict[str, Template] = {}
+        self._compiled: dict[tuple[str, str], Worded] = {}
+        self._names: dict[str, Names] = {}
+        self._of_methods = {method.code: method.language for method in configuration.methods if method.language}
+        self._of_staff = {user.email.lower(): user.language for user in configuration.users if user.language}
         self._accounts: dict[str, str] = {}
         for account in configuration.mail_accounts:
             self._accounts.setdefault(account.method, account.address)
 
-    def template(self, code: str) -> Template:
-        """The compiled template. Raises NotComposable, also through UnknownTag's own text."""
-        found = self._compiled.get(code)
+    def worded(self, code: str, language: str = "") -> Worded:
+        """The compiled template, in the language that is wanted where it is translated. Raises NotComposable, also through UnknownTag's own
+        text.
+        """
+        found = self._compiled.get((code, language))
         if found is None:
             section = self._sections.get(code)
             if section is None:
                 raise NotComposable(f"the configuration has no template {code}")
-            found = compile_template(code, section.subject_line, section.text, section.html)
-            self._compiled[code] = found
+            chosen = nearest(language, section.translations)
+            body = section.translations.get(chosen, section)
+            found = self.compiled(code, body.subject_line, body.text, body.html, chosen)
+            self._compiled[(code, language)] = found
         return found
+
+    def compiled(self, code: str, subject_line: str, text: str, html: str | None, language: str = "") -> Worded:
+        """A template that need not be in the configuration; no language: the organisation's. Raises UnknownTag."""
+        template = compile_template(code, subject_line, text, html)
+        names, written_in = self.names(language), language or self.language
+        letter = self._configuration.organisation.letter
+        look = Look(self.organisation, letter.colour, letter.logo_url or "", letter.footer, names.words)
+        return Worded(template, Letter(template, look, written_in), names)
+
+    def names(self, language: str = "") -> Names:
+        """What everything is called in this language; none: the organisation's."""
+        found = self._names.get(language)
+        if found is None:
+            configuration, organisation = self._configuration, self._configuration.organisation
+            words = organisation.words.get(language or self.language, {})
+
+            def called(named: Iterable[_Named]) -> dict[str, str]:
+                return {one.code: words.get(one.name, one.name) for one in named}
+
+            found = self._names[language] = Names(
+                organisation=organisation.name,
+                zone=ZoneInfo(organisation.time_zone),
+                subjects=called(configuration.subjects),
+                statuses=called(configuration.statuses),
+                priorities=called(configuration.prioritisation.priorities),
+                units=called(configuration.units),
+                roles=called(configuration.roles),
+                lead_types=called(configuration.leads.types),
+                language=language or self.language,
+                words=words,
+            )
+        return found
+
+    def language_of(self, audience: str, address: str, method: str) -> str:
+        """The recipient's: staff's own, a customer's by the method that they made contact by; empty: the organisation's."""
+        if audience == "customer":
+            return self._of_methods.get(method, "")
+        return self._of_staff.get(address.lower(), "") if audience == "staff" else ""
 
     def account(self, method: str) -> str:
         """The mail account whose answers come in by this communication method; empty: there is none."""
@@ -122,33 +178,45 @@ class Composer:
         wording = self._wordings.get(claimed.config_version)
         if by_hand.is_by_hand(claimed.template):
             try:
-                sender = Address(self._mail_from, wording.names.organisation)
-                return by_hand.compose(claimed, sender, wording.mail_domain, self._objects)
+                return by_hand.compose(claimed, self._look(claimed, wording), self._objects)
             except by_hand.NoFile as error:
                 raise NotComposable(str(error)) from error
-        template = wording.template(claimed.template)
+        facts = claimed.facts
+        language = wording.language_of(claimed.audience, claimed.recipient, facts.get("method", ""))
+        template, letter, names = wording.worded(claimed.template, language)
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
         links = self._links_of(claimed, template, wording)
-        values = tag_values(claimed.facts, wording.names, people, claimed.recipient_name, is_person, links)
+        values = tag_values(facts, names, people, claimed.recipient_name, is_person, links)
+        subject_line = numbered(template.subject_line.header(values), facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         written = write(
             Message(
                 message_id=claimed.message_id,
-                sender=Address(self._mail_from, wording.names.organisation),
+                sender=Address(self._mail_from, wording.organisation),
                 to=Address(claimed.recipient, claimed.recipient_name),
-                subject_line=numbered(template.subject_line.header(values), claimed.facts.get("number", "")),
+                subject_line=subject_line,
                 date=claimed.created_at.astimezone(UTC),
                 text=template.text.plain(values),
-                html=template.html.html(values) if template.html else None,
+                html=letter.html(subject_line, values),
                 reply_to=Address(reply_to) if reply_to else None,
                 references=(thread_reference(thread, wording.mail_domain),),
+                language=names.language,
             )
         )
         # What is told of the message is shown to staff, and whoever has a link can answer by it.
         for link in links.values():
             written = written._replace(text=written.text.replace(link, "[link]"))
         return written
+
+    def _look(self, claimed: Claimed, wording: Wording) -> by_hand.Look:
+        language = wording.language_of(claimed.audience, claimed.recipient, claimed.facts.get("method", ""))
+
+        def html(subject_line: str, text: str) -> str:
+            worded = wording.compiled(by_hand.BY_HAND, "", by_hand.as_template(text), None, language)
+            return worded.letter.html(subject_line, {})
+
+        return by_hand.Look(Address(self._mail_from, wording.organisation), wording.mail_domain, language or wording.language, html)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.

@@ -19,6 +19,7 @@ from shared.schemas.configuration.codes import generate_codes
 from shared.schemas.configuration.document import Document, Path, Problem, read_document
 from shared.schemas.configuration.feeds import FeedUrl
 from shared.schemas.configuration.lead_rules import check_leads
+from shared.schemas.configuration.letters import Language
 from shared.schemas.configuration.models import Configuration
 from shared.schemas.configuration.references import check_references
 from shared.schemas.configuration.resource_rules import check_resources
@@ -140,5 +141,7 @@ _PATTERNS = {
     _pattern(MailSender): "an address, or `@` with a domain",
     _pattern(FeedUrl): "the address of a feed: https://, a host, without user or `#`; for webcal:// write https://",
     _pattern(ClockTime): "a time such as 09:00, up to 24:00",
+    _pattern(Language): "a language: its tag, such as `nl` or `pt-BR`",
+    r"^#[0-9a-fA-F]{6}$": "a colour such as `#0b6e75`",
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "a user name: lower-case letters, digits and `.`, `_`, `-`, at most 64",
 }

@@ -22,6 +22,7 @@ from shared.schemas.configuration.feedback import CustomerLinks, FeedbackForm
 from shared.schemas.configuration.feeds import Feed
 from shared.schemas.configuration.late_replies import LateReply
 from shared.schemas.configuration.leads import LeadsSection
+from shared.schemas.configuration.letters import Language, Letter, Template
 from shared.schemas.configuration.products import Products
 from shared.schemas.configuration.resources import Resource, Service
 from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
@@ -41,7 +42,11 @@ class Organisation(Section):
     calendar: Code
     """The calendar used where nothing nearer names one."""
     default_unit: Code
-    language: str = "en"
+    language: Language = "en"
+    """Of templates, and of whoever has no other."""
+    letter: Letter = Letter()
+    words: dict[Language, dict[Text, Text]] = Field(default_factory=dict)
+    """What our names (of subjects, statuses, units) and the product's own words are called in other languages."""
 
 
 class Window(Section):
@@ -83,6 +88,8 @@ class Method(Named):
     keep_files_for: KeepText | None = None
     """How long raw messages and files of its communications are kept from their arrival; none: for ever. Texts stay."""
     targets: tuple[Target, ...] = ()
+    language: Language | None = None
+    """Of customers who make contact by it; none: the organisation's."""
 
 
 class MailAccount(Section):
@@ -234,14 +241,8 @@ class User(Section):
     skills: tuple[Code, ...] = ()
     capacity: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """Open tasks up to which more are given to them by themselves; none: no limit."""
-
-
-class Template(Named):
-    """Text of a message with `#tags` (NOTE-2)."""
-
-    subject_line: Text
-    text: Text
-    html: str | None = None
+    language: Language | None = None
+    """Of messages to them; none: the organisation's."""
 
 
 class CommunicationDefinition(Named):

@@ -19,9 +19,9 @@ from shared.schemas.configuration.customer_rules import check_feedback, check_pr
 from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.feeds import check_feeds
 from shared.schemas.configuration.late_replies import check_late_replies
+from shared.schemas.configuration.letters import check_letters
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.sla import LADDERS, check_sla
-from shared.schemas.configuration.tags import check_template
 from shared.schemas.configuration.task_rules import check_task_rules
 from shared.schemas.events import CaseLifeCycle
 from shared.schemas.events.texts import LINE_LENGTH
@@ -249,14 +249,7 @@ def pattern_problem(pattern: str) -> str:
 
 
 def check_messages(document: Document) -> None:
-    """Templates use tags that there are; a message that is sent has somebody to go to."""
-    for pattern in ("templates[].subject_line", "templates[].text", "templates[].html"):
-        for item in _texts(document, pattern):
-            for problem in check_template(item.value):
-                document.problem(item.path, problem)
-    for item in _texts(document, "templates[].subject_line"):
-        if "\n" in item.value or "\r" in item.value:
-            document.problem(item.path, "a subject line is one line")
+    """A message that is sent has somebody to go to."""
     for path, definition in _dicts(document, "communications[]"):
         if definition.get("to") == []:
             document.problem((*path, "to"), "it goes to nobody; name at least one, such as assignee")
@@ -325,6 +318,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_prioritisation,
     check_statuses,
     check_routing,
+    check_letters,
     check_messages,
     check_methods,
     check_sla,

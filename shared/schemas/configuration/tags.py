@@ -10,7 +10,7 @@ Stdlib only: the pure core of notify renders from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -55,6 +55,45 @@ APPROVAL_LINK = "approval_link"
 """The tag that stands for an approver's link. For the approver only: whoever has it can decide."""
 LINKS: Mapping[str, str] = MappingProxyType({"acceptance_link": "acceptance", "feedback_link": "feedback"})
 """Tags that stand for a customer's link, and the purpose that the link has. For the customer only: whoever has it can answer."""
+LINK_TAGS = frozenset({APPROVAL_LINK, *LINKS})
+"""Every tag that stands for a link."""
+
+_ANY = frozenset({"case_number", "case_title", "item", "organisation", "recipient", "recipient_first_name"})
+_CUSTOMER = frozenset({"customer_email", "first_name", "full_name", "last_name"})
+_WORK = frozenset({"assignee", "due", "owner", "priority", "subject", "unit"})
+_CASE = _ANY | _CUSTOMER | _WORK | {"changed_by", "opened", "status"}
+_APPLIES: Mapping[str, frozenset[str]] = {
+    "case": _CASE,
+    "task": _ANY | _CUSTOMER | _WORK | {"changed_by", "description", "message", "reason", "status", "task"},
+    "clock": _ANY | _WORK | {"alert", "clock", "task"},
+    "approval": _ANY | {"approval", "approver", "asked_by", "asked_since", "changed_by", "reason", "status", "task", "unit"},
+}
+"""The tags that can stand for something, by what an event begins with. Of another kind of event nothing is known."""
+
+
+def tags_for(on: str, to: Collection[str]) -> frozenset[str]:
+    """The tags that can stand for something in a message about `on` that goes `to` these."""
+    kind = on.partition(".")[0]
+    if kind not in _APPLIES:
+        return frozenset(TAGS)
+    more = {"message"} if on == "case.broadcast" else set()
+    if kind == "case" and "customer" in to:
+        more |= LINKS.keys()
+    if kind == "approval" and "approver" in to:
+        more.add(APPROVAL_LINK)
+    return _APPLIES[kind] | more
+
+
+def refusal_of(tag: str, known: frozenset[str], used_by: str) -> str:
+    """Why a tag has no place in a template for messages in which `known` ones stand for something; empty: it has."""
+    if tag in known or tag not in TAGS:
+        return ""
+    return f"#{tag} stands for nothing in the messages that this is for ({used_by}): {_lowered(TAGS[tag])}"
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
+
 
 _MARK = re.compile(r"##|(?<!&)#([^\W\d_]\w*)")
 

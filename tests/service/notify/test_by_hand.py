@@ -66,6 +66,10 @@ def test_a_message_is_sent_as_it_was_written_with_its_files(kafka: str, notify: 
     body = mail.get_body(("plain",))
     assert body is not None
     assert body.get_content().strip().replace("\r\n", "\n") == "Dear Ann,\n\nas #agreed."
+    rich = mail.get_body(("html",))
+    assert rich is not None
+    assert "Dear Ann,</p>" in rich.get_content(), "in the organisation's letter"
+    assert "as #agreed." in rich.get_content()
     (part,) = mail.iter_attachments()
     assert (part.get_filename(), part.get_payload(decode=True)) == ("Skizze für Ann.pdf", content)
     told = {data.delivery_id: data for _, data in notify.published(2)}

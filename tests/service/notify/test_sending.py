@@ -39,7 +39,11 @@ def test_an_assignment_reaches_the_assignee_by_mail(notify: NotifyService) -> No
     assert mail["From"] == "Test Homes <contact@housing.example>"
     assert mail["Reply-To"] == "repairs@housing.example"
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert mail.get_content().strip() == "A task for you: Inspect the leak at once, due Mon 2 Mar 2026, 13:00."
+    plain, rich = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert rich is not None
+    assert plain.get_content().strip() == "A task for you: Inspect the leak at once, due Mon 2 Mar 2026, 13:00."
+    assert "A task for you: Inspect the leak at once, due Mon 2 Mar 2026, 13:00." in rich.get_content()
 
 
 @pytest.mark.requirement("NOTE-2")
@@ -59,7 +63,7 @@ def test_a_customers_mail_is_rendered_from_the_template_and_belongs_to_the_conve
     assert plain is not None
     assert rich is not None
     assert plain.get_content().strip().replace("\r\n", "\n") == "Dear Ann,\n\nthank you."
-    assert rich.get_content().strip() == "<p>Dear Ann (Water &lt;under&gt; the sink)</p>"
+    assert "<p>Dear Ann (Water &lt;under&gt; the sink)</p>" in rich.get_content()
 
 
 def test_what_became_of_each_delivery_is_published(kafka: str, notify: NotifyService) -> None:

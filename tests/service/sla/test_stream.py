@@ -119,7 +119,7 @@ def test_timers_wait_for_what_was_written_before_they_fell_due(sla: SlaStreams) 
     reference = StaticReference(a_configuration())
     sla.reference = reference
     running = sla.started()
-    task = due_in(3)
+    task = due_in(8)  # time enough to write what follows, on a machine that is busy
     sla.send(task)
     eventually(lambda: sla.alerts("due-soon"))
     blocking = a_task("other", case_id=task.case_id, due_at=None)

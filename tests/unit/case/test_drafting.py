@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.case.domain.drafting import FILLED, DraftTemplate, Naming, _values, draft
+from services.case.domain.drafting import FILLED, Draft, DraftTemplate, Naming, _values, draft
 from services.case.domain.messages import MOST_BYTES, MessageFile, Reachable, answerable, check_files, file_name, recipient
 from services.case.domain.refusals import InputRefused, NotTold
 from tests.support.case import NOW, a_case
@@ -19,23 +19,28 @@ def a_template(text: str, subject_line: str = "About #case_title") -> DraftTempl
     return DraftTemplate("visit", "Visit", subject_line, text)
 
 
+def a_text(text: str) -> Draft:
+    return Draft("About #case_title", text)
+
+
 def test_a_template_is_filled_with_what_the_case_is() -> None:
     text = "Dear #first_name #last_name,\n\n#subject, with #owner.\nDue: #due\nIn ##1, #1 and #full_name.\n\n#changed_by, #organisation"
     case = a_case(customer_name="Dr. Ann Bell", title="Water #first_name", owner="rita", number="C-2026-000001")
-    found = draft(a_template(text), case, NAMING, {"rita": "Rita Repairs", "max": "Max"}, "max")
+    found = draft(a_text(text), case, NAMING, {"rita": "Rita Repairs", "max": "Max"}, "max")
     assert found.subject_line == "About Water #first_name", "what a customer wrote is no tag"
     assert found.text == "Dear Ann Bell,\n\nLeak, with Rita Repairs.\nIn #1, #1 and Dr. Ann Bell.\n\nMax, Test Homes"
-    due = draft(a_template("Due: #due"), case._replace(expected_completion_at=NOW), NAMING, {}, "max")
+    due = draft(a_text("Due: #due"), case._replace(expected_completion_at=NOW), NAMING, {}, "max")
     assert due.text == "Due: Mon 2 Mar 2026, 10:00"
-    unknown = draft(a_template("Dear #first_name,\n#last_name"), case._replace(customer_name="", owner=None), NAMING, {}, "max")
+    unknown = draft(a_text("Dear #first_name,\n#last_name"), case._replace(customer_name="", owner=None), NAMING, {}, "max")
     assert unknown.text == "Dear customer,"
-    assert draft(a_template("#first_name/#last_name"), case._replace(customer_name="Bell, Ann"), NAMING, {}, "max").text == "Ann/Bell"
+    assert draft(a_text("#first_name/#last_name"), case._replace(customer_name="Bell, Ann"), NAMING, {}, "max").text == "Ann/Bell"
 
 
 def test_only_what_a_case_can_fill_is_offered() -> None:
     assert a_template("Dear #first_name, #unit").is_for_cases
     assert not a_template("Tell us by #feedback_link").is_for_cases
     assert not a_template("Dear #first_name", "#task").is_for_cases
+    assert not a_template("Dear #first_name")._replace(translations={"nl": Draft("", "#task")}).is_for_cases
     assert _values(a_case(), NAMING, {}, "max").keys() == FILLED
 
 

@@ -26,7 +26,7 @@ def a_message(html: str | None = None) -> bytes:
             date=datetime(2026, 3, 2, 9, 0, tzinfo=UTC),
             text="Dear Ann,\n\nsee the photo. Größe: 1.\n",
             html=html,
-            in_reply_to="<question@customer.example>",
+            references=("<thread@housing.example>", "<question@customer.example>"),
             is_automatic=False,
         )
     ).content

@@ -1,42 +1,114 @@
-"""The sample organisation's own templates, rendered for every kind of event that they are for."""
+"""Every message of the sample organisation, read back as a mail program and a mail server read it."""
 
+from __future__ import annotations
+
+import re
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
-from uuid import uuid4
 
-import orjson
 import pytest
+from lxml import html
 
-from services.notify.domain.message import numbered
-from services.notify.domain.tags import tag_values
-from services.notify.handlers.composing import Wording
-from services.notify.handlers.occasions import CASES, CLOCKS, TASKS
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.check import check_configuration
-from shared.schemas.events import CaseBroadcast
-from tests.service.notify.harness import a_case, a_task, an_alert, an_approval
+from tests.support.letters import Sent, composed
 
 SAMPLE = Path(__file__).resolve().parents[3] / "config" / "housing.yaml"
-EVENTS = {"approval": (an_approval, TASKS), "case": (a_case, CASES), "task": (a_task, TASKS), "clock": (an_alert, CLOCKS)}
+MESSAGE_ID = re.compile(r"<[0-9a-f-]{36}\.[0-9a-f-]{36}@housing\.example>")
+ONCE = ("Message-ID", "Date", "From", "To", "Subject", "Reply-To", "References", "In-Reply-To", "MIME-Version", "Content-Type")
 
 
 @pytest.fixture(scope="module")
 def sample() -> Configuration:
     checked = check_configuration(SAMPLE.read_text())
+    assert checked.problems == ()
     assert checked.configuration is not None
     return checked.configuration
 
 
+@pytest.fixture(scope="module")
+def sent(sample: Configuration, tmp_path_factory: pytest.TempPathFactory) -> list[Sent]:
+    return composed(sample, tmp_path_factory.mktemp("keys"))
+
+
+def read(one: Sent) -> EmailMessage:
+    mail = message_from_bytes(one.written.content, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    assert [part.defects for part in mail.walk()] == [[]] * len(list(mail.walk()))
+    return mail
+
+
+def part(mail: EmailMessage, kind: str) -> str:
+    found = mail.get_body((kind,))
+    assert isinstance(found, EmailMessage)
+    return str(found.get_content())
+
+
+def test_each_definition_is_there(sample: Configuration, sent: list[Sent]) -> None:
+    assert {one.definition for one in sent} == {definition.code for definition in sample.communications}
+
+
 @pytest.mark.requirement("NOTE-2")
-def test_each_definition_of_the_sample_makes_a_text_without_a_tag_left(sample: Configuration) -> None:
-    wording = Wording(sample)
-    for definition in sample.communications:
-        build, readings = EVENTS[definition.on.partition(".")[0]]
-        event = build(1, CaseBroadcast, parent_id=uuid4(), text="The lift works.") if definition.on == "case.broadcast" else build()
-        occasion = readings[type(event.data)].read(definition.on, event, 1)
-        facts = orjson.loads(orjson.dumps(occasion.facts))
-        values = tag_values(facts, wording.names, {"rita": "Rita Repairs"}, "Rita Repairs")
-        template = wording.template(definition.template)
-        subject = numbered(template.subject_line.header(values), facts["number"])
-        assert subject.count("C-2026-000001") == subject.count("[C-2026-000001]") == 1
-        assert "#" not in subject + template.text.plain(values)
-        assert "None" not in template.text.plain(values)
+def test_no_tag_and_no_code_is_left_in_any_message(sent: list[Sent]) -> None:
+    for one in sent:
+        mail = read(one)
+        text, markup = part(mail, "plain"), part(mail, "html")
+        (shown,) = html.document_fromstring(markup.encode()).xpath("//body")
+        assert not re.search(r"#\w", str(mail["Subject"]) + text + shown.text_content()), one.definition
+        assert "None" not in text, one.definition
+        assert "farah.khan" not in text, "people are named"
+        assert str(mail["Subject"]).count("[C-2026-000123]") == 1, one.definition
+
+
+@pytest.mark.requirement("NOTE-2")
+def test_text_and_html_say_the_same(sent: list[Sent]) -> None:
+    for one in sent:
+        mail = read(one)
+        assert mail.get_content_type() == "multipart/alternative"
+        text, document = part(mail, "plain"), html.document_fromstring(part(mail, "html").encode())
+        (card,) = document.xpath("//td[contains(@class, 'cs-card')]")
+        in_html, links = set(" ".join(card.itertext()).split()), set(card.xpath(".//a/@href"))
+        for word in text.split():
+            assert word in in_html | links or word.removesuffix(":") in in_html, (one.definition, word)
+
+
+@pytest.mark.requirement("NOTE-2")
+def test_headers_keep_threads_together_and_machines_quiet(sent: list[Sent]) -> None:
+    for one in sent:
+        mail, claimed = read(one), one.claimed
+        assert all(len(mail.get_all(name, [])) == 1 for name in ONCE), one.definition
+        assert MESSAGE_ID.fullmatch(mail["Message-ID"])
+        thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id
+        assert mail["References"] == mail["In-Reply-To"] == f"<{thread}.{thread}@housing.example>"
+        assert mail["Auto-Submitted"] == "auto-generated"
+        assert mail["X-Auto-Response-Suppress"] == "All"
+        assert mail["Content-Language"] == "en"
+        answers = "contact@housing.example" if claimed.audience == "customer" else "repairs@housing.example"
+        assert mail["Reply-To"].addresses[0].addr_spec == answers
+        assert mail["To"].addresses[0].addr_spec == claimed.recipient
+    ids = [read(one)["Message-ID"] for one in sent]
+    assert len(set(ids)) == len(ids)
+
+
+def test_what_goes_over_the_wire_is_as_strict_servers_and_signatures_want_it(sent: list[Sent]) -> None:
+    for one in sent:
+        content = one.written.content
+        assert not re.search(rb"(?<!\r)\n|\r(?!\n)", content), "only CRLF ends a line"
+        assert max(map(len, content.split(b"\r\n"))) <= 998
+        assert content.isascii()
+        head = content.partition(b"\r\n\r\n")[0]
+        for header in re.split(rb"\r\n(?![ \t])", head):
+            assert len(header) <= 998
+            assert re.match(rb"[!-9;-~]+: \S", header), header
+            assert not re.search(rb"[ \t]\r\n", header), "no fold leaves white space behind it that relays take away"
+        assert not re.search(rb"\r\n[ \t]+\r\n", head), "no line of a header is empty"
+
+
+@pytest.mark.requirement("EDGE-14")
+def test_only_who_may_answer_gets_a_link_to_answer_by(sent: list[Sent]) -> None:
+    with_link = {one.definition for one in sent if "answer.housing.example" in part(read(one), "plain")}
+    assert with_link == {"approval-asked-approver", "approval-reminded-approver", "resolved-customer"}
+    for one in sent:
+        document = html.document_fromstring(part(read(one), "html").encode())
+        assert len(document.xpath("//a[contains(@class, 'cs-button')]")) == (1 if one.definition in with_link else 0), one.definition

@@ -1,4 +1,4 @@
-"""notify's HTTP API: what became of messages, counts, dead addresses, dead letters (role `api`)."""
+"""notify's HTTP API: what became of messages, counts, dead addresses, previews of templates, dead letters (role `api`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from services.notify.api.templates import templates_router
 from services.notify.settings import Settings
 from services.notify.storage import bounces, deliveries
+from shared.messaging import ReferenceData
 from shared.observability import configure_logging, get_logger
+from shared.processes import following
 from shared.storage import Database, dead_letters
 from shared.web import (
     NotFound,
@@ -152,9 +155,11 @@ def addresses_router(database: Database) -> APIRouter:
     return router
 
 
-def build(settings: Settings, database: Database, verifier: TokenVerifier | None = None) -> FastAPI:
-    """The whole API."""
+def build(settings: Settings, database: Database, verifier: TokenVerifier | None = None, reference: ReferenceData | None = None) -> FastAPI:
+    """The whole API; what needs the configuration only where it is known by `reference`."""
     routers = [deliveries_router(database), addresses_router(database), dead_letters_router("notify", database)]
+    if reference is not None:
+        routers.append(templates_router(database, reference))
     return create_app("notify", settings, routers, verifier=verifier)
 
 
@@ -163,7 +168,8 @@ def run(settings: Settings) -> None:
     configure_logging("notify", "api", settings.log_level)
     database = Database(settings.database, pool_size=4, service="notify")
     try:
-        serve(build(settings, database), settings)
+        with following(settings) as reference:
+            serve(build(settings, database, reference=reference), settings)
     finally:
         database.close()
 

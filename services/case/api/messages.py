@@ -17,6 +17,7 @@ from services.case.api.shapes.declaring import gives
 from services.case.api.shapes.messages import AskedMessage, MessageChoices, MessageDraft, MessageFile
 from services.case.domain import messages as rules
 from services.case.domain.case import Case
+from services.case.domain.drafting import Draft
 from services.case.handlers import messages
 from services.case.handlers.commands import Asked
 from services.case.handlers.messages import Messages, Wanted
@@ -95,11 +96,13 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         summary="What a message begins with: a template filled for the case, to be changed.",
     )
     def show_draft(
-        case_id: UUID, principal: Writer, template: Annotated[Code, Query(description="One of those that `message-choices` lists.")]
+        case_id: UUID,
+        principal: Writer,
+        template: Annotated[Code | None, Query(description="One of those that `message-choices` lists; none: an empty message.")] = None,
     ) -> Response:
         with publisher.database.read() as tx:
             case = _visible(tx, case_id, principal)
-        found = commands.draft(case, template, principal.user)
+        found = commands.draft(case, template, principal.user) if template is not None else Draft("", "")
         if found is None:
             raise NotFound("There is no such template that a case can fill.")
         return Answer(found._asdict()).response()

@@ -269,6 +269,18 @@ def test_what_goes_out_by_itself_is_recorded_with_its_case_and_counts_as_no_word
     assert service.count("cases") == 1, "an answer joins the case"
 
 
+def test_with_the_mail_that_opened_a_case_what_went_out_by_itself_about_it_is_erased(
+    api: httpx.Client, service: CaseService, mail: CommunicationReceived, leak: UUID
+) -> None:
+    told: dict[str, Any] = {"audience": "customer", "conversation_id": mail.conversation_id, "subject_line": "Leak", "text": "About: Leak"}
+    service.take(topics.NOTIFICATIONS, [ended(DeliverySent, derive("delivery", 1), leak, 1, **told)])
+    send(service, leak, Wanted("Your visit", "A plumber comes."))
+    erased = api.post(f"/communications/{mail.communication_id}/erase", headers=bearer(a_token("max")))
+    assert erased.status_code == 200, erased.text
+    rows = service.rows("select robot, body from communications where direction = 'outbound' order by robot")
+    assert rows == [("none", "A plumber comes."), ("notice", "[erased]")]
+
+
 def test_an_erasure_takes_what_the_mail_server_said_as_well(service: CaseService, leak: UUID) -> None:
     send(service, leak, Wanted("Your leak", "A plumber comes."))
     ((id,),) = service.rows("select communication_id from deliveries")

@@ -18,6 +18,7 @@ from services.case.storage import cases
 from shared.ids import derive
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, StaticReference
+from shared.messaging.topics import create_topics
 from shared.schemas.events import CaseLifeCycle, CaseStatusChanged
 from shared.storage import Database
 from shared.web import create_app
@@ -62,6 +63,8 @@ def resolved(number: int = 1, **changes: Any) -> Any:
 def test_on_final_resolution_the_customer_is_asked_by_a_link_that_works_once(
     asking: NotifyService, kafka: str, notify_topics: str, fresh_database: Callable[[str], str], tmp_path: Path
 ) -> None:
+    asking.prefix += "links."
+    create_topics(kafka, asking.prefix, 1)
     keys, event = a_key_file(tmp_path), resolved()
     asking.take(resolved(2, status="answered", state=CaseLifeCycle.RESPONDED), event)
     database = Database(fresh_database("case"), service="case")
@@ -77,6 +80,9 @@ def test_on_final_resolution_the_customer_is_asked_by_a_link_that_works_once(
         found = re.search(rf"{re.escape(url)}/[\w-]+", plain.get_content())
         assert found is not None
         assert f'href="{found[0]}"' in rich.get_content()
+        # Who reads the case's communications could answer in the customer's stead otherwise.
+        told = {data.recipient: data.text for _, data in asking.published(2, event.data.case_id)}
+        assert (url in told["ann@mail.example"], "[link]" in told["ann@mail.example"]) == (False, True)
         assert url not in mails["Repairs <repairs@housing.example>"].get_body(("plain",)).get_content()
 
         read = LinkKeyFile(keys).keys().read(found[0].rpartition("/")[2])

@@ -10,7 +10,6 @@ import pytest
 
 from services.notify.handlers.by_hand import BY_HAND
 from shared.ids import derive
-from shared.messaging.topics import create_topics
 from shared.schemas.envelope import Event
 from shared.schemas.events import CommunicationErased, MessageAsked
 from shared.schemas.parts import FileRef
@@ -20,7 +19,8 @@ from tests.service.notify.mail_server import MailServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.requirement("NOTE-2")
-CONVERSATION, CASE = derive("conversation", 1), derive("case", 1)
+CONVERSATION, CASE = derive("conversation", 8_101), derive("case", 8_101)
+"""Nobody else's: all tests of this service share their topics."""
 
 
 def asked(number: int = 1, **changes: Any) -> Event:
@@ -46,9 +46,8 @@ def asked(number: int = 1, **changes: Any) -> Event:
     return an_event(MessageAsked.model_validate(values | changes), id, CASE)
 
 
-def test_a_message_is_sent_as_it_was_written_with_its_files(kafka: str, notify: NotifyService, tmp_path: Path) -> None:
-    notify.prefix += "byhand."
-    create_topics(kafka, notify.prefix, 1)
+def test_a_message_is_sent_as_it_was_written_with_its_files(notify: NotifyService, tmp_path: Path) -> None:
+    notify.publisher.start_sweeper()  # a topic that was just made may be slow to take its first message
     url = (tmp_path / "objects").as_uri()
     content = b"%PDF-1.7 " + bytes(range(256))
     file = FileRef(sha256=ObjectStore(url).put(content), size=len(content), filename="Skizze für Ann.pdf", content_type="application/pdf")
@@ -72,7 +71,7 @@ def test_a_message_is_sent_as_it_was_written_with_its_files(kafka: str, notify: 
     assert "as #agreed." in rich.get_content()
     (part,) = mail.iter_attachments()
     assert (part.get_filename(), part.get_payload(decode=True)) == ("Skizze für Ann.pdf", content)
-    told = {data.delivery_id: data for _, data in notify.published(2)}
+    told = {data.delivery_id: data for _, data in notify.published(2, CASE)}
     failed = told[derive("message", 2)]
     assert (failed.state, failed.error) == ("failed", "the file Skizze für Ann.pdf is not in the object store any more")
     assert {(data.definition, data.audience, data.conversation_id, data.text) for data in told.values()} == {
@@ -111,12 +110,11 @@ def test_what_was_erased_is_not_sent_and_not_kept(notify: NotifyService) -> None
 
 
 def test_what_a_definition_sends_to_a_customer_is_told_with_its_text_but_not_what_goes_to_staff(kafka: str, notify: NotifyService) -> None:
-    notify.prefix += "texts."
-    create_topics(kafka, notify.prefix, 1)
-    notify.take(a_case())
+    notify.publisher.start_sweeper()
+    notify.take(a_case(8_102))
     with MailServer() as server, notify.sending(server.port):
         eventually(lambda: notify.all_sent(1))
-    ((event, data),) = notify.published(1)
-    assert (data.audience, data.conversation_id) == ("customer", CONVERSATION)
-    assert (data.subject_line, data.text.strip()) == ("We got your message, [C-2026-000001]", "Dear Ann,\n\nthank you.")
-    assert event.key == str(CASE)
+    ((event, data),) = notify.published(1, derive("case", 8_102))
+    assert (data.audience, data.conversation_id) == ("customer", derive("conversation", 8_102))
+    assert (data.subject_line, data.text.strip()) == ("We got your message, [C-2026-008102]", "Dear Ann,\n\nthank you.")
+    assert event.key == str(derive("case", 8_102))

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 CHECKED := $(wildcard services shared tests bench tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak soak-timers fuzz clean
+.PHONY: help up down status test check check-format check-lint check-types check-walls format schemas requirements soak soak-timers soak-mail fuzz clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,12 +46,16 @@ schemas: $(VENV)/.installed ## Write the published schemas and docs/events.md ag
 requirements: $(VENV)/.installed-dev ## List each requirement with the tests that showed it in the last make test.
 	@$(BIN)/python tools/requirements.py
 
-soak: $(VENV)/.installed-dev soak-timers ## The chaos tests as long campaigns (ROUNDS=20, and those of soak-timers).
+soak: $(VENV)/.installed-dev soak-timers soak-mail ## The chaos tests as long campaigns (ROUNDS=20, and those of soak-timers).
 	@CASESTREAM_SOAK_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest tests/chaos -q
 
 soak-timers: $(VENV)/.installed-dev ## Clocks while replicas are killed and frozen, and Kafka is away (TIMERS=1000000 MINUTES=5 SEED=...).
 	@CASESTREAM_SOAK_MINUTES=$(or $(MINUTES),5) CASESTREAM_SOAK_TIMERS=$(or $(TIMERS),1000000) \
 		$(if $(SEED),CASESTREAM_SOAK_SEED=$(SEED)) $(BIN)/python -m pytest tests/chaos/test_timers_campaign.py -q
+
+soak-mail: $(VENV)/.installed-dev ## A thousand messages while their sender is killed at every step, again and again (MESSAGES=1000 ROUNDS=2).
+	@CASESTREAM_SOAK_MESSAGES=$(or $(MESSAGES),1000) CASESTREAM_SOAK_ROUNDS=$(or $(ROUNDS),2) \
+		$(BIN)/python -m pytest tests/service/notify/test_crashes.py -q -s
 
 fuzz: $(VENV)/.installed-dev ## Properties with examples that make test has not seen, and the APIs under requests made from their documents (EXAMPLES=50).
 	@CASESTREAM_RANDOM_EXAMPLES=1 $(BIN)/python -m pytest tests/unit tests/contract -q -n 2

@@ -14,7 +14,7 @@ from services.case.settings import SweepSettings
 from services.desk.settings import DeskSettings
 from services.ingest.settings import ApiSettings, PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
-from services.notify.settings import SendSettings
+from services.notify.settings import HookSettings, SendSettings, SmsSettings
 from services.sla.settings import Settings as SlaSettings
 from services.task.settings import TaskSettings
 from shared.settings import LinkPageSettings, LinkSettings, ObjectSettings, ProcessSettings
@@ -33,6 +33,8 @@ SERVICES: dict[str, type[ProcessSettings]] = {
     "task": TaskSettings,
     "sla": SlaSettings,
     "notify (role send)": SendSettings,
+    "notify (role hooks)": HookSettings,
+    "notify (roles send and api): text messages": SmsSettings,
     "desk": DeskSettings,
 }
 

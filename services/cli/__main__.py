@@ -6,7 +6,21 @@ import traceback
 
 import typer
 
-from services.cli.commands import addresses, audit, calendars, configuration, dead_letters, delegated, importing, leads, mail, running, sla
+from services.cli.commands import (
+    addresses,
+    audit,
+    calendars,
+    configuration,
+    dead_letters,
+    delegated,
+    importing,
+    leads,
+    mail,
+    previewing,
+    running,
+    sla,
+    webhooks,
+)
 from services.cli.commands.settings import state_folder
 from services.cli.stack.errors import StackError
 
@@ -20,6 +34,7 @@ app = typer.Typer(
 running.register(app)
 importing.register(mail.app)
 addresses.register(mail.app)
+previewing.register(mail.app)
 app.add_typer(mail.app, name="mail")
 app.add_typer(leads.app, name="leads")
 app.add_typer(configuration.app, name="config")
@@ -27,6 +42,7 @@ app.add_typer(calendars.app, name="calendars")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(audit.app, name="audit")
 app.add_typer(sla.app, name="sla")
+app.add_typer(webhooks.app, name="webhooks")
 delegated.register(app)
 
 UNEXPECTED = 70

@@ -13,6 +13,7 @@ CALENDAR_FEED_READ = metrics.gauge(
 TASK_API_SECONDS = metrics.histogram("casestream_desk_task_api_seconds", "How long the task service took for a page.")
 CASE_API_SECONDS = metrics.histogram("casestream_desk_case_api_seconds", "How long the case service took for an answer.")
 SLA_API_SECONDS = metrics.histogram("casestream_desk_sla_api_seconds", "How long the sla service took for an answer.")
+NOTIFY_API_SECONDS = metrics.histogram("casestream_desk_notify_api_seconds", "How long the notify service took for an answer.")
 INGEST_API_SECONDS = metrics.histogram("casestream_desk_ingest_api_seconds", "How long ingest took for an answer.")
 CALLS = metrics.counter("casestream_desk_calls", "Changes of telephone calls that were taken from Kafka, by the stage reached.", ("stage",))
 CALL_SECONDS = metrics.histogram("casestream_desk_call_seconds", "How long a change of a call was under way from case to here.")

@@ -1,4 +1,4 @@
-"""`python -m services.notify consume|send|api|migrate`: wiring only."""
+"""`python -m services.notify consume|send|hooks|api|migrate`: wiring only."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def send() -> None:
     run(SendSettings.load())
 
 
+def hooks() -> None:
+    """Tell webhooks of events."""
+    from services.notify.handlers.webhook_telling import tell_webhooks
+    from services.notify.settings import HookSettings
+    from shared.processes import run_worker
+
+    settings = HookSettings.load()
+    run_worker("notify", "hooks", settings, lambda publisher, reference, stop: tell_webhooks(publisher, reference, settings, stop))
+
+
 def api() -> None:
     """Serve the HTTP API."""
     from services.notify.api import run
@@ -40,4 +50,4 @@ def migrate() -> None:
 
 
 if __name__ == "__main__":
-    run_role("notify", {"consume": consume, "send": send, "api": api, "migrate": migrate})
+    run_role("notify", {"consume": consume, "send": send, "hooks": hooks, "api": api, "migrate": migrate})

@@ -1,10 +1,11 @@
 """The sender: claims due deliveries, has them sent over several connections, records how it went (role `send`).
 
-Claim, commit, send, record: nothing of the network happens inside a transaction. One thread, the dispatcher, speaks with the
-database; one thread a connection speaks with the relay; one waits for the signal that new deliveries were committed.
+Claim, commit, send, record: nothing of the network happens inside a transaction. One thread, the dispatcher, claims; one thread a
+connection speaks with the relay and records; one tells what became of deliveries; one waits for the signal that new ones were committed.
 
 A claim is a lease, prolonged for as long as this process lives. A process that dies leaves it to run out, and whoever claims the delivery
-then sends it under the same Message-ID: that is the only way in which a message can be sent twice, and `takeovers` counts it.
+then sends it under the same Message-ID: that is the only way in which a message can be sent twice, and `takeovers` counts it. A connection
+ends a message only when the one before is recorded (docs/decisions/0018), so a process that dies leaves one a connection in doubt.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import queue
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from services.notify import metrics
@@ -26,27 +28,33 @@ from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
-from services.notify.handlers.outcomes import emit_outcome
-from services.notify.settings import SendSettings
-from services.notify.storage import deliveries
+from services.notify.handlers.digesting import Gatherer
+from services.notify.handlers.recording import Ended, Recorder
+from services.notify.handlers.rounds import Rounds
+from services.notify.handlers.text_sending import Texter
+from services.notify.settings import SendSettings, SmsSettings
+from services.notify.storage import deliveries, digests
 from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.wakeup import Wakeup
+from shared.clock import utc_now
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, Reference
 from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
-from shared.observability.tracing import use_traceparent
 from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
 from shared.storage.objects import StoreUnavailable, open_store
 
 log = get_logger(__name__)
+A = TypeVar("A")
 
-CLAIMS_PER_CONNECTION = 24
+CLAIMS_PER_CONNECTION = 48
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
 MARGIN_SECONDS = 2.0
 """A message is not begun this close to the end of its lease."""
+OPEN_SECONDS = 10.0
+"""A message that was begun waits so long for the one before to be recorded; then its connection is given up."""
 GAUGE_SECONDS = 5.0
 LAST_RECORD_SECONDS = 15.0
 """How long a stopping process tries to record what it sent, if the database is away."""
@@ -54,24 +62,24 @@ REST = (0.25, 15.0)
 """Pauses of the whole sender while the relay is unreachable, in seconds: the first, and the longest."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A claimed delivery on its way to a connection; `until` (monotonic) is the end of its lease as far as we know."""
 
     claimed: Claimed
     until: float
-    recorded: threading.Event = field(default_factory=threading.Event)
-    """Set once the database knows how it ended."""
     written: Written | None = None
     """The message, once it is made."""
 
+    @property
+    def key(self) -> tuple[UUID, int]:
+        """What the claim is known by."""
+        return self.claimed.id, self.claimed.attempt
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a job ended."""
-
-    job: Job
-    answer: Answer
+    @property
+    def is_held(self) -> bool:
+        """Whether its lease lasts for a while yet."""
+        return time.monotonic() <= self.until - MARGIN_SECONDS
 
 
 class Sender:
@@ -98,14 +106,19 @@ class Sender:
         self._jitter = jitter
         self._capacity = settings.smtp_connections * CLAIMS_PER_CONNECTION
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._inbox: queue.SimpleQueue[Ended | None] = queue.SimpleQueue()
+        self._wake = threading.Event()
+        """For the dispatcher: there may be something to do."""
+        self._signalled = threading.Event()
+        """New deliveries were committed since it last looked."""
         self._held: dict[tuple[UUID, int], Job] = {}
-        self._unrecorded: list[Ended] = []
+        self._recorder = Recorder(publisher, self._let_go)
         self._may_be_due = True
         self._polled_at = self._renewed_at = self._gauged_at = time.monotonic()
+        self._weather_lock = threading.Lock()
         self._resting_until = 0.0
         self._rest = 0.0
         self._problem = "starting"
+        self._failure: Exception | None = None
 
     def problems(self) -> list[str]:
         """Why nothing is sent just now; empty: all is well."""
@@ -120,6 +133,7 @@ class Sender:
             threading.Thread(target=self._speak, name=f"smtp-{number}", daemon=True) for number in range(self._settings.smtp_connections)
         ]
         listener = threading.Thread(target=self._listen, name="wakeup", daemon=True)
+        self._recorder.start()
         for thread in (*threads, listener):
             thread.start()
         self._problem = ""
@@ -130,51 +144,56 @@ class Sender:
         finally:
             for _ in threads:
                 self._jobs.put(None)
+        # A server that keeps silent about its last message is not waited for any longer than about any other step.
+        patience = time.monotonic() + self._settings.smtp_timeout_seconds
         for thread in threads:
-            thread.join()
-        self._wait(0.0)
-        give_up_at = time.monotonic() + LAST_RECORD_SECONDS
-        while not self._record() and time.monotonic() < give_up_at:
-            time.sleep(0.2)
+            thread.join(max(0.0, patience - time.monotonic()))
+        self._recorder.close(LAST_RECORD_SECONDS)
         listener.join(2 * POLL_SECONDS)
 
     def _turn(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         now = time.monotonic()
-        if now - self._polled_at > POLL_SECONDS:
+        if self._signalled.is_set() or now - self._polled_at > POLL_SECONDS:
+            self._signalled.clear()
             self._may_be_due, self._polled_at = True, now
         try:
             self._claim(now)
             self._upkeep(now)
         except CONNECTION_LOST as error:
             self._database_away(error)
-        self._wait(min(POLL_SECONDS, max(self._resting_until - now, 0.01)) if self._resting_until > now else POLL_SECONDS)
-        self._record()
+        self._wake.wait(min(POLL_SECONDS, max(self._resting_until - now, 0.01)) if self._resting_until > now else POLL_SECONDS)
+        self._wake.clear()
+        if not self._recorder.record():
+            self._may_be_due = True
+            self._stop.wait(0.2)
 
     def _claim(self, now: float) -> None:
-        room = self._capacity - len(self._held)
-        if not self._may_be_due or room * 2 < self._capacity or now < self._resting_until:
+        if not self._may_be_due or not self._is_room() or now < self._resting_until:
             return
+        room = self._capacity - len(self._held)
         # While the relay was unreachable just now, one message tries whether it is back.
         wanted = 1 if self._rest else room
         with self._publisher.transaction() as tx:
-            claimed = deliveries.claim(tx, self._me, wanted, self._settings.lease)
+            claimed = digests.with_items(tx, deliveries.claim(tx, self._me, wanted, self._settings.lease))
         self._may_be_due = len(claimed) == wanted
         for delivery in claimed:
             if delivery.taken_over:
                 metrics.TAKEOVERS.inc()
                 log.warning("claimed from a holder that fell silent", delivery_id=str(delivery.id), attempt=delivery.attempt)
             job = Job(delivery, now + self._settings.send_lease_seconds)
-            self._held[(delivery.id, delivery.attempt)] = job
+            self._held[job.key] = job
             self._jobs.put(job)
 
     def _upkeep(self, now: float) -> None:
         if now - self._renewed_at > self._settings.send_lease_seconds / 3:
             self._renewed_at = now
-            if self._held:
+            # A copy: the connections' threads let go of what they have recorded.
+            if held := list(self._held.values()):
                 with self._publisher.transaction() as tx:
-                    claims = [(job.claimed.id, job.claimed.attempt) for job in self._held.values()]
-                    still = deliveries.renew(tx, claims, self._settings.lease)
-                for job in self._held.values():
+                    still = deliveries.renew(tx, [job.key for job in held], self._settings.lease)
+                for job in held:
                     job.until = now + self._settings.send_lease_seconds if job.claimed.id in still else 0.0
         if now - self._gauged_at > GAUGE_SECONDS:
             self._gauged_at = now
@@ -183,78 +202,54 @@ class Sender:
             metrics.WAITING.set(count)
             metrics.OVERDUE_SECONDS.set(seconds)
 
-    def _wait(self, timeout: float) -> None:
-        """Take in what has come from the other threads, waiting for the first of it."""
-        try:
-            message = self._inbox.get(timeout=timeout) if timeout else self._inbox.get_nowait()
-            while True:
-                if message is None:
-                    self._may_be_due = True
-                else:
-                    self._unrecorded.append(message)
-                    self._weather(message.answer)
-                message = self._inbox.get_nowait()
-        except queue.Empty:
-            return
-
     def _weather(self, answer: Answer) -> None:
-        """Whether the relay is there decides how eagerly we claim."""
-        if answer.outcome is Outcome.UNREACHABLE:
-            if time.monotonic() >= self._resting_until:
-                self._rest = min(self._rest * 2, REST[1]) if self._rest else REST[0]
-                self._resting_until = time.monotonic() + self._rest
-                log.warning("mail relay unreachable", code=answer.code, pause_seconds=self._rest)
-            self._problem = "the mail relay is unreachable"
-            self._give_back()
-        elif answer.outcome is not Outcome.RETURNED and answer.code:
-            self._rest = self._resting_until = 0.0
-            self._problem = ""
+        """Whether the relay is there decides how eagerly we claim. Called by the connections' threads."""
+        with self._weather_lock:
+            if answer.outcome is Outcome.UNREACHABLE:
+                if time.monotonic() >= self._resting_until:
+                    self._rest = min(self._rest * 2, REST[1]) if self._rest else REST[0]
+                    self._resting_until = time.monotonic() + self._rest
+                    log.warning("mail relay unreachable", code=answer.code, pause_seconds=self._rest)
+                self._problem = "the mail relay is unreachable"
+                self._give_back()
+            elif answer.outcome is not Outcome.RETURNED and answer.code:
+                self._rest = self._resting_until = 0.0
+                self._problem = ""
+        self._wake.set()
 
     def _give_back(self) -> None:
         """Take the jobs that no connection has begun."""
-        ended = False
-        while not ended:
+        ends = 0
+        while True:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
-                ended = True
+                break
+            if job is None:
+                ends += 1
             else:
-                if job is not None:
-                    self._unrecorded.append(Ended(job, Answer(Outcome.RETURNED, 0)))
+                self._recorder.add(self._ended(job, Answer(Outcome.RETURNED, 0)))
+        for _ in range(ends):
+            self._jobs.put(None)
 
-    def _record(self) -> bool:
-        """Record what has ended. False: the database is away, and it is kept for the next time."""
-        if not self._unrecorded:
-            return True
-        ended = list(self._unrecorded)
-        try:
-            with self._publisher.transaction(lambda: _let_go(ended)) as tx:
-                finished = deliveries.record(tx, [self._result(e) for e in ended])
-                written = {one.job.claimed.id: one.job.written for one in ended}
-                for delivery in finished:
-                    emit_outcome(tx, delivery, written[delivery.id])
-        except CONNECTION_LOST as error:
-            self._database_away(error)
-            return False
-        del self._unrecorded[: len(ended)]
-        for one in ended:
-            self._held.pop((one.job.claimed.id, one.job.claimed.attempt), None)
-        for outcome, count in Counter(one.answer.outcome.value for one in ended).items():
-            metrics.ATTEMPTS.labels(outcome).inc(count)
-        for delivery in finished:
-            metrics.WAITED_SECONDS.observe(delivery.waited.total_seconds())
-            with use_traceparent(delivery.traceparent):
-                log.info("delivery ended", delivery_id=str(delivery.id), state=delivery.state, definition=delivery.definition)
-        return True
+    def _let_go(self, recorded: list[Ended]) -> None:
+        """These are recorded. Called by whichever thread did it."""
+        for one in recorded:
+            self._held.pop((one.result.id, one.result.attempt), None)
+        if self._may_be_due and self._is_room():
+            self._wake.set()
 
-    def _result(self, ended: Ended) -> Result:
-        claimed, answer = ended.job.claimed, ended.answer
+    def _is_room(self) -> bool:
+        return len(self._held) * 2 <= self._capacity
+
+    def _ended(self, job: Job, answer: Answer) -> Ended:
+        claimed = job.claimed
         again_in = None
         if answer.outcome not in (Outcome.SENT, Outcome.REFUSED):
             faster = self._settings.send_retry_speed
             again_in = next_attempt(answer.outcome, claimed.attempt, claimed.age, self._jitter(), faster)
         error = "" if answer.outcome is Outcome.SENT else f"{answer.code or ''} {answer.text}".strip()
-        return Result(claimed.id, claimed.attempt, answer.outcome, error, again_in)
+        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in), job.written)
 
     def _database_away(self, error: Exception) -> None:
         log.warning("database away; trying again", error=type(error).__name__)
@@ -264,36 +259,75 @@ class Sender:
     # The other threads
 
     def _speak(self) -> None:
-        """One connection: take a job, send it, tell, and wait until that is recorded.
+        """One connection: take a job, say its envelope, have the message before recorded, and only then let the server have this one.
 
         So a process that dies leaves at most one message a connection of which it is not known whether it was sent.
         """
         relay = self._connect()
         try:
-            while (job := self._jobs.get()) is not None:
-                answer = self._attempt(relay, job)
-                self._inbox.put(Ended(job, answer))
-                if answer.outcome is not Outcome.RETURNED:
-                    while not job.recorded.wait(POLL_SECONDS) and not self._stop.is_set():
-                        pass
+            before: Ended | None = None
+            while (job := self._next()) is not None:
+                before = self._send(relay, job, before)
+        except Exception as error:
+            # Ends the process, in the dispatcher's thread: half a sender would look like a whole one.
+            self._failure = error
+            self._wake.set()
+            raise
         finally:
             relay.close()
 
-    def _attempt(self, relay: AnyRelay, job: Job) -> Answer:
-        claimed = job.claimed
-        if self._stop.is_set() or time.monotonic() > job.until - MARGIN_SECONDS or not self._composer.knows(claimed):
-            return Answer(Outcome.RETURNED, 0)
+    def _send(self, relay: AnyRelay, job: Job, before: Ended | None) -> Ended | None:
+        """Send one message. Returns what the next one has to wait for."""
+        answer = self._guarded(relay, job, lambda: self._begun(relay, job))
+        if answer is None:
+            if self._may_end(job, before):
+                with metrics.SMTP_SECONDS.time():
+                    answer = self._guarded(relay, job, relay.finish)
+            else:
+                relay.abandon()
+                answer = Answer(Outcome.RETURNED, 0)
+        ended = self._ended(job, answer)
+        self._recorder.add(ended)
+        if self._problem or answer.outcome is Outcome.UNREACHABLE:
+            self._weather(answer)
+        return before if answer.outcome is Outcome.RETURNED else ended
+
+    def _next(self) -> Job | None:
+        """The next job. Nothing that has ended waits for it to be there."""
         try:
-            message = job.written = self._composer.compose(claimed)
-            with metrics.SMTP_SECONDS.time():
-                return relay.send(message)
+            return self._jobs.get_nowait()
+        except queue.Empty:
+            self._recorder.record()
+            return self._jobs.get()
+
+    def _may_end(self, job: Job, before: Ended | None) -> bool:
+        """Whether the connection's message before this one is recorded, and this one is still ours. Waits for it, but not for long."""
+        give_up_at = time.monotonic() + OPEN_SECONDS
+        while before is not None and not before.is_recorded:
+            if not self._recorder.record():
+                if self._stop.is_set() or time.monotonic() > give_up_at:
+                    return False
+                self._stop.wait(0.1)
+        return job.is_held
+
+    def _begun(self, relay: AnyRelay, job: Job) -> Answer | None:
+        """None: the message waits for `finish`. Otherwise how the attempt ended."""
+        if self._stop.is_set() or time.monotonic() < self._resting_until or not job.is_held or not self._composer.knows(job.claimed):
+            return Answer(Outcome.RETURNED, 0)
+        job.written = self._composer.compose(job.claimed)
+        return relay.begin(job.written)
+
+    def _guarded(self, relay: AnyRelay, job: Job, step: Callable[[], A]) -> A | Answer:
+        """What the step says; a message that cannot be made or handled is refused."""
+        try:
+            return step()
         except (NotComposable, UnknownTag, UnusableAddress) as error:
             return Answer(Outcome.REFUSED, 0, str(error))
         except StoreUnavailable as error:
             return Answer(Outcome.DEFERRED, 0, f"the object store is away: {error}")
         except Exception as error:
             # Recorded on the delivery and logged: one message that we cannot handle must not hold up the others.
-            log.exception("message cannot be sent", delivery_id=str(claimed.id))
+            log.exception("message cannot be sent", delivery_id=str(job.claimed.id))
             relay.close()
             return Answer(Outcome.REFUSED, 0, f"the message cannot be sent: {type(error).__name__}")
 
@@ -303,7 +337,8 @@ class Sender:
             while not self._stop.is_set():
                 try:
                     if self._wakeup.wait(POLL_SECONDS):
-                        self._inbox.put(None)
+                        self._signalled.set()
+                        self._wake.set()
                 except CONNECTION_LOST as error:
                     log.warning("no signal of new deliveries; polling", error=type(error).__name__)
                     self._wakeup.close()
@@ -312,21 +347,19 @@ class Sender:
             self._wakeup.close()
 
 
-def _let_go(ended: list[Ended]) -> None:
-    for one in ended:
-        one.job.recorded.set()
-
-
 def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    database = Database(settings.database, pool_size=3, service="notify")
+    database = Database(settings.database, pool_size=6, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
+    objects = open_store(settings) if settings.objects else None
+    composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url, objects=objects)
+    texter = Texter.of(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop)
     sender = Sender(
         publisher,
-        Composer(reference, settings.mail_from, link_maker(settings), open_store(settings) if settings.objects else None),
+        composer,
         connector(settings),
         Wakeup(settings.database),
         settings,
@@ -334,8 +367,10 @@ def run(settings: SendSettings) -> None:
         stop,
     )
 
+    rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
+
     def problems() -> list[str]:
-        return reference.problems() + sender.problems()
+        return reference.problems() + sender.problems() + rounds.problems() + (texter.problems() if texter else [])
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -345,8 +380,14 @@ def run(settings: SendSettings) -> None:
             reference.start(stop)
             if not stop.is_set():
                 publisher.start_sweeper()
+                rounds.start()
+                if texter is not None:
+                    texter.start()
                 sender.run()
         finally:
+            rounds.close()
+            if texter is not None:
+                texter.close()
             publisher.close()
             reference.close()
             database.close()

@@ -6,6 +6,6 @@ asked for, and what becomes of it, is its callers'.
 
 from shared.fetching.downloads import Download, Downloads, Unavailable
 from shared.fetching.errors import GatewayError, Reason
-from shared.fetching.guarded_https import GuardedHttps
+from shared.fetching.guarded_https import PIECE, GuardedHttps, PlainSession, is_public
 
-__all__ = ["Download", "Downloads", "GatewayError", "GuardedHttps", "Reason", "Unavailable"]
+__all__ = ["PIECE", "Download", "Downloads", "GatewayError", "GuardedHttps", "PlainSession", "Reason", "Unavailable", "is_public"]

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
 from shared.fetching.errors import GatewayError
-from shared.fetching.guarded_https import PIECE, GuardedHttps, NotReachable
+from shared.fetching.guarded_https import PIECE, GuardedHttps, NotReachable, PlainSession, is_public
 
 TOTAL_SECONDS = 120.0
 _LONGEST_TYPE = 255
@@ -34,16 +33,6 @@ class Download:
 
     content: bytes
     content_type: str
-
-
-class _Session(requests.Session):
-    """Leaves redirects alone. By itself requests looks where one leads though it is not to follow it: it would read the whole body of the
-    answer, however long, and break on an address that is none.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' own name
-        """None is followed."""
-        return
 
 
 class Downloads:
@@ -73,7 +62,7 @@ class Downloads:
         self._total = total
         self._redirects = redirects
         self._logins = dict(logins or {})
-        self._https = GuardedHttps(_Session(), ca_file, lambda host, address: host.lower() in private or _is_public(address))
+        self._https = GuardedHttps(PlainSession(), ca_file, lambda host, address: host.lower() in private or is_public(address))
         self._https.speak("https://", None)
 
     def get(self, url: str, most: int) -> Download:
@@ -161,11 +150,3 @@ def _type(answer: requests.Response) -> str:
 
 def _too_large(most: int) -> Unavailable:
     return Unavailable(f"it is over {most // 1024 // 1024} MiB", too_large=True)
-
-
-def _is_public(address: str) -> bool:
-    """Whether the IP address is somebody's on the internet: not private, not this machine's, not a group's."""
-    ip = ip_address(address)
-    # Not every Python looks for the address within.
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    return ip.is_global and not ip.is_multicast

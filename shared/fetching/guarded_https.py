@@ -6,7 +6,8 @@ import contextlib
 import io
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 import requests
@@ -23,28 +24,53 @@ MayReach = Callable[[str, str], bool]
 """Whether the host of this name may be spoken with at this IP address."""
 
 
+class PlainSession(requests.Session):
+    """Leaves redirects alone. By itself requests looks where one leads though it is not to follow it: it would read the whole body of the
+    answer, however long, and break on an address that is none.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' own name
+        """None is followed."""
+        return
+
+
+def is_public(address: str) -> bool:
+    """Whether the IP address is somebody's on the internet: not private, not this machine's, not a group's."""
+    ip = ip_address(address)
+    # Not every Python looks for the address within.
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return ip.is_global and not ip.is_multicast
+
+
 class NotReachable(Exception):
     """The host has no address that may be spoken with."""
 
 
 class GuardedHttps:
-    """HTTPS over `session`, one exchange at a time, each on a connection of its own.
+    """HTTPS over `session`, one exchange at a time, each on a connection of its own, or the next one on the same where that is kept.
 
     The library's time-out is for each read alone, and its `close` leaves a thread that waits for an answer waiting. Therefore each
     connection's socket is known here, and shut down when the time is over or `close` is called.
     """
 
-    def __init__(self, session: requests.Session, ca_file: str, may_reach: MayReach = lambda _host, _address: True) -> None:
-        """`ca_file`: the authorities (PEM) to trust; empty: the usual ones. `session` speaks only HTTPS from here on."""
+    def __init__(
+        self, session: requests.Session, ca_file: str, may_reach: MayReach = lambda _host, _address: True, keep: bool = False
+    ) -> None:
+        """`ca_file`: the authorities (PEM) to trust; empty: the usual ones. `session` speaks only HTTPS from here on. `keep`: a connection
+        stays open for the next exchange, which has to be with the same host.
+        """
         # The surroundings' .netrc would replace the bearer token, and a proxy would choose addresses unseen.
         session.trust_env = False
         session.verify = ca_file or True
-        session.headers["Connection"] = "close"
+        if not keep:
+            session.headers["Connection"] = "close"
         session.adapters.clear()
         self.session = session
         self._may_reach = may_reach
         self._lock = threading.Lock()
         self._wire: _Wire | None = None
+        self._keep = keep
+        self._kept: list[socket.socket] = []
         self._closed = threading.Event()
 
     def speak(self, prefix: str, most: int | None) -> None:
@@ -54,11 +80,11 @@ class GuardedHttps:
     @contextlib.contextmanager
     def within(self, seconds: float, whom: str) -> Iterator[None]:
         """One exchange with `whom` (as an operator calls it). What the network does to it is raised as `GatewayError`."""
-        wire = _Wire()
         with self._lock:
             if self._closed.is_set():
                 raise GatewayError("unreachable", f"{whom}: closed by ourselves")
-            self._wire = wire
+            self._wire = wire = _Wire(self._kept)
+            self._kept = []
         timer = threading.Timer(seconds, wire.cut)
         timer.daemon = True
         timer.start()
@@ -71,7 +97,11 @@ class GuardedHttps:
             raise GatewayError("unreachable", f"{whom}: {why}") from error
         finally:
             timer.cancel()
-            wire.close()
+            with self._lock:
+                if self._keep and not wire.is_cut and not self._closed.is_set():
+                    self._kept = wire.left()
+                else:
+                    wire.close()
 
     def check(self) -> None:
         """Raise if the exchange under way was cut: a body without a length would look whole."""
@@ -88,6 +118,8 @@ class GuardedHttps:
         with self._lock:
             self._closed.set()
             wire = self._wire
+            kept, self._kept = _Wire(self._kept), []
+        kept.close()
         if wire is not None:
             wire.cut()
         self.session.close()
@@ -111,17 +143,19 @@ class GuardedHttps:
                 failure = error
                 continue
             if self._wire is not None:
+                if self._keep:
+                    self._wire.close()  # of the connection before: it is no longer used
                 self._wire.take(connected)
             return connected
         raise NewConnectionError(connection, type(failure).__name__) from failure
 
 
 class _Wire:
-    """The sockets of one exchange."""
+    """The sockets of one exchange. `kept`: those of the connection that the exchange before left open."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Iterable[socket.socket] = ()) -> None:
         self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
+        self._sockets = list(kept)
         self.is_cut = False
 
     def take(self, connected: socket.socket) -> None:
@@ -136,6 +170,12 @@ class _Wire:
         with self._lock:
             self.is_cut = True
             self._shut_down()
+
+    def left(self) -> list[socket.socket]:
+        """The sockets, for the next exchange; this one knows them no more."""
+        with self._lock:
+            found, self._sockets = self._sockets, []
+            return found
 
     def close(self) -> None:
         """Forget the sockets."""

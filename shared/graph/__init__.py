@@ -7,6 +7,6 @@ Owns the connection, the token and what an answer means in general. Does not own
 from shared.graph.client import Application, GraphClient
 from shared.graph.credential import AppCredential, KeptCredential
 from shared.graph.errors import GraphError, error_of
-from shared.graph.wire import Reply
+from shared.graph.wire import Reply, Wire
 
-__all__ = ["AppCredential", "Application", "GraphClient", "GraphError", "KeptCredential", "Reply", "error_of"]
+__all__ = ["AppCredential", "Application", "GraphClient", "GraphError", "KeptCredential", "Reply", "Wire", "error_of"]

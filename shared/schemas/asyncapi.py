@@ -17,7 +17,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "case": (topics.COMMUNICATIONS, topics.SLA, topics.TASKS, topics.NOTIFICATIONS),
     "task": (topics.CASES, topics.SLA),
     "sla": (topics.CASES, topics.TASKS),
-    "notify": (topics.CASES, topics.SLA, topics.TASKS),
+    "notify": (topics.CASES, topics.NOTIFICATIONS, topics.SLA, topics.TASKS),
     "desk": (topics.CALLS,),
 }
 """Service -> the topics whose events it handles. All but desk, which writes them, read the two below to their end before they start work.

@@ -50,6 +50,8 @@ class CustomerRef(Part):
     account_id: UUID | None = None
     name: str = ""
     email: str = ""
+    phone: str = ""
+    """E.164; only in events of a communication: the number by which they made contact."""
 
 
 class ContactRef(Part):

@@ -49,6 +49,8 @@ PERMISSIONS: dict[str, str] = {
     "delivery:revive": "See addresses that mail bounced from for good, and have them written to again.",
     "feedback:read": "See what customers thought of cases.",
     "feedback:write": "Hand in a customer's feedback (upstream systems).",
+    "notification:manage": "See and set how others are told of things.",
+    "notification:own": "Choose how one is told of things, and see what one was told.",
     "product:check": "Check the warranty of a product, have it replaced, judge a return.",
     "message:send": "Write to the customer of a case.",
     "note:write": "Write notes on cases, contacts and accounts.",
@@ -68,12 +70,18 @@ PERMISSIONS: dict[str, str] = {
     "task-rule:read": "See what task rules would make.",
     "template:preview": "See what a template would say, filled from a case.",
     "time:record": "Record time spent on tasks, add services to them.",
+    "webhook:manage": "Pause and resume webhooks, have events told to them again or passed over.",
+    "webhook:read": "See webhooks, how they are doing and which events they were told of.",
     "tokens:issue": "Have an access token issued for a user (machines only).",
 }
 """Every permission there is, and what it allows."""
 
 MACHINE_ONLY = frozenset({"tokens:issue", "contact-event:write", "communication:deliver", "feedback:write"})
 """Permissions that only a machine's token may carry in practice: no standard role grants them."""
+
+
+EVERYBODY = frozenset({"notification:own"})
+"""What every role of staff permits, also one that lists its permissions without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ _AGENT = frozenset(
     | {"feedback:read", "lead:progress", "lead:read", "note:write", "product:check", "staff:read"}
     | {"task:read", "task:progress", "task:create"}
     | {"time:record", "booking:make", "resource:read"}
+    | EVERYBODY
 )
 _LEADER = _AGENT | {
     "approval:decide-for-others",
@@ -120,11 +129,13 @@ _LEADER = _AGENT | {
     "status:read",
     "configuration:read",
 }
-_OPERATOR = frozenset({"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read"})
+_OPERATOR = EVERYBODY | frozenset(
+    {"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read", "webhook:read", "webhook:manage"}
+)
 
 STANDARD_ROLES: dict[str, StandardRole] = {
     "field-worker": StandardRole(
-        "Field worker", frozenset({"task:read", "task:progress", "time:record", "case:read", "clock:read"}), "own"
+        "Field worker", EVERYBODY | {"task:read", "task:progress", "time:record", "case:read", "clock:read"}, "own"
     ),
     "agent": StandardRole("Agent", _AGENT, "unit"),
     "team-leader": StandardRole("Team leader", _LEADER, "unit"),
@@ -161,7 +172,7 @@ def grant_of(code: str, permissions: Iterable[str] = (), scope: Scope | None = N
     listed = frozenset(permissions)
     standard = STANDARD_ROLES.get(code)
     if listed:
-        return Grant(listed, scope or (standard.scope if standard else "unit"))
+        return Grant(listed | EVERYBODY, scope or (standard.scope if standard else "unit"))
     if standard is None:
         return Grant(frozenset(), "own")
     return Grant(standard.permissions, scope or standard.scope)

@@ -6,16 +6,17 @@ for each event would cost the database five times as much (docs/decisions/0005).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
+from psycopg import Cursor
 
 from shared.schemas.envelope import Event
 from shared.storage import arrays
-from shared.storage.database import Emitted, Encoded, Transaction
+from shared.storage.database import Emitted, Encoded, Row, Transaction
 
 LOOK_INTO = 1000
 """So many parcels waiting are looked into for older events of an aggregate. Of more, every new event waits behind them all."""
@@ -46,6 +47,14 @@ def store(tx: Transaction) -> Parcel:
     return Parcel(_insert(tx, free) if free else None, free)
 
 
+def store_first(tx: Transaction) -> Callable[[], Parcel]:
+    """Write what `tx` emitted, each event the first of its aggregate, so that none can be waiting. The parcel is there after the commit."""
+    if not tx.emitted:
+        return lambda: Parcel(None, ())
+    inserted = _inserting(tx, tx.emitted)
+    return lambda: Parcel(_sequence(inserted), tx.emitted)
+
+
 def _with_older_events(tx: Transaction, subjects: set[str]) -> set[str] | None:
     """Those of `subjects` with an event in the outbox; None: too many wait to tell."""
     row = tx.row("select count(*) from (select from outbox limit %b) as parcels", (LOOK_INTO + 1,))
@@ -66,12 +75,19 @@ def waiting(tx: Transaction, subjects: Collection[str]) -> set[str]:
 
 
 def _insert(tx: Transaction, emitted: Sequence[Emitted | Encoded]) -> int:
+    return _sequence(_inserting(tx, emitted))
+
+
+def _inserting(tx: Transaction, emitted: Sequence[Emitted | Encoded]) -> Cursor[Row]:
     document = orjson.dumps([one.in_parcel() for one in emitted])
     subjects = dict.fromkeys(one.subject for one in emitted)
-    rows = tx.rows(
+    return tx.execute(
         "insert into outbox (aggregates, events) values (%b, %b) returning sequence", (arrays.texts(subjects), document.decode())
     )
-    return int(rows[0][0])
+
+
+def _sequence(inserted: Cursor[Row]) -> int:
+    return int(inserted.fetchall()[0][0])
 
 
 def delete(tx: Transaction, sequences: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ from services.cli.stack.roles import ROLES, Role
 from services.desk.settings import DeskSettings
 from services.ingest.settings import ApiSettings, PollSettings, ReceiveSettings
 from services.ingest.settings import Settings as IngestSettings
-from services.notify.settings import SendSettings
+from services.notify.settings import HookSettings, SendSettings
 from services.notify.settings import Settings as NotifySettings
 from services.sla.settings import Settings as SlaSettings
 from services.task.settings import ApiSettings as TaskApiSettings
@@ -46,6 +46,7 @@ SETTINGS: dict[tuple[str, str], type[ProcessSettings]] = {
     ("sla", "api"): SlaSettings,
     ("notify", "consume"): NotifySettings,
     ("notify", "send"): SendSettings,
+    ("notify", "hooks"): HookSettings,
     ("notify", "api"): NotifySettings,
 }
 ORDINAL = {("sla", "api")}
@@ -285,6 +286,13 @@ def test_secret_file_is_where_the_setting_says(role: Role, setting: str, secret:
     volumes = {one["name"]: one.get("secret", {}).get("secretName") for one in workload(role)["spec"]["template"]["spec"]["volumes"]}
     mounted = {volumes[mount["name"]]: mount["mountPath"] for mount in container(role)["volumeMounts"]}
     assert str(Path(environment(role)[setting]).parent) == mounted[secret]
+
+
+def test_secrets_of_webhooks_are_files_in_the_folder_that_the_setting_names() -> None:
+    role = Role("notify", "hooks")
+    volumes = {one["name"]: one.get("secret", {}).get("secretName") for one in workload(role)["spec"]["template"]["spec"]["volumes"]}
+    mounted = {volumes[mount["name"]]: mount["mountPath"] for mount in container(role)["volumeMounts"]}
+    assert environment(role)["CASESTREAM_WEBHOOK_KEYS"] == mounted["casestream-webhooks"]
 
 
 def test_traffic_is_denied_unless_a_policy_allows_it() -> None:

@@ -138,6 +138,17 @@ def test_one_mail_about_two_subjects_opens_two_cases_with_their_first_tasks(
     assert set(tasks) == {"make-leak-safe", "inform-insurer", "trace-leak", "check-dried-out"}
 
 
+@pytest.mark.requirement("NOTE-2")
+def test_a_template_is_shown_with_a_real_case(clone: Clone, two_cases: tuple[str, list[dict[str, Any]]], tmp_path: Path) -> None:
+    leak = next(case for case in two_cases[1] if case["subject"] == "water-leak")
+    eventually(lambda: items(call(clone.stack, "notify", f"/deliveries?case_id={leak['id']}", user="kwame.mensah")), 60)
+    command = ("mail", "preview", "we-have-your-message", "--case", leak["number"], "--html", str(tmp_path / "letter.html"))
+    shown = clone.run(*command).stdout.decode()
+    assert shown.startswith(f"Subject: We have your message [{leak['number']}]\n\nDear Ola Nord,\n")
+    assert "About: Water leak\n" in shown
+    assert "Ola Nord" in (tmp_path / "letter.html").read_text()
+
+
 @pytest.mark.requirement("COM-3")
 def test_a_mail_server_hands_mail_in_where_status_says(clone: Clone) -> None:
     host, _, port = str(clone.status()["receives_mail_on"]).partition(":")

@@ -41,7 +41,10 @@ def composed(configuration: Configuration, folder: Path, **changes: Any) -> list
     """One message for each recipient of each definition. `folder`: for keys; `changes`: of the data of cases' and tasks' events."""
     reference = StaticReference(configuration)
     links = LinkMaker("https://answer.housing.example/answer", "https://answer.housing.example/decide", LinkKeyFile(a_key_file(folder)))
-    composer, policy = Composer(reference, "contact@housing.example", links), policy_of(configuration)
+    composer, policy = (
+        Composer(reference, "contact@housing.example", links, desk_url="https://desk.housing.example/"),
+        policy_of(configuration),
+    )
     directory = Directory(reference.staff, reference.units)
     sent = []
     for section in configuration.communications:

@@ -103,6 +103,10 @@ def save(tx: Transaction, batch: DeliveryBatch) -> None:
 def _communication(batch: DeliveryBatch, event: Event, case: AboutCase) -> Communication:
     data: DeliveryState = event.data
     method, account = batch.writing.way(case.method)
+    kind = "email"
+    if data.channel == "sms":
+        # Of the gateway's number nothing is told.
+        kind, method, account = "phone", case.method, ""
     conversation = data.conversation_id
     assert conversation is not None  # noqa: S101 - `_is_new` has seen it
     return Communication(
@@ -115,7 +119,7 @@ def _communication(batch: DeliveryBatch, event: Event, case: AboutCase) -> Commu
         method=method,
         channel_account=account,
         location="",
-        sender_kind="email",
+        sender_kind=kind,
         sender=account,
         sender_name="",
         recipients=(data.recipient,) if data.recipient else (),

@@ -89,6 +89,7 @@ def customer_of(data: Contacting, contact: Contact | None) -> CustomerRef:
         account_id=contact.account_id if contact else None,
         name=(contact.name if contact else "") or sender_name,
         email=value if kind == "email" else (contact.email if contact else ""),
+        phone=value if kind == "phone" else "",
     )
 
 

@@ -10,7 +10,7 @@ from services.cli.stack.ports import LOOPBACK
 
 MAIL_DOMAIN = "housing.example"
 MAIL_SINK = "mail-sink"
-MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_GRAPH_", "CASESTREAM_MAIL_")
+MAIL_VARIABLES = ("CASESTREAM_SMTP_", "CASESTREAM_GRAPH_", "CASESTREAM_MAIL_", "CASESTREAM_SMS_")
 MAIL_DOOR = "ingest-receive-0-mail"
 """Name of the port on which mail is received; the process's own port is that of its health."""
 
@@ -45,6 +45,7 @@ ROLES: tuple[Role, ...] = (
     Role("sla", "api"),
     Role("notify", "consume", shared=True),
     Role("notify", "send"),
+    Role("notify", "hooks"),
     Role("notify", "api"),
 )
 
@@ -120,6 +121,7 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
     if instance.role == Role("notify", "send"):
         variables["CASESTREAM_ANSWER_URL"] = inherited.get("CASESTREAM_ANSWER_URL", f"{around.url('case-api-0')}/answer")
         variables["CASESTREAM_DECIDE_URL"] = inherited.get("CASESTREAM_DECIDE_URL", f"{around.url('task-api-0')}/decide")
+        variables["CASESTREAM_DESK_URL"] = inherited.get("CASESTREAM_DESK_URL", desk)
     if instance.role.service == "notify":
         variables |= {
             "CASESTREAM_SMTP_HOST": LOOPBACK,
@@ -128,6 +130,9 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
             "CASESTREAM_MAIL_DOMAIN": MAIL_DOMAIN,
         }
         variables |= {name: value for name, value in inherited.items() if name.startswith(MAIL_VARIABLES)}
+    if instance.role == Role("notify", "hooks"):
+        variables["CASESTREAM_WEBHOOK_KEYS"] = str((around.folder / "webhooks").resolve())
+        variables |= {name: value for name, value in inherited.items() if name.startswith("CASESTREAM_WEBHOOK_")}
     if instance.role == Role("ingest", "receive"):
         variables |= {name: value for name, value in inherited.items() if name.startswith("CASESTREAM_RECEIVE_")}
         variables["CASESTREAM_RECEIVE_PORT"] = str(around.ports[MAIL_DOOR])

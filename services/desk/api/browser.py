@@ -91,17 +91,27 @@ class Visitor:
         return self.may("communication:read") and self.token.grant.scope != "own"
 
 
+def _none(_visitor: Visitor) -> int:
+    return 0
+
+
 class Browser:
     """Sessions by cookie, and pages from templates."""
 
     def __init__(
-        self, sign_in: SignIn, issuer: TokenIssuer, is_secure: bool, waiting: Callable[[Visitor], int] = lambda _visitor: 0
+        self,
+        sign_in: SignIn,
+        issuer: TokenIssuer,
+        is_secure: bool,
+        waiting: Callable[[Visitor], int] = _none,
+        unread: Callable[[Visitor], int] = _none,
     ) -> None:
-        """`waiting`: how many approvals wait for somebody, for the navigation."""
+        """`waiting`: how many approvals wait for somebody, `unread`: how many notifications they have not read; for every page's head."""
         self.sign_in = sign_in
         self._issuer = issuer
         self._is_secure = is_secure
         self._waiting = waiting
+        self._unread = unread
         # The prefix makes browsers insist on Secure, Path=/ and no Domain.
         self._cookie = "__Host-casestream" if is_secure else "casestream_session"
         self.static = Static(HERE / "static")
@@ -147,7 +157,8 @@ class Browser:
     def page(self, template: str, visitor: Visitor | None, status: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
         waiting = self._waiting(visitor) if visitor is not None else 0
-        content = self.fragment(template, visitor=visitor, waiting=waiting, **values)
+        unread = self._unread(visitor) if visitor is not None else 0
+        content = self.fragment(template, visitor=visitor, waiting=waiting, unread=unread, **values)
         # With no referrer at all, browsers send `Origin: null` with our own forms.
         return HTMLResponse(content, status, headers={"Referrer-Policy": "same-origin"})
 

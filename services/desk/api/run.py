@@ -33,6 +33,7 @@ from services.desk.api.lead_pages import lead_pages
 from services.desk.api.machines import open_routes, routes
 from services.desk.api.message_pages import FORM_BYTES as MESSAGE_BYTES
 from services.desk.api.message_pages import message_pages
+from services.desk.api.notification_pages import notification_pages, preference_pages
 from services.desk.api.overview_pages import overview_pages
 from services.desk.api.pages import open_pages, pages
 from services.desk.api.record_pages import CasePage, CommunicationPage, record_pages
@@ -61,6 +62,7 @@ from services.desk.gateways.feedback import FeedbackReader
 from services.desk.gateways.figures import FiguresReader
 from services.desk.gateways.leads import Leads
 from services.desk.gateways.messages import Messages
+from services.desk.gateways.notifications import Notifications
 from services.desk.gateways.processes import Processes
 from services.desk.gateways.records import Records
 from services.desk.gateways.related import RelatedCases
@@ -128,6 +130,8 @@ class Desk:
         self.feeds = Feeds(self.publisher, self.calendar_feeds.get)
         self.feed_rounds = FeedRounds(self.feeds, timedelta(hours=settings.feeds_every_hours), clock)
         self.deadlines = Deadlines(settings.sla_url)
+        self.notifications = Notifications(settings.notify_url)
+        self.told = Waiting(self.notifications.unread, clock)
         self._known: tuple[int, Organisation, Choices] = (0, Organisation(), Choices())
 
     def organisation(self) -> Organisation:
@@ -187,6 +191,7 @@ class Desk:
         self.figures.close()
         self.leads.close()
         self.deadlines.close()
+        self.notifications.close()
         self.records.close()
         self.search.close()
         self.customers.close()
@@ -201,7 +206,10 @@ def desk_app(desk: Desk) -> FastAPI:
     def waiting(visitor: Visitor) -> int:
         return desk.waiting.of(visitor.token.member.user, visitor.token.token) if visitor.may("task:read") else 0
 
-    browser = Browser(desk.sign_in, desk.issuer, desk.settings.desk_url.startswith("https:"), waiting)
+    def unread(visitor: Visitor) -> int:
+        return desk.told.of(visitor.token.member.user, visitor.token.token) if visitor.may("notification:own") else 0
+
+    browser = Browser(desk.sign_in, desk.issuer, desk.settings.desk_url.startswith("https:"), waiting, unread)
 
     def more(visitor: Visitor, found: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"actions": actions_of(visitor, found, desk.choices(), desk.communications)}
@@ -256,6 +264,8 @@ def desk_app(desk: Desk) -> FastAPI:
             deadline_report_pages(browser, desk.deadlines, desk.organisation, desk.clock),
             simulation_pages(browser, desk.deadlines, desk.database, desk.organisation, desk.clock),
             search_pages(browser, desk.search, desk.organisation, desk.clock),
+            notification_pages(browser, desk.notifications, desk.told, desk.organisation, desk.clock),
+            preference_pages(browser, desk.notifications, desk.organisation, desk.clock),
             call_pages(browser, desk.live, desk.calls, desk.organisation, desk.clock),
         ],
         ready=desk.problems,

@@ -1,4 +1,4 @@
-"""notify's HTTP API: what became of messages, counts, dead addresses, previews of templates, dead letters (role `api`)."""
+"""notify's HTTP API: messages, what staff were told and how they choose to be, dead addresses, previews, webhooks (role `api`)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from services.notify.api.notifications import notifications_router
+from services.notify.api.preferences import preferences_router
+from services.notify.api.sms import PATH, REPORT_BYTES, sms_router
 from services.notify.api.templates import templates_router
-from services.notify.settings import Settings
+from services.notify.api.webhooks import webhooks_router
+from services.notify.settings import Settings, SmsSettings
 from services.notify.storage import bounces, deliveries
-from shared.messaging import ReferenceData
+from shared.clock import Clock, utc_now
+from shared.messaging import EventPublisher, ReferenceData
 from shared.observability import configure_logging, get_logger
+from shared.observability.health import Ready
 from shared.processes import following
 from shared.storage import Database, dead_letters
 from shared.web import (
@@ -155,22 +161,44 @@ def addresses_router(database: Database) -> APIRouter:
     return router
 
 
-def build(settings: Settings, database: Database, verifier: TokenVerifier | None = None, reference: ReferenceData | None = None) -> FastAPI:
-    """The whole API; what needs the configuration only where it is known by `reference`."""
-    routers = [deliveries_router(database), addresses_router(database), dead_letters_router("notify", database)]
+def build(
+    settings: Settings,
+    database: Database,
+    verifier: TokenVerifier | None = None,
+    reference: ReferenceData | None = None,
+    *,
+    publisher: EventPublisher | None = None,
+    sms: SmsSettings | None = None,
+    clock: Clock = utc_now,
+    ready: Ready = list,
+) -> FastAPI:
+    """The whole API; what needs the configuration only where it is known by `reference`, reports of text messages with a `publisher`."""
+    routers = [
+        deliveries_router(database),
+        addresses_router(database),
+        notifications_router(database, clock),
+        dead_letters_router("notify", database),
+    ]
     if reference is not None:
-        routers.append(templates_router(database, reference))
-    return create_app("notify", settings, routers, verifier=verifier)
+        routers += [
+            templates_router(database, reference),
+            preferences_router(database, reference, clock),
+            webhooks_router(database, reference),
+        ]
+    public = [sms_router(publisher, sms)] if publisher is not None and sms is not None else []
+    return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES}, ready=ready)
 
 
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
     configure_logging("notify", "api", settings.log_level)
-    database = Database(settings.database, pool_size=4, service="notify")
+    sms, database = SmsSettings.load(), Database(settings.database, pool_size=4, service="notify")
+    publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     try:
         with following(settings) as reference:
-            serve(build(settings, database, reference=reference), settings)
+            serve(build(settings, database, None, reference, publisher=publisher, sms=sms, ready=reference.problems), settings)
     finally:
+        publisher.close()
         database.close()
 
 
@@ -183,6 +211,6 @@ def _reach(principal: Principal) -> dict[str, str | None]:
 
 
 def _view(row: dict[str, Any]) -> DeliveryView:
-    waits = row["state"] in ("queued", "claimed")
+    waits = row["state"] in ("queued", "held", "gathered", "claimed")
     state = "queued" if waits else row["state"]
     return DeliveryView(**{**row, "state": state, "next_attempt_at": row["due_at"] if waits else None})

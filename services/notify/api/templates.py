@@ -96,7 +96,7 @@ def templates_router(database: Database, reference: ReferenceData) -> APIRouter:
     @router.post("/templates/preview", summary="What a template would say.")
     def previewed(body: PreviewBody, principal: PREVIEWER) -> PreviewView:
         worded = _worded(body, wordings.get())
-        _refuse([problem for tag in body.values for problem in check_template(f"#{tag}")])
+        _refuse([problem for tag in body.values if tag not in TAGS for problem in check_template(f"#{tag}") or [f"there is no tag #{tag}"]])
         facts = made_up(reference.configuration())
         if body.case_id is not None:
             with database.read() as tx:

@@ -8,18 +8,19 @@ loaded from outside but the organisation's logo.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
 from services.notify.domain.colours import on, readable
 from services.notify.domain.templates import Line, Template, Text, without_joints
 from shared.languages import is_right_to_left
-from shared.schemas.configuration.tags import APPROVAL_LINK, LINK_TAGS
+from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINK_TAGS
 
 LABELS: Mapping[str, str] = {
     "acceptance_link": "Accept or decline",
     APPROVAL_LINK: "Approve or decline",
+    DESK_LINK: "Open at the desk",
     "feedback_link": "Give feedback",
 }
 """What is on the button of a link that stands on a line without a name of its own."""
@@ -36,7 +37,7 @@ _URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
 _NAMED = re.compile(r"([^\W\d_][^:#\n]{0,39}):[ \t]+")
 _MOST_WORDS_OF_A_FACT = 3
 _LONGEST_FACT = 30
-_DOCUMENT = re.compile(r"\s*(<!--.*?-->\s*)*<(!doctype|html)\b", re.IGNORECASE | re.DOTALL)
+_DOCUMENT = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<(?:!doctype|html)\b", re.IGNORECASE | re.DOTALL)
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -126,6 +127,13 @@ class Letter:
         return text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1].rstrip() + "…"
 
 
+def framed(look: Look, language: str, subject_line: str, preview: str, body: Callable[[str], str]) -> str:
+    """A document of our own making in the organisation's letter. `body`: its markup, by the colour of its links."""
+    paint = _Paint(look, language)
+    before_title, before_preview, before, after = paint.frame()
+    return "".join([before_title, escape(subject_line), before_preview, escape(preview), before, body(paint.link), after])
+
+
 class _Paint:
     """Makes the markup that is the same in every message."""
 
@@ -154,7 +162,7 @@ class _Paint:
         if kind == "button":
             literal, tag = next((literal, tag) for literal, tag in line if tag)
             label = literal.strip().rstrip(":") or self.look.words.get(LABELS[tag], LABELS[tag])
-            return Row(line, ((self._button(label), ""),))
+            return Row(line, ((self._quiet(label) if tag == DESK_LINK else self._button(label), ""),))
         if kind == "facts":
             name, _, after = line[0][0].partition(":")
             rest = ((after.lstrip(), line[0][1]), *line[1:])
@@ -193,6 +201,15 @@ class _Paint:
             f'<a class="cs-button" href="{{}}" style="display:inline-block;padding:13px 24px;border-radius:6px;background:{self.button};'
             f'color:{ink};font-size:16px;line-height:22px;font-weight:600;text-decoration:none">{escape(label).replace("{}", "")}</a>'
             "</td></tr></table>"
+        )
+
+    def _quiet(self, label: str) -> str:
+        """Of what can be done beside answering."""
+        return (
+            '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:4px 0 20px"><tr>'
+            f'<td class="cs-quiet" style="border:1px solid {self.link};border-radius:6px;mso-padding-alt:11px 22px">'
+            f'<a class="cs-link" href="{{}}" style="display:inline-block;padding:11px 22px;color:{self.link};'
+            f'font-size:16px;line-height:22px;font-weight:600;text-decoration:none">{escape(label).replace("{}", "")}</a></td></tr></table>'
         )
 
     def frame(self) -> tuple[str, str, str, str]:
@@ -248,6 +265,7 @@ class _Paint:
             f".cs-dim{{color:{DARK['dim']}!important}}\n"
             f".cs-line{{border-color:{DARK['line']}!important}}\n"
             f".cs-link,a{{color:{self.dark_link}!important}}\n"
+            f".cs-quiet{{border-color:{self.dark_link}!important}}\n"
             f".cs-button{{background:{self.dark_link}!important;color:{ink}!important}}\n"
             "}\n"
         )

@@ -17,6 +17,8 @@ class Recipient(NamedTuple):
     name: str
     audience: str
     """`staff`, `unit` (its shared address) or `customer`."""
+    user: str = ""
+    """The member of staff who it is; empty: none, or not known."""
 
 
 class Occasion(NamedTuple):

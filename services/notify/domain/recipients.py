@@ -148,12 +148,14 @@ def plan_deliveries(
     taken: set[tuple[str, str]] = set()
     for definition in definitions:
         # No other channel has a sender yet, and a row that nobody takes would wait for ever.
-        if definition.channel != "email" or (definition.items and occasion.item_kind not in definition.items):
+        if definition.channel not in ("email", "desk") or (definition.items and occasion.item_kind not in definition.items):
             continue
         if definition.statuses and occasion.facts.get("status") not in definition.statuses:
             continue
         for to in definition.to:
             for recipient in recipients(to, occasion, directory, default_unit):
+                if definition.channel == "desk" and not recipient.user:
+                    continue
                 address = recipient.address.lower()
                 if (definition.channel, address) in taken:
                     continue
@@ -222,4 +224,4 @@ def _up_the_chain(role: str, occasion: Occasion, directory: Directory, default: 
 
 
 def _reachable(people: Sequence[Person]) -> list[Recipient]:
-    return [Recipient(person.email, person.name, "staff") for person in people if person.active and person.email]
+    return [Recipient(person.email, person.name, "staff", person.user) for person in people if person.active and person.email]

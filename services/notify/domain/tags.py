@@ -109,6 +109,7 @@ def tag_values(
         "clock": word(fact("clock").replace("_", " ")),
         "customer_email": fact("customer_email"),
         "description": fact("description"),
+        "desk_link": links.get("desk_link", ""),
         "due": moment("due_at"),
         "feedback_link": links.get("feedback_link", ""),
         "first_name": first_name(customer) or word(UNKNOWN_CUSTOMER),

@@ -31,6 +31,21 @@ class GraphRelay:
         self._connect = partial(GraphClient, application, credential, timeout, ca_file)
         self._client: GraphClient | None = None
         self._resting_until = 0.0
+        self._begun: Written | None = None
+
+    def begin(self, message: Written) -> Answer | None:
+        """Keep the message for `finish`: there is nothing to ask beforehand."""
+        self._begun = message
+        return None
+
+    def finish(self) -> Answer:
+        """Hand over the message that was begun."""
+        message, self._begun = self._begun, None
+        return self.send(message) if message is not None else Answer(Outcome.UNREACHABLE, 0, "no message was begun")
+
+    def abandon(self) -> None:
+        """Take back what was begun."""
+        self._begun = None
 
     def send(self, message: Written) -> Answer:
         """Hand over one message. Blocks for the call; never raises for what the server or the network does.

@@ -1,8 +1,9 @@
-"""Speaking SMTP over a connection that is kept open."""
+"""Speaking SMTP over a connection that is kept open: the envelope first, the message when its sender says so."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
@@ -12,24 +13,31 @@ from pathlib import Path
 
 from services.notify.domain.message import Written
 from services.notify.domain.retry import Outcome
+from services.notify.gateways.login import Login
 
 IDLE_SECONDS = 30.0
 """A connection unused for longer is made anew: servers, and routers between, drop idle ones without a word."""
 _ABOUT_US = frozenset({421, 530})
 """Replies to a message that are about our connection or login (RFC 5321, 4954), not about the message."""
+_WELCOME = (frozenset({250}), frozenset({250, 251}), frozenset({354}))
+"""The replies to MAIL, RCPT and DATA with which it goes on."""
+_DOT = re.compile(rb"(?m)^\.")
 
 
 @dataclass(frozen=True, slots=True)
 class RelayAddress:
-    """Where the relay is and how to speak with it. `security`: none, starttls or tls."""
+    """Where the relay is and how to speak with it. `security`: none, starttls or tls. `login` None: there is none.
+
+    `timeout`: seconds for a step. `accepting`: seconds for the last one, in which the relay has the whole message and has not said so.
+    """
 
     host: str
     port: int
     security: str = "none"
-    user: str = ""
-    password: str = ""
+    login: Login | None = None
     greeting: str = "localhost"
     timeout: float = 30.0
+    accepting: float = 600.0
     ca_file: Path | None = None
 
 
@@ -43,18 +51,21 @@ class Answer:
 
 
 class Relay:
-    """One connection to the relay, opened when it is first needed. Not for several threads."""
+    """One connection to the relay, opened when it is first needed. Not for several threads. Only `begin` and `finish` block.
+
+    Neither raises for what the server or the network does.
+    """
 
     def __init__(self, address: RelayAddress) -> None:
         self._address = address
         self._smtp: smtplib.SMTP | None = None
         self._used_at = 0.0
+        self._begun: bytes | None = None
 
-    def send(self, message: Written) -> Answer:
-        """Hand over one message. Blocks for the exchange; never raises for what the server or the network does.
+    def begin(self, message: Written) -> Answer | None:
+        """Say who writes to whom. None: the server waits for the message, which `finish` gives it; until then it has not accepted it.
 
-        A connection found dead before anything of the message was said is opened again and tried once more. One that breaks later ends
-        the attempt as unreachable: the server may have the message, and will be given it again under the same Message-ID.
+        A connection found dead is opened again and tried once more: nothing of the message was said yet.
         """
         if self._smtp is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
@@ -64,54 +75,100 @@ class Relay:
                 smtp = self._connected()
                 if message.international and not smtp.has_extn("smtputf8"):
                     return Answer(Outcome.REFUSED, 0, "the address needs SMTPUTF8, which the mail relay does not have")
-                code, text = self._mail(smtp, message)
+                code, text = self._envelope(smtp, message)
             except (OSError, smtplib.SMTPException) as error:
                 self._drop()
                 if reused:
                     continue
                 return Answer(Outcome.UNREACHABLE, 0, _words(error))
-            if code == 421 and reused:
+            if code == 421:
                 self._drop()
-                continue
-            return self._rest(smtp, message, code, text)
+                if reused:
+                    continue
+            self._used_at = time.monotonic()
+            if code == 354:
+                self._begun = _as_data(message.content)
+                return None
+            self._reset()
+            return Answer(outcome_of(code), code, text.decode("utf-8", "replace"))
         return Answer(Outcome.UNREACHABLE, 0, "the connection was closed twice")
+
+    def finish(self) -> Answer:
+        """Hand over the message whose envelope was said.
+
+        A connection that breaks here ends the attempt as unreachable: the server may have the message, and will be given it again under
+        the same Message-ID. So its last answer is waited for much longer than any other (RFC 5321, 4.5.3.2.6).
+        """
+        smtp, content = self._smtp, self._begun
+        if smtp is None or smtp.sock is None or content is None:
+            return Answer(Outcome.UNREACHABLE, 0, "no message was begun")
+        self._begun = None
+        try:
+            smtp.send(content)
+            smtp.sock.settimeout(self._address.accepting)
+            code, text = smtp.getreply()
+            if smtp.sock is not None:
+                smtp.sock.settimeout(self._address.timeout)
+        except (OSError, smtplib.SMTPException) as error:
+            self._drop()
+            return Answer(Outcome.UNREACHABLE, 0, _words(error))
+        self._used_at = time.monotonic()
+        if code == 421:
+            self._drop()
+        return Answer(outcome_of(code), code, text.decode("utf-8", "replace"))
+
+    def abandon(self) -> None:
+        """Take back what was begun: without its end the server does not have the message."""
+        if self._begun is not None:
+            self._drop()
 
     def close(self) -> None:
         """Say goodbye and close."""
+        if self._begun is not None:
+            self._drop()
         if self._smtp is not None:
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 self._smtp.quit()
             self._drop()
 
-    def _mail(self, smtp: smtplib.SMTP, message: Written) -> tuple[int, bytes]:
+    def _envelope(self, smtp: smtplib.SMTP, message: Written) -> tuple[int, bytes]:
+        """354, or the first reply that says otherwise. With PIPELINING (RFC 2920) one way there and back, not three."""
         # Not smtplib's own `mail` and `rcpt`: they take every address apart again, an eighth of the sender's time. Ours were checked.
         options = f" SIZE={len(message.content)}" if smtp.has_extn("size") else ""
         if message.international:
             options += " BODY=8BITMIME SMTPUTF8"
-        smtp.command_encoding = "utf-8" if message.international else "ascii"
-        return smtp.docmd("MAIL", f"FROM:<{message.sender}>{options}")
+        commands = (f"MAIL FROM:<{message.sender}>{options}\r\n", f"RCPT TO:<{message.recipient}>\r\n", "DATA\r\n")
+        encoding = "utf-8" if message.international else "ascii"
+        is_pipelined = smtp.has_extn("pipelining")
+        if is_pipelined:
+            smtp.send("".join(commands).encode(encoding))
+        refusal: tuple[int, bytes] | None = None
+        code, text = 0, b""
+        for command, welcome in zip(commands, _WELCOME, strict=True):
+            if not is_pipelined:
+                smtp.send(command.encode(encoding))
+            code, text = smtp.getreply()
+            if code == 421:
+                return code, text
+            if code not in welcome and refusal is None:
+                refusal = code, text
+                if not is_pipelined:
+                    break
+        if refusal is None:
+            return code, text
+        if code == 354:
+            # It waits for a message that has no recipient left. There is no way back but an empty one (RFC 2920, 3.1).
+            smtp.send(b".\r\n")
+            smtp.getreply()
+        return refusal
 
-    def _rest(self, smtp: smtplib.SMTP, message: Written, code: int, text: bytes) -> Answer:
-        try:
-            if code == 250:
-                code, text = smtp.docmd("RCPT", f"TO:<{message.recipient}>")
-            if code in (250, 251):
-                code, text = smtp.data(message.content)
-            self._used_at = time.monotonic()
-            if code != 250:
-                smtp.rset()
-        except smtplib.SMTPDataError as error:
-            code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
-            with contextlib.suppress(OSError, smtplib.SMTPException):
-                smtp.rset()
-        except (OSError, smtplib.SMTPException) as error:
-            self._drop()
-            # A refusal stands, even if the connection broke while we tidied up after it.
-            if code < 400:
-                return Answer(Outcome.UNREACHABLE, 0, _words(error))
-        if code == 421:
-            self._drop()
-        return Answer(outcome_of(code), code, text.decode("utf-8", "replace"))
+    def _reset(self) -> None:
+        """End what was begun and refused. A refusal stands, even if the connection breaks while we tidy up after it."""
+        if self._smtp is not None:
+            try:
+                self._smtp.rset()
+            except (OSError, smtplib.SMTPException):
+                self._drop()
 
     def _connected(self) -> smtplib.SMTP:
         if self._smtp is not None:
@@ -132,8 +189,8 @@ class Relay:
             if where.security == "starttls":
                 smtp.starttls(context=context)
             smtp.ehlo_or_helo_if_needed()
-            if where.user:
-                smtp.login(where.user, where.password)
+            if where.login is not None:
+                where.login.log_in(smtp)
         except BaseException:
             smtp.close()
             raise
@@ -142,6 +199,7 @@ class Relay:
         return smtp
 
     def _drop(self) -> None:
+        self._begun = None
         if self._smtp is not None:
             self._smtp.close()
             self._smtp = None
@@ -154,6 +212,13 @@ def outcome_of(code: int) -> Outcome:
     if code in _ABOUT_US or code < 400:
         return Outcome.UNREACHABLE
     return Outcome.DEFERRED if code < 500 else Outcome.REFUSED
+
+
+def _as_data(content: bytes) -> bytes:
+    """The message as DATA wants it (RFC 5321, 4.5.2). Its line ends are CRLF already."""
+    if b"\n." in content or content.startswith(b"."):
+        content = _DOT.sub(b"..", content)
+    return content + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _words(error: Exception) -> str:

@@ -37,9 +37,9 @@ class NoFile(Exception):
     """A file that goes with the message cannot be had, and another attempt would not change that; the text says which."""
 
 
-def is_by_hand(template: str) -> bool:
-    """Whether a delivery with this template is a message that somebody wrote."""
-    return not template
+def is_by_hand(definition: str, template: str) -> bool:
+    """Whether a delivery by this definition and template is a message that somebody wrote."""
+    return definition == BY_HAND and not template
 
 
 def delivery_of(event: Event, version: int) -> Delivery:

@@ -9,21 +9,26 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.notify.domain.letters import Letter, Look
+from services.notify.domain.digest import DIGEST
+from services.notify.domain.letters import Letter, Look, framed
 from services.notify.domain.message import Address, Message, Written, numbered, write
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
 from services.notify.handlers import by_hand
+from services.notify.handlers.digesting import NothingToTell, digest_of
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
 from shared.languages import nearest
 from shared.links import BadKeys, Link, LinkKeyFile
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.configuration.tags import APPROVAL_LINK, LINKS
+from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINKS
 from shared.schemas.events import StaffChanged
 from shared.storage.objects import ObjectStore
+
+_PAGES = {"case": "cases", "communication": "communications", "lead": "leads", "task": "tasks"}
+"""Where the desk has its pages, by the kind of item."""
 
 
 class NotComposable(Exception):
@@ -84,9 +89,12 @@ class Wording:
         """A template that need not be in the configuration; no language: the organisation's. Raises UnknownTag."""
         template = compile_template(code, subject_line, text, html)
         names, written_in = self.names(language), language or self.language
+        return Worded(template, Letter(template, self.look(names), written_in), names)
+
+    def look(self, names: Names) -> Look:
+        """The organisation's letter."""
         letter = self._configuration.organisation.letter
-        look = Look(self.organisation, letter.colour, letter.logo_url or "", letter.footer, names.words)
-        return Worded(template, Letter(template, look, written_in), names)
+        return Look(self.organisation, letter.colour, letter.logo_url or "", letter.footer, names.words)
 
     def names(self, language: str = "") -> Names:
         """What everything is called in this language; none: the organisation's."""
@@ -158,11 +166,18 @@ class Composer:
     """Makes messages; safe to use from several threads."""
 
     def __init__(
-        self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, objects: ObjectStore | None = None
+        self,
+        reference: ReferenceData,
+        mail_from: str,
+        links: LinkMaker | None = None,
+        *,
+        desk_url: str = "",
+        objects: ObjectStore | None = None,
     ) -> None:
         """`objects`: where files are that go with messages; None: none can."""
         self._links = links
         self._objects = objects
+        self._desk_url = desk_url.rstrip("/")
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
         self._mail_from = mail_from
@@ -176,18 +191,15 @@ class Composer:
         StoreUnavailable where its files cannot be had just now.
         """
         wording = self._wordings.get(claimed.config_version)
-        if by_hand.is_by_hand(claimed.template):
+        if by_hand.is_by_hand(claimed.definition, claimed.template):
             try:
                 return by_hand.compose(claimed, self._look(claimed, wording), self._objects)
             except by_hand.NoFile as error:
                 raise NotComposable(str(error)) from error
-        facts = claimed.facts
-        language = wording.language_of(claimed.audience, claimed.recipient, facts.get("method", ""))
-        template, letter, names = wording.worded(claimed.template, language)
-        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        links = self._links_of(claimed, template, wording)
-        values = tag_values(facts, names, people, claimed.recipient_name, is_person, links)
-        subject_line = numbered(template.subject_line.header(values), facts.get("number", ""))
+        if claimed.item_kind == DIGEST:
+            return self._digest(claimed, wording)
+        worded, values = self._filled(claimed, wording)
+        subject_line = numbered(worded.template.subject_line.header(values), claimed.facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
         written = write(
@@ -197,17 +209,14 @@ class Composer:
                 to=Address(claimed.recipient, claimed.recipient_name),
                 subject_line=subject_line,
                 date=claimed.created_at.astimezone(UTC),
-                text=template.text.plain(values),
-                html=letter.html(subject_line, values),
+                text=worded.template.text.plain(values),
+                html=worded.letter.html(subject_line, values),
                 reply_to=Address(reply_to) if reply_to else None,
                 references=(thread_reference(thread, wording.mail_domain),),
-                language=names.language,
+                language=worded.names.language,
             )
         )
-        # What is told of the message is shown to staff, and whoever has a link can answer by it.
-        for link in links.values():
-            written = written._replace(text=written.text.replace(link, "[link]"))
-        return written
+        return written._replace(text=_without_links(written.text, values))
 
     def _look(self, claimed: Claimed, wording: Wording) -> by_hand.Look:
         language = wording.language_of(claimed.audience, claimed.recipient, claimed.facts.get("method", ""))
@@ -217,6 +226,48 @@ class Composer:
             return worded.letter.html(subject_line, {})
 
         return by_hand.Look(Address(self._mail_from, wording.organisation), wording.mail_domain, language or wording.language, html)
+
+    def _digest(self, claimed: Claimed, wording: Wording) -> Written:
+        """What a member of staff wanted gathered. Raises NotComposable."""
+        names = wording.names(wording.language_of(claimed.audience, claimed.recipient, ""))
+        try:
+            digest = digest_of(claimed, names)
+        except NothingToTell as error:
+            raise NotComposable(f"not sent: {error}") from error
+        reply_to = self._reply_to(claimed, wording)
+        return write(
+            Message(
+                message_id=claimed.message_id,
+                sender=Address(self._mail_from, wording.organisation),
+                to=Address(claimed.recipient, claimed.recipient_name),
+                subject_line=digest.subject_line,
+                date=claimed.created_at.astimezone(UTC),
+                text=digest.text,
+                html=framed(wording.look(names), names.language, digest.subject_line, digest.beginning, digest.html),
+                reply_to=Address(reply_to) if reply_to else None,
+                language=names.language,
+            )
+        )
+
+    def _filled(self, claimed: Claimed, wording: Wording) -> tuple[Worded, dict[str, str]]:
+        """The template in the recipient's language, and the values of its tags. Raises NotComposable or UnknownTag."""
+        facts = claimed.facts
+        worded = wording.worded(claimed.template, wording.language_of(claimed.audience, claimed.recipient, facts.get("method", "")))
+        links = self._links_of(claimed, worded.template, wording)
+        if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
+            links[DESK_LINK] = page
+        people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
+        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+
+    def text(self, claimed: Claimed) -> str:
+        """The text alone, for a text message. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return worded.template.text.plain(values)
+
+    def told(self, claimed: Claimed) -> str:
+        """The same as others may read it. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return _without_links(worded.template.text.plain(values), values)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.
@@ -238,6 +289,11 @@ class Composer:
             raise NotComposable(f"the keys of links: {error}") from error
         return {}
 
+    def _page(self, claimed: Claimed) -> str:
+        """Of the item, at the desk; empty: customers have none, nor has an installation without a desk."""
+        pages = _PAGES.get(claimed.item_kind, "")
+        return f"{self._desk_url}/{pages}/{claimed.item_id}" if self._desk_url and pages and claimed.audience != "customer" else ""
+
     def _maker(self, tag: str, url: str) -> LinkMaker:
         maker = self._links
         if maker is None or not (maker.decide_url if tag == APPROVAL_LINK else maker.answer_url):
@@ -258,3 +314,11 @@ class Composer:
             return wording.account(claimed.facts.get("method", ""))
         unit = self._reference.units.get(claimed.facts.get("unit", ""))
         return unit.email if unit else ""
+
+
+def _without_links(text: str, values: Mapping[str, str]) -> str:
+    """What is told of a message is shown to staff, and whoever has a link can answer by it."""
+    for tag in (*LINKS, APPROVAL_LINK):
+        if link := values[tag]:
+            text = text.replace(link, "[link]")
+    return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.notify.domain.message import Written
+from services.notify.domain.digest import DIGEST
 from services.notify.domain.templates import one_line
 from services.notify.handlers.by_hand import is_by_hand
 from services.notify.storage import messages
@@ -16,16 +16,21 @@ from shared.storage import Transaction
 _PAYLOADS = {"sent": DeliverySent, "failed": DeliveryFailed, "bounced": DeliveryBounced}
 
 
-def emit_outcome(tx: Transaction, delivery: Finished, written: Written | None = None) -> None:
-    """Emit the event of a delivery that has reached its end. `written`: the message that was made of it, as far as it came to that."""
+def emit_outcome(tx: Transaction, delivery: Finished, subject_line: str = "", text: str = "") -> None:
+    """Emit the event of a delivery that has reached its end. A digest has none of its own: those of the messages in it say how it went.
+
+    `subject_line` and `text`: what was made of it, as far as it came to that, without links by which its reader can answer.
+    """
+    if delivery.item_kind == DIGEST:
+        return
     told: dict[str, Any] = {"audience": delivery.audience, "queued_at": delivery.created_at}
     if delivery.audience == "customer":
         told["conversation_id"] = delivery.thread_id
-    if is_by_hand(delivery.template):
+    if is_by_hand(delivery.definition, delivery.template):
         messages.let_go(tx, [delivery.id])
-    elif delivery.audience == "customer" and written is not None:
-        told["subject_line"] = one_line(written.subject_line)[:LINE_LENGTH]
-        told["text"] = written.text.encode("utf-8", "replace")[:BODY_LIMIT_BYTES].decode("utf-8", "ignore")
+    elif delivery.audience == "customer":
+        told["subject_line"] = one_line(subject_line)[:LINE_LENGTH]
+        told["text"] = text.encode("utf-8", "replace")[:BODY_LIMIT_BYTES].decode("utf-8", "ignore")
     tx.emit(
         _PAYLOADS[delivery.state].model_validate(
             {
@@ -34,7 +39,7 @@ def emit_outcome(tx: Transaction, delivery: Finished, written: Written | None = 
                 "item_kind": ItemKind(delivery.item_kind),
                 "item_id": delivery.item_id,
                 "definition": delivery.definition,
-                "channel": "email",
+                "channel": delivery.channel,
                 "recipient": delivery.recipient,
                 "message_id": delivery.message_id,
                 "state": delivery.state,

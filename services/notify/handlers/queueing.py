@@ -10,18 +10,24 @@ from uuid import UUID
 
 from services.notify.domain.bounces import Verdict, judge
 from services.notify.domain.occasions import Definition, Delivery
+from services.notify.domain.preferences import Rules
 from services.notify.domain.recipients import Directory, plan_deliveries
 from services.notify.handlers import by_hand
 from services.notify.handlers.automation import deliveries_of
+from services.notify.handlers.lapsing import lapse_of, lapses
 from services.notify.handlers.occasions import OVERDUE_AGAIN, Reading, Readings
 from services.notify.handlers.outcomes import emit_outcome
+from services.notify.handlers.preferring import place, rules_of
 from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
-from services.notify.storage import bounces, deliveries, messages
+from services.notify.storage import bounces, deliveries, digests, messages, notifications
+from services.notify.storage.notifications import Lapse
+from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
+    ApprovalWithdrawn,
     CaseOpened,
     ClockWithdrawn,
     CommunicationBounced,
@@ -35,13 +41,14 @@ from shared.storage import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a version of the configuration says about messages: definitions by the name of their event, our own mail domain, and the unit
-    that answers for what no other does.
+    """What a version of the configuration says about messages: definitions by the name of their event, our own mail domain, the unit
+    that answers for what no other does, and how staff are told.
     """
 
     definitions: Mapping[str, tuple[Definition, ...]]
     mail_domain: str
     default_unit: str
+    rules: Rules
 
 
 def policy_of(configuration: Configuration) -> Policy:
@@ -62,7 +69,8 @@ def policy_of(configuration: Configuration) -> Policy:
     # What is overdue again is told to those who were told that it is, and to those that `clock.escalated` names beside them.
     by_event[OVERDUE_AGAIN] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
     organisation = configuration.organisation
-    return Policy({on: tuple(found) for on, found in by_event.items()}, organisation.mail_domain, organisation.default_unit)
+    definitions = {on: tuple(found) for on, found in by_event.items()}
+    return Policy(definitions, organisation.mail_domain, organisation.default_unit, rules_of(configuration))
 
 
 @dataclass(slots=True)
@@ -80,15 +88,22 @@ class Queue:
     """Cases whose customer was erased."""
     taken_back: list[TakenBack] = field(default_factory=list)
     """Alerts that proved wrong."""
+    lapsed: list[tuple[Lapse, int]] = field(default_factory=list)
+    """What was settled, each with the number of messages planned before."""
 
 
 Apply = Callable[[Queue, Event], None]
 """What one event adds to the queue."""
 
 
-def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[Payload], Apply] = MappingProxyType({})) -> Handler[Queue]:
+def queueing(
+    reference: ReferenceData, readings: Readings, others: Mapping[type[Payload], Apply] = MappingProxyType({}), clock: Clock = utc_now
+) -> Handler[Queue]:
     """The handler that queues the deliveries of the events in `readings`, and takes in `others`, which tell of deliveries."""
     policies = VersionCache(reference, policy_of)
+
+    def rules(version: int) -> Rules:
+        return policies.get(version).rules
 
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
         return Queue(Directory(reference.staff, reference.units))
@@ -99,11 +114,14 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
         if bounces.is_any_dead(tx):
             bounces.revive(tx, queue.alive)
             dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
-        outcomes += deliveries.queue(tx, queue.planned, dead)
+        outcomes += digests.told(tx, outcomes)
+        now = clock()
+        outcomes += place(tx, queue.planned, dead, rules, now)
         corrections: list[Delivery] = []
         if queue.taken_back:
             stopped, corrections = taken_back(tx, queue.taken_back, queue.directory)
-            outcomes += stopped + deliveries.queue(tx, corrections, {})
+            outcomes += stopped + place(tx, corrections, {}, rules, now)
+        outcomes += notifications.lapse(tx, lapses(queue.lapsed, queue.planned))
         deliveries.erase_titles(tx, queue.erased)
         if queue.erased:
             outcomes += messages.erase(tx, queue.erased)
@@ -114,10 +132,15 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
         for definition, count in Counter(delivery.definition for delivery in (*queue.planned, *corrections)).items():
             QUEUED.labels(definition).inc(count)
 
+    def settle(queue: Queue, event: Event) -> None:
+        if (lapsed := lapse_of(event.data, len(queue.planned))) is not None:
+            queue.lapsed.append(lapsed)
+
     def planning(reading: Reading) -> Apply:
         def plan(queue: Queue, event: Event) -> None:
             version = event.config_version or reference.version
             policy = policies.get(version)
+            settle(queue, event)
             if isinstance(event.data, CaseOpened):
                 queue.alive.add(event.data.customer.email.lower())
             for on in reading.names(event.data):
@@ -139,6 +162,7 @@ def queueing(reference: ReferenceData, readings: Readings, others: Mapping[type[
     occasions: dict[type[Payload], Apply] = {payload: planning(reading) for payload, reading in readings.items()}
     if TaskTriggered in readings:
         occasions[RuleFired] = on_rule_fired
+        occasions[ApprovalWithdrawn] = settle
     return Handler(load=load, apply={**occasions, **others}, save=save)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.notify.domain.occasions import Definition, Delivery, Occasion
 from services.notify.domain.recipients import Directory, plan_deliveries
-from services.notify.storage import alerts
+from services.notify.storage import alerts, notifications
 from services.notify.storage.deliveries import Finished
 from shared.storage import Transaction
 
@@ -27,6 +27,7 @@ def taken_back(tx: Transaction, withdrawals: Sequence[TakenBack], directory: Dir
     causes = [one.alert_id for one in withdrawals]
     items = [one.occasion.item_id for one in withdrawals]
     stopped = alerts.stop(tx, causes, items)
+    notifications.remove(tx, [one.id for one in stopped])
     told = alerts.told(tx, causes, items)
     corrections: list[Delivery] = []
     for one in withdrawals:

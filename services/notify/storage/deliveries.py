@@ -148,7 +148,7 @@ def _documents(occasions: Sequence[Occasion]) -> Iterator[str]:
 _CLAIM = """
 with due as (
     select id, state = 'claimed' as taken_over from deliveries
-    where state in ('queued', 'claimed') and due_at <= now()
+    where state in ('queued', 'claimed') and due_at <= now() and channel = 'email'
     order by due_at, sequence limit %(limit)s for update skip locked
 )
 update deliveries d
@@ -209,7 +209,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
-    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so."""
+    """Record how claims ended. Returns the deliveries that have reached their end, locked, with the revision of the event that says so.
+
+    Committed without waiting for the disk: whoever claims next sees it, and `settle` makes it last.
+    """
+    tx.execute("set local synchronous_commit = off")
     rows = tx.rows(
         _RECORD,
         {
@@ -221,6 +225,12 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
         },
     )
     return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+
+
+def settle(tx: Transaction) -> None:
+    """Once this has committed, all that was recorded before is on the disk: commits lie there in their order."""
+    tx.execute("set local synchronous_commit = on")
+    tx.execute("select pg_logical_emit_message(true, 'casestream', '')")
 
 
 def count(tx: Transaction) -> int:
@@ -269,7 +279,7 @@ def listed(
     if case_id is not None:
         conditions.append("case_id = %(case)s")
     if state == "queued":
-        conditions.append("state in ('queued', 'claimed')")
+        conditions.append("state in ('queued', 'held', 'gathered', 'claimed')")
     elif state is not None:
         conditions.append("state = %(state)s")
     if before is not None:

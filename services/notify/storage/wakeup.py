@@ -10,8 +10,9 @@ CHANNEL = "notify_service_deliveries"
 class Wakeup:
     """Waits for the signal on a connection of its own. For one thread; only `close` may come from another."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, channel: str = CHANNEL) -> None:
         self._url = url
+        self._channel = channel
         self._connection: psycopg.Connection | None = None
 
     def wait(self, timeout: float) -> bool:
@@ -22,7 +23,7 @@ class Wakeup:
         """
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._url, autocommit=True, application_name="casestream-notify-wakeup")
-            self._connection.execute(f"listen {CHANNEL}")
+            self._connection.execute(f"listen {self._channel}")
             return True
         return bool([*self._connection.notifies(timeout=timeout, stop_after=1)])
 

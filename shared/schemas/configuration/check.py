@@ -26,6 +26,7 @@ from shared.schemas.configuration.resource_rules import check_resources
 from shared.schemas.configuration.resources import TimeText
 from shared.schemas.configuration.rules import check_rules
 from shared.schemas.configuration.section import ClockTime, DurationText, SpanText
+from shared.schemas.configuration.webhooks import EventPattern, WebhookUrl
 from shared.schemas.configuration.workflow_rules import check_workflows
 from shared.schemas.events import Code
 
@@ -140,6 +141,8 @@ _PATTERNS = {
     _pattern(TimeText): "a time such as `30 minutes` or `2 hours`",
     _pattern(MailSender): "an address, or `@` with a domain",
     _pattern(FeedUrl): "the address of a feed: https://, a host, without user or `#`; for webcal:// write https://",
+    _pattern(WebhookUrl): "the address of a webhook: https://, a host, without user or `#`",
+    _pattern(EventPattern): "a type of event such as `casestream.case.opened.v1`, or `casestream.case.*`",
     _pattern(ClockTime): "a time such as 09:00, up to 24:00",
     _pattern(Language): "a language: its tag, such as `nl` or `pt-BR`",
     r"^#[0-9a-fA-F]{6}$": "a colour such as `#0b6e75`",

@@ -23,12 +23,14 @@ from shared.schemas.configuration.feeds import Feed
 from shared.schemas.configuration.late_replies import LateReply
 from shared.schemas.configuration.leads import LeadsSection
 from shared.schemas.configuration.letters import Language, Letter, Template
+from shared.schemas.configuration.notifications import Notifications
 from shared.schemas.configuration.products import Products
 from shared.schemas.configuration.resources import Resource, Service
 from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
 from shared.schemas.configuration.sla import Sla, Target
 from shared.schemas.configuration.task_rules import RecurringRule, TaskRule
 from shared.schemas.configuration.tasks import TaskDefinition, Workflow
+from shared.schemas.configuration.webhooks import Webhook
 from shared.schemas.events import CaseLifeCycle, Code, TaskLifeCycle
 
 
@@ -275,7 +277,8 @@ class CommunicationDefinition(Named):
     """For `case.status-changed` and `case.chased`: only when the case is in one of these then; none listed means any."""
     to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker", "escalation", "told"], ...]
     """`escalation`, of `clock.escalated`: whom the step of the chain tells. `told`, of `clock.withdrawn`: who had the alert."""
-    channel: Literal["email", "sms"] = "email"
+    channel: Literal["email", "sms", "desk"] = "email"
+    """`desk`: members of staff are told there, and by nothing else."""
     template: Code
 
 
@@ -320,6 +323,7 @@ class Configuration(Section):
     sla: Sla = Sla()
     templates: tuple[Template, ...] = ()
     communications: tuple[CommunicationDefinition, ...] = ()
+    notifications: Notifications = Notifications()
     products: Products = Products()
     feedback: tuple[FeedbackForm, ...] = ()
     customer_links: CustomerLinks = CustomerLinks()
@@ -330,3 +334,4 @@ class Configuration(Section):
     approvals: Reminders = Reminders()
     services: tuple[Service, ...] = ()
     resources: tuple[Resource, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()

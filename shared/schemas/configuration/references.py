@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "service": ("services[].code", "services"),
     "resource": ("resources[].code", "resources"),
     "ladder": ("sla.ladders[].code", "sla.ladders"),
+    "webhook": ("webhooks[].code", "webhooks"),
 }
 """What is known by a code: where the codes stand, unique among their kind, and the section that lists them."""
 
@@ -141,6 +142,8 @@ REFERENCES: tuple[tuple[str, str], ...] = (
     ("leads.types[].default_lost_reason", "lost reason"),
     ("leads.types[].activity_types[]", "task definition"),
     ("communications[].template", "template"),
+    ("notifications.digest_calendar", "calendar"),
+    ("webhooks[].units[]", "unit"),
     ("communications[].statuses[]", "status"),
     ("products.catalogue[].type", "product type"),
     ("products.catalogue[].brand", "brand"),
@@ -196,6 +199,9 @@ LISTED_ONCE = (
     "leads.types[].lost_reasons",
     "leads.types[].activity_types",
     "communications[].to",
+    "notifications.required",
+    "notifications.urgent_priorities",
+    "notifications.quiet_hours.days",
     "communications[].statuses",
     "subjects[].products",
     "feedback[].subjects",

@@ -20,9 +20,11 @@ from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.feeds import check_feeds
 from shared.schemas.configuration.late_replies import check_late_replies
 from shared.schemas.configuration.letters import check_letters
+from shared.schemas.configuration.notifications import check_notifications
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.sla import LADDERS, check_sla
 from shared.schemas.configuration.task_rules import check_task_rules
+from shared.schemas.configuration.webhooks import check_webhooks
 from shared.schemas.events import CaseLifeCycle
 from shared.schemas.events.texts import LINE_LENGTH
 from shared.schemas.permissions import STANDARD_ROLES, unknown_permissions
@@ -258,6 +260,8 @@ def check_messages(document: Document) -> None:
         if definition.get("statuses") and definition.get("on") not in ("case.status-changed", "case.chased"):
             document.problem((*path, "statuses"), "only case.status-changed and case.chased are narrowed by statuses; remove them here")
         to, on = _strings(definition.get("to")), definition.get("on")
+        if definition.get("channel") == "sms" and to not in ([], ["customer"]):
+            document.problem((*path, "to"), "only customers get text messages: write `to: [customer]`")
         if "escalation" in to and on != "clock.escalated":
             document.problem(
                 (*path, "to", to.index("escalation")), "only clock.escalated tells whom a step of the chain names; remove it here"
@@ -320,6 +324,7 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_routing,
     check_letters,
     check_messages,
+    check_notifications,
     check_methods,
     check_sla,
     check_users,
@@ -329,4 +334,5 @@ RULES: tuple[Callable[[Document], None], ...] = (
     check_products,
     check_feedback,
     check_task_rules,
+    check_webhooks,
 )

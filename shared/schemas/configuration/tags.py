@@ -30,6 +30,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "clock": "What is being timed: due, response, resolution, ...",
         "customer_email": "The customer's email address.",
         "description": "The task's description.",
+        "desk_link": "Address of the item's page at the desk; in messages to staff.",
         "due": "When the item is due, in the organisation's time zone.",
         "feedback_link": "Link by which the customer says how they liked it; in messages to customers about a case.",
         "first_name": "The customer's first name.",
@@ -55,7 +56,9 @@ APPROVAL_LINK = "approval_link"
 """The tag that stands for an approver's link. For the approver only: whoever has it can decide."""
 LINKS: Mapping[str, str] = MappingProxyType({"acceptance_link": "acceptance", "feedback_link": "feedback"})
 """Tags that stand for a customer's link, and the purpose that the link has. For the customer only: whoever has it can answer."""
-LINK_TAGS = frozenset({APPROVAL_LINK, *LINKS})
+DESK_LINK = "desk_link"
+"""The tag that stands for the item's page at the desk. Whoever follows it signs in there."""
+LINK_TAGS = frozenset({APPROVAL_LINK, DESK_LINK, *LINKS})
 """Every tag that stands for a link."""
 
 _ANY = frozenset({"case_number", "case_title", "item", "organisation", "recipient", "recipient_first_name"})
@@ -81,6 +84,8 @@ def tags_for(on: str, to: Collection[str]) -> frozenset[str]:
         more |= LINKS.keys()
     if kind == "approval" and "approver" in to:
         more.add(APPROVAL_LINK)
+    if set(to) != {"customer"}:
+        more.add(DESK_LINK)
     return _APPLIES[kind] | more
 
 

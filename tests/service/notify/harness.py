@@ -18,6 +18,7 @@ from services.notify.handlers.composing import Composer
 from services.notify.settings import SendSettings
 from services.notify.storage.wakeup import Wakeup
 from services.notify.worker import Sender, link_maker
+from shared.clock import Clock, utc_now
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
@@ -31,6 +32,7 @@ from shared.schemas.events import (
     ClockKind,
     ClockOverdue,
     ClockStartLate,
+    ConfigurationPublished,
     DeliveryState,
     ItemKind,
     TaskLifeCycle,
@@ -39,6 +41,7 @@ from shared.schemas.events import (
 from shared.schemas.parts import CustomerRef, OwnerRef
 from shared.storage import Database
 from shared.storage.objects import open_store
+from tests.support.configuration import a_configuration
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ONLOOKER = "test-onlooker"
@@ -158,6 +161,8 @@ class NotifyService:
 
     def __init__(self, kafka: str, prefix: str, url: str, reference: ReferenceData) -> None:
         self.kafka, self.prefix, self.url, self.reference = kafka, prefix, url, reference
+        self.clock: Clock = utc_now
+        """What the consumer goes by."""
         self.database = Database(url, service="notify")
         self.publisher = EventPublisher(self.database, kafka, prefix, "notify")
 
@@ -168,7 +173,7 @@ class NotifyService:
 
     def take(self, *events: Event) -> None:
         """Take events in as the consumer loop does, topic by topic, each topic one transaction."""
-        for topic, handler in handlers(self.reference).items():
+        for topic, handler in handlers(self.reference, self.clock).items():
             wanted = [event for event in events if event.data.topic == topic and type(event.data) in handler.apply]
             with self.publisher.transaction() as tx:
                 state = handler.load(tx, wanted)
@@ -188,6 +193,7 @@ class NotifyService:
             "mail_from": "contact@housing.example",
             "send_retry_speed": 100.0,
             "smtp_timeout_seconds": 5.0,
+            "smtp_accept_seconds": 5.0,
         }
         return SendSettings(**(values | changes))
 
@@ -199,7 +205,7 @@ class NotifyService:
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
         objects = open_store(settings) if settings.objects else None
-        composer = Composer(self.reference, settings.mail_from, link_maker(settings), objects)
+        composer = Composer(self.reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url, objects=objects)
         sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop)
         thread = threading.Thread(target=sender.run, name=me)
         thread.start()
@@ -240,8 +246,8 @@ class NotifyService:
             producer.produce(self.prefix + event.data.topic, event.value(), event.key.encode(), headers=list(event.headers()))
         producer.flush()
 
-    def published(self, expect: int, case: UUID | None = None) -> list[tuple[Event, DeliveryState]]:
-        """The first `expect` events that came out, of all or of this case."""
+    def published(self, expect: int, case: UUID | None = None, *, distinct: bool = False) -> list[tuple[Event, DeliveryState]]:
+        """The first `expect` events that came out, of all or of this case. `distinct`: repetitions aside."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
         consumer.subscribe([self.prefix + topics.NOTIFICATIONS])
         found: list[tuple[Event, DeliveryState]] = []
@@ -251,7 +257,20 @@ class NotifyService:
             if message is not None and message.error() is None:
                 headers = dict(headers_of(message))
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
-                if case in (None, event.data.case_id):
+                is_again = distinct and any(event.id == one.id for one, _ in found)
+                if case in (None, event.data.case_id) and not is_again:
                     found.append((event, event.data))
         consumer.close()
         return found
+
+
+def publish_configuration(notify: NotifyService) -> None:
+    """The tests' organisation, as desk publishes it."""
+    published = ConfigurationPublished(
+        version=1, digest="", applied_by="test", applied_at=datetime.now(UTC), document=a_configuration().model_dump(mode="json")
+    )
+    aggregate = derive("configuration", 1)
+    notify.produce(
+        an_event(published, aggregate, aggregate),
+        *(an_event(entry, derive("staff", entry.user), derive("staff", entry.user)) for entry in notify.reference.staff.values()),
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
+from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -30,10 +32,20 @@ def a_free_port() -> int:
 
 
 class MailServer:
-    """Keeps what it took. `rcpt` may refuse a recipient."""
+    """Keeps what it took. `rcpt` may refuse a recipient. `pipelining`: as almost every server has it."""
 
-    def __init__(self, script: Script = take, rcpt: Callable[[str], str] = lambda address: "250 OK", port: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        script: Script = take,
+        rcpt: Callable[[str], str] = lambda address: "250 OK",
+        port: int = 0,
+        *,
+        pipelining: bool = True,
+        **options: Any,
+    ) -> None:
         self.script = script
+        self._pipelining = pipelining
+        self.senders: list[str] = []
         self.rcpt = rcpt
         self.taken: list[EmailMessage] = []
         self.offered: Counter[str] = Counter()
@@ -68,7 +80,13 @@ class MailServer:
         self.connections += server not in self._clients
         self._clients.add(server)
         session.host_name = hostname
-        return responses
+        return [responses[0], "250-PIPELINING", *responses[1:]] if self._pipelining else responses
+
+    async def handle_MAIL(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        self.senders.append(address)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]) -> str:
         answer = self.rcpt(address)
@@ -93,6 +111,27 @@ class MailServer:
             self.silent.set()
             await asyncio.sleep(3600)
         return answer
+
+
+class TokenServer(MailServer):
+    """Lets in who shows a token of `valid`, by one mechanism. A wrong one is told why first, as Google and Microsoft do."""
+
+    def __init__(self, valid: Container[str], user: str = "notify@housing.example", mechanism: str = "XOAUTH2", **options: Any) -> None:
+        self.valid, self.user = valid, user
+        self.shown: list[str] = []
+        self.acknowledged: list[bytes] = []
+        setattr(self, f"auth_{mechanism}", self._check)
+        super().__init__(auth_required=True, **options)
+
+    async def _check(self, server: SMTP, args: list[str]) -> AuthResult:
+        said = b64decode(args[1]).decode()
+        self.shown.append(said)
+        user, token = re.fullmatch("(?:n,a=|user=)([^\x01,]+),?\x01auth=Bearer ([^\x01]+)\x01\x01", said).groups()  # type: ignore[union-attr]
+        if user == self.user and token in self.valid:
+            return AuthResult(success=True)
+        answer = await server.challenge_auth(b'{"status":"400","schemes":"Bearer"}')
+        self.acknowledged.append(answer if isinstance(answer, bytes) else b"")
+        return AuthResult(success=False, handled=False)
 
 
 def knows_login(user: bytes, password: bytes) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.support.web import a_token, a_verifier, bearer, served
 @pytest.fixture
 def api(notify: NotifyService) -> Iterator[httpx.Client]:
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
-    with served(build(settings, notify.database, a_verifier())) as client:
+    with served(build(settings, notify.database, a_verifier(), reference=notify.reference)) as client:
         yield client
 
 

@@ -96,7 +96,7 @@ def test_dead_addresses_are_listed_and_written_to_again_when_an_operator_says_so
     notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
     operator = a_token("olga", "delivery:revive", scope="all")
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
-    with served(build(settings, notify.database, a_verifier()), operator) as api:
+    with served(build(settings, notify.database, a_verifier(), reference=notify.reference), operator) as api:
         page = api.get("/dead-addresses").json()
         assert [(found["address"], found["status"]) for found in page["items"]] == [("ann@mail.example", "5.1.1")]
         assert page["next"] is None

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,9 @@ from services.notify.storage import deliveries
 from shared.ids import derive
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.topics import create_topics
-from shared.schemas.events import ConfigurationPublished, DeliveryFailed, DeliverySent
+from shared.schemas.events import DeliveryFailed, DeliverySent
 from shared.settings import ProcessSettings
-from tests.service.notify.harness import NotifyService, a_case, a_task, an_event
+from tests.service.notify.harness import NotifyService, a_case, a_task, publish_configuration
 from tests.service.notify.mail_server import MailServer, knows_login
 from tests.support.authority import Authority
 from tests.support.configuration import TEMPLATES, a_configuration
@@ -290,18 +290,6 @@ def a_process(notify: NotifyService, role: str, port: int) -> Iterator[subproces
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.wait(30)
-
-
-def publish_configuration(notify: NotifyService) -> None:
-    """The tests' organisation, as desk publishes it."""
-    published = ConfigurationPublished(
-        version=1, digest="", applied_by="test", applied_at=datetime.now(UTC), document=a_configuration().model_dump(mode="json")
-    )
-    aggregate = derive("configuration", 1)
-    notify.produce(
-        an_event(published, aggregate, aggregate),
-        *(an_event(entry, derive("staff", entry.user), derive("staff", entry.user)) for entry in notify.reference.staff.values()),
-    )
 
 
 def test_a_sender_killed_before_it_recorded_sends_again_under_the_same_id(kafka: str, notify: NotifyService) -> None:

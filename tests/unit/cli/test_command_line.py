@@ -39,6 +39,7 @@ def casestream(*arguments: str, home: Path, stdin: bytes = b"") -> subprocess.Co
         ["dead-letters", "list"],
         ["dead-letters", "show"],
         ["dead-letters", "replay"],
+        ["mail", "preview"],
         ["republish"],
         ["token"],
         ["machine-token"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.fetching import Downloads, GatewayError, Unavailable, downloads
+from shared.fetching import Downloads, GatewayError, Unavailable, is_public
 from tests.support.x import FakeX, Scripted, serving_x
 
 pytestmark = pytest.mark.requirement("COM-4")
@@ -95,7 +95,7 @@ def test_a_host_in_our_own_network_must_be_named_as_such(x: FakeX, opened: Calla
     ],
 )
 def test_which_addresses_are_the_internets(address: str, public: bool) -> None:
-    assert downloads._is_public(address) is public
+    assert is_public(address) is public
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 403, 404, 410, 451])

@@ -102,6 +102,10 @@ def test_own_markup_stands_in_the_letter_and_a_whole_document_by_itself() -> Non
     assert a_letter("plain", html=whole, customer="Ann Bell") == whole.replace("#first_name", "Ann")
 
 
+def test_many_comments_before_markup_are_read_at_once() -> None:
+    assert "<p>x</p>" in a_letter("plain", html="<!--a-->" * 5000 + "<p>x</p>")
+
+
 def test_a_list_of_mails_shows_the_first_words_after_the_greeting() -> None:
     def shown(text: str) -> str:
         return words(parser.document_fromstring(a_letter(text, number="C-1")).xpath("//body/div")[0])

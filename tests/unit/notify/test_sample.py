@@ -111,4 +111,19 @@ def test_only_who_may_answer_gets_a_link_to_answer_by(sent: list[Sent]) -> None:
     assert with_link == {"approval-asked-approver", "approval-reminded-approver", "resolved-customer"}
     for one in sent:
         document = html.document_fromstring(part(read(one), "html").encode())
-        assert len(document.xpath("//a[contains(@class, 'cs-button')]")) == (1 if one.definition in with_link else 0), one.definition
+        to_answer = document.xpath("//a[contains(@class, 'cs-button')][starts-with(@href, 'https://answer.')]")
+        assert len(to_answer) == (1 if one.definition in with_link else 0), one.definition
+
+
+@pytest.mark.requirement("NOTE-1")
+def test_staff_get_to_the_item_by_a_link_and_customers_do_not(sent: list[Sent]) -> None:
+    pages = {"case": "cases", "task": "tasks"}
+    for one in sent:
+        document, text = html.document_fromstring(part(read(one), "html").encode()), part(read(one), "plain")
+        claimed = one.claimed
+        if claimed.audience == "customer":
+            assert "desk.housing.example" not in text + html.tostring(document).decode(), one.definition
+        else:
+            page = f"https://desk.housing.example/{pages[claimed.item_kind]}/{claimed.item_id}"
+            assert page in text.split(), one.definition
+            assert page in document.xpath("//td[@class = 'cs-quiet']/a/@href"), one.definition

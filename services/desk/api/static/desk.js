@@ -49,3 +49,29 @@ if (fresh && live) {
     source.addEventListener("end", () => { source.close(); leave(); });
   }
 }
+
+// The bell: how many notifications are unread, and that a link from their list has been read.
+const bell = document.querySelector("[data-count]");
+if (bell) {
+  const shown = bell.querySelector(".count");
+  const told = document.getElementById("told");
+  let before = shown.hidden ? 0 : parseInt(shown.textContent, 10);
+  const count = async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(bell.dataset.count, { headers: { "X-Refresh": "1" }, redirect: "error" });
+      if (!answer.ok) return;
+      const { unread } = await answer.json();
+      shown.hidden = unread === 0;
+      shown.firstElementChild.textContent = unread < 100 ? unread : "99+";
+      if (unread > before && told) told.textContent = unread === 1 ? "1 unread notification." : `${unread} unread notifications.`;
+      before = unread;
+    } catch { /* The next time will tell. */ }
+  };
+  setInterval(count, 60000);
+  document.addEventListener("visibilitychange", count);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-read]");
+    if (link) navigator.sendBeacon("/notifications/read", new URLSearchParams({ one: link.dataset.read }));
+  });
+}

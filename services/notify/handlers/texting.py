@@ -1,0 +1,170 @@
+"""Text messages to customers queued, beside whatever else notify makes of events and in the same transaction (NOTE-2).
+
+Events name a customer, not their number: that is learned from what case tells of contacts, and looked up when the message is queued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.notify.domain.occasions import Definition, Delivery, Occasion, Recipient
+from services.notify.domain.recipients import message_id
+from services.notify.handlers.occasions import Readings
+from services.notify.handlers.outcomes import emit_outcome
+from services.notify.metrics import QUEUED, STOPPED
+from services.notify.storage import bounces, deliveries, phones
+from shared.handles import BadHandle, normal_handle
+from shared.ids import delivery_id
+from shared.messaging import Handler, ReferenceData, VersionCache
+from shared.schemas.configuration import Configuration
+from shared.schemas.envelope import Event, Payload
+from shared.schemas.events import CommunicationRecorded, ContactChanged, ContactErased
+from shared.storage import Transaction
+
+CHANNEL = "sms"
+PHONE = "phone"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a version of the configuration says about text messages: definitions by the name of their event, and our mail domain."""
+
+    definitions: Mapping[str, tuple[Definition, ...]]
+    mail_domain: str
+
+
+def policy_of(configuration: Configuration) -> Policy:
+    """The policy of one version of the configuration. Only customers get text messages: staff have no numbers here."""
+    found: dict[str, tuple[Definition, ...]] = {}
+    for one in configuration.communications:
+        if one.channel == CHANNEL and "customer" in one.to:
+            definition = Definition(one.code, one.on, one.to, one.channel, one.template, frozenset(one.items), frozenset(one.statuses))
+            found[one.on] = (*found.get(one.on, ()), definition)
+    return Policy(found, configuration.organisation.mail_domain)
+
+
+class Wanted(NamedTuple):
+    """A text message, but for its number."""
+
+    contact: UUID
+    occasion: Occasion
+    definition: Definition
+    mail_domain: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a batch of events has come to: `own` to the handler around which this is, and the rest to text messages."""
+
+    own: Any
+    wanted: list[Wanted] = field(default_factory=list)
+    heard: dict[UUID, str] = field(default_factory=dict)
+    told: dict[UUID, str] = field(default_factory=dict)
+    erased: set[UUID] = field(default_factory=set)
+
+
+Apply = Callable[[Batch, Event], None]
+
+
+def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], learns: bool = False) -> Handler[Batch]:
+    """The handler that does what `inner` does, and queues text messages. `learns`: whether the topic tells of contacts."""
+    policies = VersionCache(reference, policy_of)
+
+    def load(tx: Transaction, events: Sequence[Event]) -> Batch:
+        return Batch(inner.load(tx, events))
+
+    def save(tx: Transaction, batch: Batch) -> None:
+        inner.save(tx, batch.own)
+        phones.learn(tx, batch.heard, batch.told)
+        phones.forget(tx, batch.erased)
+        if batch.wanted:
+            _queue(tx, batch.wanted)
+
+    def planning(payload: type[Payload]) -> Apply:
+        own, reading = inner.apply.get(payload), readings.get(payload)
+
+        def apply(batch: Batch, event: Event) -> None:
+            if own is not None:
+                own(batch.own, event)
+            customer = getattr(event.data, "customer", None)
+            if reading is None or customer is None or customer.contact_id is None:
+                return
+            version = event.config_version or reference.version
+            policy = policies.get(version)
+            for on in reading.names(event.data):
+                if definitions := policy.definitions.get(on, ()):
+                    occasion = reading.read(on, event, version)
+                    batch.wanted += [
+                        Wanted(customer.contact_id, occasion, one, policy.mail_domain) for one in definitions if _fits(one, occasion)
+                    ]
+
+        return apply
+
+    apply: dict[type[Payload], Apply] = {payload: planning(payload) for payload in {**inner.apply, **readings}}
+    if learns:
+        own_erasing = apply[ContactErased]
+
+        def on_erased(batch: Batch, event: Event) -> None:
+            own_erasing(batch, event)
+            batch.erased.add(event.data.contact_id)
+
+        apply |= {ContactChanged: on_changed, CommunicationRecorded: on_recorded, ContactErased: on_erased}
+    return Handler(load=load, apply=apply, save=save)
+
+
+def on_changed(batch: Batch, event: Event) -> None:
+    """Staff made or changed a contact: the first of its numbers counts."""
+    data: ContactChanged = event.data
+    batch.told[data.contact_id] = next((_number(one.value) for one in data.handles if one.kind == PHONE), "")
+
+
+def on_recorded(batch: Batch, event: Event) -> None:
+    """Somebody made contact by telephone or text message."""
+    customer = event.data.customer
+    if customer.contact_id is not None and (number := _number(customer.phone)):
+        batch.heard.setdefault(customer.contact_id, number)
+
+
+def _number(value: str) -> str:
+    try:
+        return normal_handle(PHONE, value)
+    except BadHandle:
+        return ""
+
+
+def _fits(definition: Definition, occasion: Occasion) -> bool:
+    if definition.items and occasion.item_kind not in definition.items:
+        return False
+    return not definition.statuses or occasion.facts.get("status") in definition.statuses
+
+
+def _queue(tx: Transaction, wanted: Sequence[Wanted]) -> None:
+    """Queue what has a number. One number gets one message an occasion: the first definition that names it wins."""
+    numbers = phones.of(tx, {one.contact for one in wanted})
+    planned: dict[tuple[UUID, str, str], Delivery] = {}
+    for contact, occasion, definition, mail_domain in wanted:
+        number = numbers.get(contact)
+        if number is not None:
+            identity = delivery_id(occasion.cause, definition.code, number)
+            thread = occasion.conversation_id or occasion.item_id
+            recipient = Recipient(number, occasion.customer_name, "customer")
+            delivery = Delivery(
+                identity,
+                definition.code,
+                CHANNEL,
+                definition.template,
+                recipient,
+                thread,
+                message_id(thread, identity, mail_domain),
+                occasion,
+            )
+            planned.setdefault((occasion.cause, occasion.on, number), delivery)
+    found = list(planned.values())
+    for delivery in found:
+        QUEUED.labels(delivery.definition).inc()
+    for outcome in deliveries.queue(tx, found, bounces.dead(tx, {delivery.recipient.address for delivery in found})):
+        emit_outcome(tx, outcome)
+        STOPPED.labels(outcome.state).inc()

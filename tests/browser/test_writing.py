@@ -73,7 +73,7 @@ def test_a_customer_is_written_to_by_keyboard_on_a_phone(browser: Browser, recor
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     page.get_by_role("button", name="Send the message").press("Enter")
 
-    expect(page.get_by_role("status")).to_contain_text("on its way")
+    expect(page.get_by_role("status").filter(has_text="on its way")).to_be_visible()
     ours = page.locator("article.ours")
     expect(ours).to_contain_text("Waiting to be sent")
     expect(ours).to_contain_text("A plumber comes on Tuesday.")

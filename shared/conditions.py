@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import re2
 
@@ -14,6 +14,29 @@ Facts = Mapping[str, object]
 Holds = Callable[[Facts], bool]
 
 _NONE: Final = ("", None)
+
+
+class LookedUp(Mapping[str, object]):
+    """Facts of an event's data, each looked up when a condition asks for it: most conditions ask for one or two. `paths`: the attributes
+    that lead to each.
+    """
+
+    __slots__ = ("_data", "_paths")
+
+    def __init__(self, data: object, paths: Mapping[str, Sequence[str]]) -> None:
+        self._data, self._paths = data, paths
+
+    def __getitem__(self, name: str) -> object:
+        value: Any = self._data
+        for part in self._paths[name]:
+            value = getattr(value, part, None)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def always(_: Facts) -> bool:

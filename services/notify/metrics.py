@@ -9,6 +9,13 @@ STOPPED = counter(
     "Deliveries that bounced after they were sent, or failed unsent as their address is dead or their alert was withdrawn.",
     ["state"],
 )
+UNSENT = counter(
+    "casestream_notify_unsent_deliveries", "Deliveries that failed without being sent, by why: suppressed, too_many, expired.", ["reason"]
+)
+FLOODS = counter("casestream_notify_floods", "Cases about which an address had too many messages in a day, each counted once.")
+LIMITED = gauge("casestream_notify_limited_deliveries", "Deliveries that wait because their recipient has had enough for the hour.")
+for _reason in ("suppressed", "too_many", "expired"):
+    UNSENT.labels(_reason)  # shown from the start: from nothing to 1 is no increase for Prometheus
 DIGESTS = counter("casestream_notify_digests", "Digests made for staff.")
 TAKEOVERS = counter(
     "casestream_notify_takeovers", "Deliveries claimed again from a holder that never said how it went: each may be a message sent twice."

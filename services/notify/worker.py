@@ -22,23 +22,27 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.notify import metrics
+from services.notify.domain.limits import Limits
 from services.notify.domain.message import UnusableAddress, Written
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
 from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
+from services.notify.handlers.definitions import limits_of
 from services.notify.handlers.digesting import Gatherer
+from services.notify.handlers.ending import end_what_is_in_vain
 from services.notify.handlers.recording import Ended, Recorder
 from services.notify.handlers.rounds import Rounds
 from services.notify.handlers.text_sending import Texter
 from services.notify.settings import SendSettings, SmsSettings
 from services.notify.storage import deliveries, digests
 from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.limits import claim_within, limited
 from services.notify.storage.wakeup import Wakeup
 from shared.clock import utc_now
 from shared.links import LinkKeyFile
-from shared.messaging import EventPublisher, Reference
+from shared.messaging import EventPublisher, Reference, VersionCache
 from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.storage import Database
@@ -48,6 +52,7 @@ from shared.storage.objects import StoreUnavailable, open_store
 log = get_logger(__name__)
 A = TypeVar("A")
 
+CHANNEL = "email"
 CLAIMS_PER_CONNECTION = 48
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
@@ -56,6 +61,8 @@ MARGIN_SECONDS = 2.0
 OPEN_SECONDS = 10.0
 """A message that was begun waits so long for the one before to be recorded; then its connection is given up."""
 GAUGE_SECONDS = 5.0
+SWEEP_SECONDS = 1.0
+"""How often is looked for what waits in vain."""
 LAST_RECORD_SECONDS = 15.0
 """How long a stopping process tries to record what it sent, if the database is away."""
 REST = (0.25, 15.0)
@@ -95,6 +102,7 @@ class Sender:
         me: str,
         stop: threading.Event,
         jitter: Callable[[], float] = random.random,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._publisher = publisher
         self._composer = composer
@@ -104,6 +112,7 @@ class Sender:
         self._me = me
         self._stop = stop
         self._jitter = jitter
+        self._limits = limits
         self._capacity = settings.smtp_connections * CLAIMS_PER_CONNECTION
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._wake = threading.Event()
@@ -113,7 +122,7 @@ class Sender:
         self._held: dict[tuple[UUID, int], Job] = {}
         self._recorder = Recorder(publisher, self._let_go)
         self._may_be_due = True
-        self._polled_at = self._renewed_at = self._gauged_at = time.monotonic()
+        self._polled_at = self._renewed_at = self._gauged_at = self._swept_at = time.monotonic()
         self._weather_lock = threading.Lock()
         self._resting_until = 0.0
         self._rest = 0.0
@@ -176,8 +185,8 @@ class Sender:
         # While the relay was unreachable just now, one message tries whether it is back.
         wanted = 1 if self._rest else room
         with self._publisher.transaction() as tx:
-            claimed = digests.with_items(tx, deliveries.claim(tx, self._me, wanted, self._settings.lease))
-        self._may_be_due = len(claimed) == wanted
+            claimed, self._may_be_due = claim_within(tx, self._me, wanted, self._settings.lease, self._limits(), CHANNEL)
+            claimed = digests.with_items(tx, claimed)
         for delivery in claimed:
             if delivery.taken_over:
                 metrics.TAKEOVERS.inc()
@@ -195,10 +204,14 @@ class Sender:
                     still = deliveries.renew(tx, [job.key for job in held], self._settings.lease)
                 for job in held:
                     job.until = now + self._settings.send_lease_seconds if job.claimed.id in still else 0.0
+        if now - self._swept_at > SWEEP_SECONDS:
+            self._swept_at = now
+            end_what_is_in_vain(self._publisher)
         if now - self._gauged_at > GAUGE_SECONDS:
             self._gauged_at = now
             with self._publisher.database.read() as tx:
                 count, seconds = deliveries.waiting(tx)
+                metrics.LIMITED.set(limited(tx))
             metrics.WAITING.set(count)
             metrics.OVERDUE_SECONDS.set(seconds)
 
@@ -351,12 +364,13 @@ def run(settings: SendSettings) -> None:
     """Run the role `send` until it is told to stop."""
     configure_logging("notify", "send", settings.log_level)
     stop = stop_on_signals()
-    database = Database(settings.database, pool_size=6, service="notify")
+    database = Database(settings.database, pool_size=7, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
     objects = open_store(settings) if settings.objects else None
     composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url, objects=objects)
-    texter = Texter.of(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop)
+    limits = VersionCache(reference, limits_of).get
+    texter = Texter(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop, limits=limits)
     sender = Sender(
         publisher,
         composer,
@@ -365,12 +379,13 @@ def run(settings: SendSettings) -> None:
         settings,
         f"send-{settings.instance}",
         stop,
+        limits=limits,
     )
 
     rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
 
     def problems() -> list[str]:
-        return reference.problems() + sender.problems() + rounds.problems() + (texter.problems() if texter else [])
+        return reference.problems() + sender.problems() + rounds.problems() + texter.problems()
 
     def facts() -> dict[str, object]:
         return {"config_version": reference.version}
@@ -380,14 +395,12 @@ def run(settings: SendSettings) -> None:
             reference.start(stop)
             if not stop.is_set():
                 publisher.start_sweeper()
+                texter.start()
                 rounds.start()
-                if texter is not None:
-                    texter.start()
                 sender.run()
         finally:
+            texter.close()
             rounds.close()
-            if texter is not None:
-                texter.close()
             publisher.close()
             reference.close()
             database.close()

@@ -63,6 +63,7 @@ PERMISSIONS: dict[str, str] = {
     "service:waive": "Waive a mandatory service on a task, for a reason, and require it again.",
     "staff:read": "See staff and business units.",
     "status:read": "See counts and the health of the services.",
+    "suppression:manage": "See and change which addresses and domains are not written to.",
     "task:assign": "Give a task to another user, role or unit.",
     "task:create": "Add a follow-up task, or a task to a case by its definition.",
     "task:progress": "Start, complete, pend or cancel a task, change its due date, accept it.",
@@ -131,6 +132,7 @@ _LEADER = _AGENT | {
 }
 _OPERATOR = EVERYBODY | frozenset(
     {"status:read", "dead-letter:read", "dead-letter:replay", "republish", "configuration:read", "webhook:read", "webhook:manage"}
+    | {"suppression:manage"}
 )
 
 STANDARD_ROLES: dict[str, StandardRole] = {

@@ -115,6 +115,18 @@ def test_an_operator_sees_what_a_sweep_would_take_and_revives_a_dead_address(clo
     assert (found["address"], found["status"]) == ("ola@mail.example", "5.1.1")
     assert clone.run("mail", "revive", "Ola@mail.example").stdout == b"Ola@mail.example is written to again\n"
     assert clone.run("mail", "addresses").stdout == b"there is none\n"
+    assert clone.run("webhooks", "list").stdout == b"the configuration has none\n"
+
+
+@pytest.mark.requirement("EDGE-2")
+def test_an_operator_has_a_domain_written_to_no_more_for_a_while(clone: Clone) -> None:
+    clone.run("mail", "suppress", "*@Flood.example", "--note", "It answers all.", "--until", "2099-12-24")
+    found = json.loads(clone.run("mail", "suppressed", "--json").stdout)
+    assert (found["address"], found["reason"], found["note"]) == ("*@flood.example", "by_hand", "It answers all.")
+    assert datetime.fromisoformat(found["until"]) == datetime(2099, 12, 24, tzinfo=UTC)
+    assert clone.run("mail", "suppressed").stdout.startswith(b"*@flood.example  by_hand It answers all.  since ")
+    assert clone.run("mail", "unsuppress", "*@flood.example").stdout == b"*@flood.example is written to again\n"
+    assert clone.run("mail", "suppressed").stdout == b"there is none\n"
 
 
 def test_up_while_it_is_up_changes_nothing(clone: Clone) -> None:

@@ -1,4 +1,4 @@
-"""notify's HTTP API: messages, what staff were told and how they choose to be, dead addresses, previews, webhooks (role `api`)."""
+"""notify's HTTP API: messages, what staff were told and how they choose to be, suppressions, previews, webhooks (role `api`)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Query
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel
 
+from services.notify.api.addresses import addresses_router, suppressions_router
 from services.notify.api.notifications import notifications_router
 from services.notify.api.preferences import preferences_router
 from services.notify.api.sms import PATH, REPORT_BYTES, sms_router
 from services.notify.api.templates import templates_router
 from services.notify.api.webhooks import webhooks_router
 from services.notify.settings import Settings, SmsSettings
-from services.notify.storage import bounces, deliveries
+from services.notify.storage import deliveries
 from shared.clock import Clock, utc_now
 from shared.messaging import EventPublisher, ReferenceData
 from shared.observability import configure_logging, get_logger
@@ -38,12 +39,13 @@ from shared.web import (
 
 log = get_logger(__name__)
 READER = Annotated[Principal, Depends(requires("delivery:read"))]
-REVIVER = Annotated[Principal, Depends(requires("delivery:revive"))]
-Paging = Annotated[PageRequest, Depends(page_request)]
 
 
 class DeliveryView(BaseModel):
-    """A message to one recipient. `state`: queued (or being sent), sent, failed, or bounced after that; `attempts` to send it so far."""
+    """A message to one recipient. `state`: queued (or being sent), sent, failed, or bounced after that; `attempts` to send it so far.
+
+    `limited`: its recipient has had enough for the hour, so that it waits for its turn. `expires_at`: from then on it is not sent any more.
+    """
 
     id: UUID
     cause: UUID
@@ -65,6 +67,8 @@ class DeliveryView(BaseModel):
     created_at: datetime
     next_attempt_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None
+    limited: bool
 
 
 class Counts(BaseModel):
@@ -119,48 +123,6 @@ def deliveries_router(database: Database) -> APIRouter:
     return router
 
 
-class DeadAddress(BaseModel):
-    """An address that refused a message for good: nothing is sent there. `status`: as RFC 3463 has it; `delivery_id`: what came back."""
-
-    address: str
-    status: str
-    delivery_id: UUID
-    since: datetime
-
-
-class ReviveBody(BaseModel):
-    """In the body and not in the path, which is logged."""
-
-    model_config = ConfigDict(extra="forbid")
-    address: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=3, max_length=320, pattern=r"^[^\x00\s]+$")]
-
-
-def addresses_router(database: Database) -> APIRouter:
-    """`GET /dead-addresses` and `POST /dead-addresses/revive`."""
-    router = APIRouter(tags=["addresses"])
-
-    @router.get("/dead-addresses", summary="Addresses that mail came back from for good, by name.")
-    def listed(_principal: REVIVER, page: Paging) -> Page[DeadAddress]:
-        after = page.keys(1)
-        if after and not isinstance(after[0], str):
-            raise Problem(400, "The cursor is not one that this list gave; start without it.")
-        with database.read() as tx:
-            rows = bounces.listed_dead(tx, after[0] if after else "", page.limit + 1)
-        shown = rows[: page.limit]
-        following = page.following(len(rows), shown, lambda row: (row["address"],))
-        return Page(items=[DeadAddress(**row) for row in shown], next=following)
-
-    @router.post("/dead-addresses/revive", status_code=204, summary="Write to an address again.")
-    def revive(body: ReviveBody, principal: REVIVER) -> None:
-        with database.transaction() as tx:
-            delivery = bounces.revive_one(tx, body.address)
-        if delivery is None:
-            raise NotFound
-        log.info("dead address revived", delivery=str(delivery), by=principal.user)
-
-    return router
-
-
 def build(
     settings: Settings,
     database: Database,
@@ -176,6 +138,7 @@ def build(
     routers = [
         deliveries_router(database),
         addresses_router(database),
+        suppressions_router(database, clock),
         notifications_router(database, clock),
         dead_letters_router("notify", database),
     ]

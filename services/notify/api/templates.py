@@ -16,7 +16,7 @@ from shared.languages import is_known
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration.letters import HtmlText, Language, html_problems
 from shared.schemas.configuration.section import Text
-from shared.schemas.configuration.tags import TAGS, check_template, tags_for
+from shared.schemas.configuration.tags import LINK_TAGS, TAGS, check_template, tags_for
 from shared.schemas.events import Code
 from shared.storage import Database
 from shared.web import NotFound, Principal, Unprocessable, requires
@@ -97,6 +97,7 @@ def templates_router(database: Database, reference: ReferenceData) -> APIRouter:
     def previewed(body: PreviewBody, principal: PREVIEWER) -> PreviewView:
         worded = _worded(body, wordings.get())
         _refuse([problem for tag in body.values if tag not in TAGS for problem in check_template(f"#{tag}") or [f"there is no tag #{tag}"]])
+        _refuse([f"#{tag} is a link, which a preview makes itself" for tag in body.values if tag in LINK_TAGS])
         facts = made_up(reference.configuration())
         if body.case_id is not None:
             with database.read() as tx:

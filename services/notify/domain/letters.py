@@ -34,6 +34,7 @@ CLEAR = 7.0
 """The contrast of coloured text on a dark ground: at the least that is allowed, it looks dull."""
 FONT = "-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]]")
+_SCHEMES = ("https://", "http://")
 _NAMED = re.compile(r"([^\W\d_][^:#\n]{0,39}):[ \t]+")
 _MOST_WORDS_OF_A_FACT = 3
 _LONGEST_FACT = 30
@@ -80,7 +81,8 @@ class Block:
             if tags and not any(values[tag] for tag in tags):
                 continue
             if self.kind == "button":
-                parts.append(row.marked[0][0].replace("{}", escape(values[tags[0]])))
+                url = values[tags[0]]
+                parts.append(row.marked[0][0].replace("{}", escape(url)) if url.startswith(_SCHEMES) else escape(url))
                 continue
             text = _filled(row, values, shown, link)
             parts.append(row.name + text + "</td></tr>" if row.name else text)
@@ -325,7 +327,7 @@ def _linked(text: str, link: str) -> str:
 def _our_link(url: str, link: str) -> str:
     """A link of ours, which is too long to be shown whole."""
     host = url.partition("://")[2].partition("/")[0]
-    return _anchor(url, escape(host) + "/&hellip;", link) if url.startswith(("https://", "http://")) else escape(url)
+    return _anchor(url, escape(host) + "/&hellip;", link) if url.startswith(_SCHEMES) else escape(url)
 
 
 def _anchor(url: str, markup: str, colour: str) -> str:

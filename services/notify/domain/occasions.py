@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -47,6 +47,16 @@ class Occasion(NamedTuple):
     traceparent: str = ""
     tell: tuple[str, ...] = ()
     told: tuple[Recipient, ...] = ()
+    at: datetime | None = None
+    """When it happened, where that is known."""
+
+
+PRESSING = frozenset({"clock.escalated"})
+"""Occasions that a higher limit for the recipient is for."""
+
+
+EXPIRED = "expired: it was of no use any more"
+"""The error of a message that waited for too long."""
 
 
 class Definition(NamedTuple):
@@ -62,6 +72,14 @@ class Definition(NamedTuple):
     template: str
     items: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
+    holds: Callable[[Mapping[str, object]], bool] | None = None
+    """Its condition, asked with the facts of the event; None: it always holds."""
+    useless_after: timedelta | None = None
+    """How long after the occasion its messages are of use; None: always."""
+
+    def expiry(self, occasion: Occasion) -> datetime | None:
+        """From when on a message about this occasion is of no use; None: never."""
+        return None if self.useless_after is None or occasion.at is None else occasion.at + self.useless_after
 
 
 class Delivery(NamedTuple):
@@ -76,3 +94,5 @@ class Delivery(NamedTuple):
     """What its Message-ID begins with, and its replies belong to: the conversation for the customer, the item for staff."""
     message_id: str
     occasion: Occasion
+    expires_at: datetime | None = None
+    """From when on it is of no use; None: never."""

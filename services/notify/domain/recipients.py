@@ -136,6 +136,8 @@ def recipients(to: str, occasion: Occasion, directory: Directory, default_unit: 
             return [Recipient(occasion.customer_email, occasion.customer_name, "customer")]
         case _ if to.startswith("user:"):
             return directory.person(to.removeprefix("user:"))
+        case _ if to.startswith("role:"):
+            return directory.role(to.removeprefix("role:"), occasion.unit)
         case _:
             return []
 
@@ -174,6 +176,7 @@ def plan_deliveries(
                         thread,
                         message_id(thread, identity, mail_domain),
                         occasion,
+                        definition.expiry(occasion),
                     )
                 )
     return planned

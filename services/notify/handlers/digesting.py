@@ -19,7 +19,8 @@ from services.notify.domain.preferences import NOTHING_CHOSEN, Rules, next_diges
 from services.notify.domain.recipients import message_id
 from services.notify.domain.tags import Names
 from services.notify.handlers.preferring import rules_of
-from services.notify.storage import bounces, deliveries, digests, preferences
+from services.notify.handlers.refusing import suppressed
+from services.notify.storage import deliveries, digests, preferences
 from services.notify.storage.deliveries import Claimed, Finished
 from services.notify.storage.digests import Waiting
 from shared.ids import derive
@@ -67,8 +68,7 @@ class Gatherer:
         # Who comes after a digest was made goes to the next.
         late = {user: of.pop(user) for user in list(of) if ids[user] in existing}
         self._put_off(tx, late, rules, now)
-        dead = bounces.dead(tx, {one.recipient.address.lower() for one in made}) if bounces.is_any_dead(tx) else {}
-        failed = deliveries.queue(tx, made, dead)
+        failed = deliveries.queue(tx, made, suppressed(tx, made))
         digests.collect(tx, [one.delivery_id for found in of.values() for one in found], [ids[user] for user in of for _ in of[user]])
         outcomes = digests.told(tx, failed) + digests.give_up(tx, gone, "not sent: its recipient is no longer among the staff")
         return len(made), failed + outcomes

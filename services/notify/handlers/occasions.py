@@ -78,6 +78,7 @@ def case_occasion(on: str, event: Event, config_version: int) -> Occasion:
         customer_name=customer.name,
         config_version=config_version,
         traceparent=event.traceparent,
+        at=event.time,
     )
 
 
@@ -126,6 +127,7 @@ def task_occasion(on: str, event: Event, config_version: int) -> Occasion:
         customer_name=customer.name,
         config_version=config_version,
         traceparent=event.traceparent,
+        at=event.time,
     )
 
 
@@ -163,6 +165,7 @@ def clock_occasion(on: str, event: Event, config_version: int) -> Occasion:
         unit=clock.unit,
         config_version=config_version,
         traceparent=event.traceparent,
+        at=event.time,
     )
 
 
@@ -201,6 +204,7 @@ def approval_occasion(on: str, event: Event, config_version: int) -> Occasion:
         unit=approval.unit or "",
         config_version=config_version,
         traceparent=event.traceparent,
+        at=event.time,
     )
 
 
@@ -233,7 +237,7 @@ def _completion(task: TaskState) -> Names:
 
 
 OVERDUE_AGAIN = "clock.overdue-again"
-"""An overdue that is repeated. No definition is for it by this name: `queueing.policy_of` says which are."""
+"""An overdue that is repeated. No definition is for it by this name: `definitions.policy_of` says which are."""
 
 
 def _alert(name: str) -> Callable[[ClockState], Names]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from services.notify.domain.occasions import Delivery
-from services.notify.domain.preferences import NOTHING_CHOSEN, DigestTimes, How, Preferences, Quiet, Rules, course_of, quiet_until
+from services.notify.domain.preferences import NOTHING_CHOSEN, DigestTimes, How, Preferences, Quiet, Rules, course_of
 from services.notify.storage import deliveries, notifications, preferences
 from services.notify.storage.deliveries import Finished
 from services.notify.storage.notifications import Notice
@@ -54,11 +55,11 @@ def _working_days(configuration: Configuration, code: str) -> Calendar:
     raise CalendarError(f"the configuration has no calendar {code}")
 
 
-def place(tx: Transaction, planned: Sequence[Delivery], dead: Mapping[str, str], rules: RulesOf, now: datetime) -> list[Finished]:
-    """Queue what is planned, each message its recipient's way. `dead` and what is returned: as `deliveries.queue` has them."""
+def place(tx: Transaction, planned: Sequence[Delivery], refused: Mapping[UUID, str], rules: RulesOf, now: datetime) -> list[Finished]:
+    """Queue what is planned, each message its recipient's way. `refused` and what is returned: as `deliveries.queue` has them."""
     users = {delivery.recipient.user for delivery in planned} - {""}
     if not users:
-        return deliveries.queue(tx, planned, dead)
+        return deliveries.queue(tx, planned, refused)
     chosen = preferences.of(tx, users)
     by_message: list[Delivery] = []
     on_desk: list[Delivery] = []
@@ -72,7 +73,7 @@ def place(tx: Transaction, planned: Sequence[Delivery], dead: Mapping[str, str],
             on_desk.append(delivery._replace(channel="desk"))
         elif notice is not None or not user:
             by_message.append(delivery)
-    outcomes = deliveries.queue(tx, by_message, dead)
+    outcomes = deliveries.queue(tx, by_message, refused)
     # What a dead address keeps from being sent, the desk tells still.
     outcomes += deliveries.queue(tx, on_desk, {})
     notifications.add(tx, notices)
@@ -87,11 +88,6 @@ def _notice(delivery: Delivery, chosen: Preferences, rules: Rules, now: datetime
     course = course_of(occasion.on, priority, chosen, rules, now)
     if delivery.channel == "desk":
         return None if course.how is How.NONE else made._replace(hold="desk")
-    if delivery.channel != "email":
-        # Choices are about mail and the desk. What comes another way only keeps the quiet hours.
-        is_loud = occasion.on == "clock.escalated" or priority in rules.urgent
-        until = None if is_loud else quiet_until(chosen, rules, now)
-        return made._replace(hold="quiet" if until else "", until=until, is_shown=False)
     if course.how is How.NONE:
         return None
     if course.how is How.EMAIL:

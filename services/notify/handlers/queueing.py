@@ -9,22 +9,25 @@ from types import MappingProxyType
 from uuid import UUID
 
 from services.notify.domain.bounces import Verdict, judge
-from services.notify.domain.occasions import Definition, Delivery
+from services.notify.domain.limits import Frequent
+from services.notify.domain.occasions import Delivery
 from services.notify.domain.preferences import Rules
 from services.notify.domain.recipients import Directory, plan_deliveries
 from services.notify.handlers import by_hand
 from services.notify.handlers.automation import deliveries_of
+from services.notify.handlers.definitions import holding, policy_of
 from services.notify.handlers.lapsing import lapse_of, lapses
-from services.notify.handlers.occasions import OVERDUE_AGAIN, Reading, Readings
+from services.notify.handlers.occasions import Reading, Readings
 from services.notify.handlers.outcomes import emit_outcome
-from services.notify.handlers.preferring import place, rules_of
+from services.notify.handlers.preferring import place
+from services.notify.handlers.refusing import refusals
 from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
-from services.notify.storage import bounces, deliveries, digests, messages, notifications
+from services.notify.storage import bounces, deliveries, digests, messages, notifications, suppressions
+from services.notify.storage.deliveries import Finished
 from services.notify.storage.notifications import Lapse
 from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData, VersionCache
-from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
     ApprovalWithdrawn,
@@ -37,40 +40,6 @@ from shared.schemas.events import (
     TaskTriggered,
 )
 from shared.storage import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a version of the configuration says about messages: definitions by the name of their event, our own mail domain, the unit
-    that answers for what no other does, and how staff are told.
-    """
-
-    definitions: Mapping[str, tuple[Definition, ...]]
-    mail_domain: str
-    default_unit: str
-    rules: Rules
-
-
-def policy_of(configuration: Configuration) -> Policy:
-    """The policy of one version of the configuration."""
-    by_event: dict[str, list[Definition]] = {}
-    for section in configuration.communications:
-        by_event.setdefault(section.on, []).append(
-            Definition(
-                section.code,
-                section.on,
-                section.to,
-                section.channel,
-                section.template,
-                frozenset(section.items),
-                frozenset(section.statuses),
-            )
-        )
-    # What is overdue again is told to those who were told that it is, and to those that `clock.escalated` names beside them.
-    by_event[OVERDUE_AGAIN] = by_event.get("clock.overdue", []) + by_event.get("clock.escalated", [])
-    organisation = configuration.organisation
-    definitions = {on: tuple(found) for on, found in by_event.items()}
-    return Policy(definitions, organisation.mail_domain, organisation.default_unit, rules_of(configuration))
 
 
 @dataclass(slots=True)
@@ -101,6 +70,7 @@ def queueing(
 ) -> Handler[Queue]:
     """The handler that queues the deliveries of the events in `readings`, and takes in `others`, which tell of deliveries."""
     policies = VersionCache(reference, policy_of)
+    frequent = Frequent()
 
     def rules(version: int) -> Rules:
         return policies.get(version).rules
@@ -108,19 +78,22 @@ def queueing(
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
         return Queue(Directory(reference.staff, reference.units))
 
+    def placed(tx: Transaction, planned: Sequence[Delivery]) -> list[Finished]:
+        if not planned:
+            return []
+        refused = refusals(tx, planned, policies.get().limits.automatic_per_case_a_day, frequent)
+        return place(tx, planned, refused, rules, clock())
+
     def save(tx: Transaction, queue: Queue) -> None:
         outcomes = bounces.came_back(tx, queue.came_back)
-        dead: dict[str, str] = {}
-        if bounces.is_any_dead(tx):
-            bounces.revive(tx, queue.alive)
-            dead = bounces.dead(tx, {delivery.recipient.address.lower() for delivery in queue.planned})
+        if queue.alive and suppressions.is_any(tx):
+            suppressions.revive(tx, queue.alive)
         outcomes += digests.told(tx, outcomes)
-        now = clock()
-        outcomes += place(tx, queue.planned, dead, rules, now)
+        outcomes += placed(tx, queue.planned)
         corrections: list[Delivery] = []
         if queue.taken_back:
             stopped, corrections = taken_back(tx, queue.taken_back, queue.directory)
-            outcomes += stopped + place(tx, corrections, {}, rules, now)
+            outcomes += stopped + placed(tx, corrections)
         outcomes += notifications.lapse(tx, lapses(queue.lapsed, queue.planned))
         deliveries.erase_titles(tx, queue.erased)
         if queue.erased:
@@ -148,8 +121,9 @@ def queueing(
                 if isinstance(event.data, ClockWithdrawn):
                     if event.data.alert_id is not None:
                         occasion = reading.read(on, event, version)
+                        definitions = holding(definitions, on, event.data)
                         queue.taken_back.append(TakenBack(event.data.alert_id, occasion, definitions, policy.mail_domain))
-                elif definitions:
+                elif definitions := holding(definitions, on, event.data):
                     occasion = reading.read(on, event, version)
                     queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain, policy.default_unit)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.notify import metrics
 from services.notify.handlers.digesting import MOST_USERS, Gatherer
@@ -15,7 +15,8 @@ from shared.observability import get_logger
 from shared.storage.database import CONNECTION_LOST
 
 LOOK_SECONDS = 5.0
-FORGOTTEN_AT_ONCE = 5000
+FORGET_EVERY = timedelta(minutes=10)
+FORGOTTEN_AT_ONCE = 20_000
 
 _log = get_logger(__name__)
 
@@ -32,6 +33,7 @@ class Rounds:
         self._kept = kept
         self._clock = clock
         self._look_seconds = look_seconds
+        self._forgot_at: datetime | None = None
         self._stop = threading.Event()
         self._broken = ""
         self._thread = threading.Thread(target=self._go, name="digests", daemon=True)
@@ -63,7 +65,9 @@ class Rounds:
         with self._publisher.transaction() as tx:
             now = self._clock()
             notifications.end_holds(tx, now)
-            notifications.forget(tx, now - self._kept, FORGOTTEN_AT_ONCE)
+            if self._forgot_at is None or now - self._forgot_at >= FORGET_EVERY:
+                notifications.forget(tx, now - self._kept, FORGOTTEN_AT_ONCE)
+                self._forgot_at = now
         return made
 
     def _go(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from services.notify import metrics
+from services.notify.domain.limits import Limits
 from services.notify.domain.retry import Outcome, next_attempt
 from services.notify.domain.sms import TooLong, checked
 from services.notify.domain.templates import UnknownTag
@@ -20,8 +21,9 @@ from services.notify.gateways.sms import Handed, SmsGateway, connector
 from services.notify.handlers.composing import Composer, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SmsSettings
-from services.notify.storage import deliveries, texts
+from services.notify.storage import deliveries
 from services.notify.storage.deliveries import Claimed, Result
+from services.notify.storage.limits import claim_within
 from services.notify.storage.wakeup import Wakeup
 from shared.messaging import EventPublisher
 from shared.observability import get_logger
@@ -42,35 +44,33 @@ REST = (0.25, 30.0)
 
 
 class Texter:
-    """Sends text messages until stopped. `me` names this process: stable over restarts, and nobody else's at the same time."""
+    """Sends text messages until stopped, to the gateway that the settings name; where they name none, messages wait.
+
+    `me` names this process: stable over restarts, and nobody else's at the same time.
+    """
 
     def __init__(
         self,
         publisher: EventPublisher,
         composer: Composer,
-        connect: Callable[[], SmsGateway],
         settings: SmsSettings,
         me: str,
         stop: threading.Event,
         jitter: Callable[[], float] = random.random,
+        limits: Callable[[], Limits] = Limits,
     ) -> None:
         self._publisher = publisher
         self._composer = composer
-        self._connect = connect
+        self._connect = connector(settings)
         self._settings = settings
         self._me = me
         self._stop = stop
         self._jitter = jitter
+        self._limits = limits
         self._resting_until = 0.0
         self._rest = 0.0
         self._threads: list[threading.Thread] = []
         self._failure: Exception | None = None
-
-    @classmethod
-    def of(cls, publisher: EventPublisher, composer: Composer, settings: SmsSettings, me: str, stop: threading.Event) -> Texter | None:
-        """One for the gateway that the settings name; None: they name none, and text messages wait."""
-        connect = connector(settings)
-        return None if connect is None else cls(publisher, composer, connect, settings, me, stop)
 
     def problems(self) -> list[str]:
         """Why nothing is sent just now; empty: all is well."""
@@ -80,9 +80,15 @@ class Texter:
 
     def start(self) -> None:
         """Begin, after ending what an earlier process of this name left open."""
+        connect = self._connect
+        if connect is None:
+            return
         with self._publisher.transaction() as tx:
             deliveries.release_own(tx, self._me)
-        self._threads = [threading.Thread(target=self._work, name=f"sms-{n}", daemon=True) for n in range(self._settings.sms_connections)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(connect(),), name=f"sms-{n}", daemon=True)
+            for n in range(self._settings.sms_connections)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -92,9 +98,9 @@ class Texter:
         for thread in self._threads:
             thread.join()
 
-    def _work(self) -> None:
+    def _work(self, gateway: SmsGateway) -> None:
         """One connection."""
-        gateway, wakeup = self._connect(), Wakeup(self._publisher.database.url)
+        wakeup = Wakeup(self._publisher.database.url)
         try:
             while not self._stop.is_set():
                 try:
@@ -120,7 +126,7 @@ class Texter:
             return True
         wanted = 1 if self._rest else CLAIMED_AT_ONCE
         with self._publisher.transaction() as tx:
-            claimed = texts.claim(tx, self._me, wanted, LEASE)
+            claimed, more = claim_within(tx, self._me, wanted, LEASE, self._limits(), "sms")
         until = time.monotonic() + LEASE.total_seconds() - MARGIN_SECONDS
         for delivery in claimed:
             if delivery.taken_over:
@@ -130,7 +136,7 @@ class Texter:
             handed = self._attempt(gateway, delivery) if may_begin else Handed(Outcome.RETURNED)
             self._weather(handed)
             self._record(delivery, handed)
-        return len(claimed) == wanted
+        return more
 
     def _attempt(self, gateway: SmsGateway, claimed: Claimed) -> Handed:
         if not self._composer.knows(claimed):
@@ -164,6 +170,7 @@ class Texter:
             finished = deliveries.record(tx, [result])
             for delivery in finished:
                 emit_outcome(tx, delivery, text=self._composer.told(claimed) if handed.outcome is Outcome.SENT else "")
+            deliveries.settle(tx)
         metrics.ATTEMPTS.labels(handed.outcome.value).inc()
         for delivery in finished:
             metrics.WAITED_SECONDS.observe(delivery.waited.total_seconds())

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.notify.domain.limits import Frequent, Limits
 from services.notify.domain.occasions import Definition, Delivery, Occasion, Recipient
 from services.notify.domain.recipients import message_id
+from services.notify.handlers.definitions import definition_of, holding, limits_of
 from services.notify.handlers.occasions import Readings
 from services.notify.handlers.outcomes import emit_outcome
+from services.notify.handlers.refusing import refusals
 from services.notify.metrics import QUEUED, STOPPED
-from services.notify.storage import bounces, deliveries, phones
+from services.notify.storage import deliveries, phones
 from shared.handles import BadHandle, normal_handle
 from shared.ids import delivery_id
 from shared.messaging import Handler, ReferenceData, VersionCache
@@ -30,10 +33,11 @@ PHONE = "phone"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a version of the configuration says about text messages: definitions by the name of their event, and our mail domain."""
+    """What a version of the configuration says about text messages: definitions by the name of their event, our mail domain, and limits."""
 
     definitions: Mapping[str, tuple[Definition, ...]]
     mail_domain: str
+    limits: Limits
 
 
 def policy_of(configuration: Configuration) -> Policy:
@@ -41,9 +45,8 @@ def policy_of(configuration: Configuration) -> Policy:
     found: dict[str, tuple[Definition, ...]] = {}
     for one in configuration.communications:
         if one.channel == CHANNEL and "customer" in one.to:
-            definition = Definition(one.code, one.on, one.to, one.channel, one.template, frozenset(one.items), frozenset(one.statuses))
-            found[one.on] = (*found.get(one.on, ()), definition)
-    return Policy(found, configuration.organisation.mail_domain)
+            found[one.on] = (*found.get(one.on, ()), definition_of(one))
+    return Policy(found, configuration.organisation.mail_domain, limits_of(configuration))
 
 
 class Wanted(NamedTuple):
@@ -72,6 +75,7 @@ Apply = Callable[[Batch, Event], None]
 def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], learns: bool = False) -> Handler[Batch]:
     """The handler that does what `inner` does, and queues text messages. `learns`: whether the topic tells of contacts."""
     policies = VersionCache(reference, policy_of)
+    frequent = Frequent()
 
     def load(tx: Transaction, events: Sequence[Event]) -> Batch:
         return Batch(inner.load(tx, events))
@@ -81,7 +85,8 @@ def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], l
         phones.learn(tx, batch.heard, batch.told)
         phones.forget(tx, batch.erased)
         if batch.wanted:
-            _queue(tx, batch.wanted)
+            most = policies.get().limits.automatic_per_case_a_day
+            _queue(tx, batch.wanted, lambda planned: refusals(tx, planned, most, frequent))
 
     def planning(payload: type[Payload]) -> Apply:
         own, reading = inner.apply.get(payload), readings.get(payload)
@@ -95,7 +100,7 @@ def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], l
             version = event.config_version or reference.version
             policy = policies.get(version)
             for on in reading.names(event.data):
-                if definitions := policy.definitions.get(on, ()):
+                if definitions := holding(policy.definitions.get(on, ()), on, event.data):
                     occasion = reading.read(on, event, version)
                     batch.wanted += [
                         Wanted(customer.contact_id, occasion, one, policy.mail_domain) for one in definitions if _fits(one, occasion)
@@ -141,8 +146,11 @@ def _fits(definition: Definition, occasion: Occasion) -> bool:
     return not definition.statuses or occasion.facts.get("status") in definition.statuses
 
 
-def _queue(tx: Transaction, wanted: Sequence[Wanted]) -> None:
-    """Queue what has a number. One number gets one message an occasion: the first definition that names it wins."""
+def _queue(tx: Transaction, wanted: Sequence[Wanted], refused: Callable[[Sequence[Delivery]], Mapping[UUID, str]]) -> None:
+    """Queue what has a number. One number gets one message an occasion: the first definition that names it wins.
+
+    `refused`: of those that are planned, the ones that are not sent.
+    """
     numbers = phones.of(tx, {one.contact for one in wanted})
     planned: dict[tuple[UUID, str, str], Delivery] = {}
     for contact, occasion, definition, mail_domain in wanted:
@@ -160,11 +168,12 @@ def _queue(tx: Transaction, wanted: Sequence[Wanted]) -> None:
                 thread,
                 message_id(thread, identity, mail_domain),
                 occasion,
+                definition.expiry(occasion),
             )
             planned.setdefault((occasion.cause, occasion.on, number), delivery)
     found = list(planned.values())
     for delivery in found:
         QUEUED.labels(delivery.definition).inc()
-    for outcome in deliveries.queue(tx, found, bounces.dead(tx, {delivery.recipient.address for delivery in found})):
+    for outcome in deliveries.queue(tx, found, refused(found)):
         emit_outcome(tx, outcome)
         STOPPED.labels(outcome.state).inc()

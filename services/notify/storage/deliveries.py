@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from services.notify.domain.occasions import Delivery, Occasion
+from services.notify.domain.occasions import PRESSING, Delivery, Occasion
 from services.notify.domain.retry import Outcome
 from services.notify.storage.wakeup import CHANNEL
 from shared.storage import Transaction, arrays
@@ -82,11 +82,10 @@ FINISHED = """d.id, d.cause, d.definition, d.channel, d.config_version, d.item_k
 """The columns of `Finished`, of a table called d."""
 
 
-def queue(tx: Transaction, deliveries: Sequence[Delivery], dead: Mapping[str, str]) -> list[Finished]:
+def queue(tx: Transaction, deliveries: Sequence[Delivery], refused: Mapping[UUID, str]) -> list[Finished]:
     """Queue deliveries; those known already stay as they are. Wakes the senders on commit.
 
-    `dead`: addresses (in small letters) that are not written to, with the reported status. What is for them has failed at once, and is
-    returned.
+    `refused`: of deliveries that are not to be sent, why; they have failed at once, and are returned.
     """
     if not deliveries:
         return []
@@ -111,18 +110,25 @@ def queue(tx: Transaction, deliveries: Sequence[Delivery], dead: Mapping[str, st
         "message_id": arrays.texts([delivery.message_id for delivery in deliveries]),
         "traceparent": _texts([occasion.traceparent for occasion in occasions]),
         "facts": arrays.texts(_documents(occasions)),
+        "expires_at": arrays.moments([delivery.expires_at for delivery in deliveries]),
+        "pressing": arrays.bools([occasion.on in PRESSING for occasion in occasions]),
     }
     arrays.insert(tx, "deliveries", columns, "on conflict do nothing")
     tx.execute("select pg_notify(%s, '')", (CHANNEL,))
-    stillborn = [(delivery.id, dead[address]) for delivery in deliveries if (address := delivery.recipient.address.lower()) in dead]
-    if not dead or not stillborn:
+    return end(tx, refused)
+
+
+def end(tx: Transaction, refused: Mapping[UUID, str]) -> list[Finished]:
+    """Of these deliveries, those that wait have failed, for the reason that is given for each; they are returned."""
+    if not refused:
         return []
-    ids, statuses = zip(*stillborn, strict=True)
     rows = tx.rows(
-        f"""update deliveries d set state = 'failed', revision = 1, finished_at = now(),
-                error = 'not sent: the address has bounced for good (' || s.status || ')'
-            from unnest(%b, %b) as s(id, status) where d.id = s.id and d.state = 'queued' and d.attempts = 0 returning {FINISHED}""",
-        (arrays.uuids(ids), arrays.texts(statuses)),
+        f"""with refused as (
+                select d.id, r.error from unnest(%b, %b) as r(id, error) join deliveries d on d.id = r.id
+                where d.state = 'queued' order by d.id for update of d)
+            update deliveries d set state = 'failed', revision = d.revision + 1, finished_at = now(), error = r.error
+            from refused r where d.id = r.id returning {FINISHED}""",
+        (arrays.uuids(list(refused)), arrays.texts(list(refused.values()))),
     )
     return [Finished(*row) for row in rows]
 
@@ -145,27 +151,30 @@ def _documents(occasions: Sequence[Occasion]) -> Iterator[str]:
         yield document
 
 
-_CLAIM = """
+CLAIMED = """d.id, definition, template, config_version, item_kind, item_id, case_id, thread_id, recipient, recipient_name, audience,
+          facts::json, message_id, traceparent, attempts, due.taken_over, created_at, now() - created_at"""
+"""The columns of `Claimed`, of a table called d and those of it that are due."""
+_CLAIM = f"""
 with due as (
     select id, state = 'claimed' as taken_over from deliveries
-    where state in ('queued', 'claimed') and due_at <= now() and channel = 'email'
+    where state in ('queued', 'claimed') and channel = %(channel)s and due_at <= now() and (expires_at is null or expires_at > now())
     order by due_at, sequence limit %(limit)s for update skip locked
 )
 update deliveries d
-set state = 'claimed', claimed_by = %(me)s, due_at = now() + %(lease)s, attempts = attempts + 1, takeovers = takeovers + due.taken_over::int
+set state = 'claimed', limited = false, claimed_by = %(me)s, due_at = now() + %(lease)s, attempts = attempts + 1,
+    takeovers = takeovers + due.taken_over::int
 from due where d.id = due.id
-returning d.id, definition, template, config_version, item_kind, item_id, case_id, thread_id, recipient, recipient_name, audience,
-          facts::json, message_id, traceparent, attempts, due.taken_over, created_at, now() - created_at
+returning {CLAIMED}
 """
 
 
-def claim(tx: Transaction, me: str, limit: int, lease: timedelta) -> list[Claimed]:
+def claim(tx: Transaction, me: str, limit: int, lease: timedelta, channel: str = "email") -> list[Claimed]:
     """Claim up to `limit` due deliveries, also those whose lease has run out; skips what others are just claiming.
 
     Committed without waiting for the disk: a claim lost in a crash of the database is as one whose holder died.
     """
     tx.execute("set local synchronous_commit = off")
-    return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease})]
+    return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease, "channel": channel})]
 
 
 def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta) -> set[UUID]:
@@ -249,7 +258,8 @@ def waiting(tx: Transaction) -> tuple[int, float]:
 
 
 _LISTED = """select sequence, id, cause, item_kind, item_id, case_id, definition, template, config_version, channel, recipient,
-                    recipient_name, audience, message_id, state, attempts, takeovers, error, created_at, due_at, finished_at
+                    recipient_name, audience, message_id, state, attempts, takeovers, error, created_at, due_at, finished_at,
+                    expires_at, limited
              from deliveries"""
 
 
@@ -322,8 +332,10 @@ def forget_customers(tx: Transaction, cases: Sequence[UUID]) -> list[Finished]:
         return []
     values = {"cases": arrays.uuids(cases), "personal": arrays.texts(_PERSONAL)}
     tx.execute(
-        """delete from dead_addresses where address in (
-               select lower(recipient) from deliveries where case_id = any(%(cases)b) and audience = 'customer')""",
+        """with theirs as (
+                   select distinct lower(recipient) as address from deliveries where case_id = any(%(cases)b) and audience = 'customer'),
+                blanked as (update suppression_changes set address = '' where address in (select address from theirs))
+           delete from suppressions where address in (select address from theirs)""",
         values,
     )
     rows = tx.rows(

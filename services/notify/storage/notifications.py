@@ -13,10 +13,7 @@ from shared.storage import Transaction, arrays
 
 
 class Notice(NamedTuple):
-    """Something that somebody is told by a delivery. `hold`: empty, `quiet`, `digest`, or `desk` for what is told on the desk only.
-
-    `is_shown`: whether the desk lists it.
-    """
+    """Something that somebody is told by a delivery. `hold`: empty, `quiet`, `digest`, or `desk` for what is told on the desk only."""
 
     delivery_id: UUID
     item_id: UUID
@@ -24,7 +21,6 @@ class Notice(NamedTuple):
     on: str
     hold: str = ""
     until: datetime | None = None
-    is_shown: bool = True
 
 
 class Lapse(NamedTuple):
@@ -48,7 +44,6 @@ def add(tx: Transaction, notices: Sequence[Notice]) -> None:
         "delivery_id": arrays.uuids([notice.delivery_id for notice in notices]),
         "item_id": arrays.uuids([notice.item_id for notice in notices]),
         "hold_until": arrays.moments([notice.until for notice in notices]),
-        "is_shown": arrays.bools([notice.is_shown for notice in notices]),
         "hold": arrays.codes(["" if notice.hold == "desk" else notice.hold for notice in notices]),
         "username": arrays.codes([notice.user for notice in notices]),
         "occasion": arrays.codes([notice.on for notice in notices]),
@@ -126,8 +121,8 @@ def forget(tx: Transaction, before: datetime, limit: int) -> int:
     """Forget up to `limit` of what was told before this, except what waits still; how many."""
     return tx.execute(
         """delete from notifications where delivery_id in (
-               select n.delivery_id from notifications n join deliveries d on d.id = n.delivery_id
-               where n.created_at < %s and n.hold = '' and d.state <> 'gathered' limit %s)""",
+               select n.delivery_id from notifications n left join deliveries d on d.id = n.delivery_id
+               where n.created_at < %s and n.hold = '' and d.state is distinct from 'gathered' limit %s)""",
         (before, limit),
     ).rowcount
 
@@ -137,7 +132,7 @@ def forget(tx: Transaction, before: datetime, limit: int) -> int:
 _LISTED = """select n.sequence, n.delivery_id as id, n.occasion, n.created_at, n.read_at, d.item_kind, d.item_id, d.case_id, d.channel,
                     d.state, n.hold, n.hold_until, n.digest_id, d.facts
              from notifications n join deliveries d on d.id = n.delivery_id
-             where n.username = %(user)s and n.is_shown"""
+             where n.username = %(user)s"""
 
 
 def listed(tx: Transaction, user: str, *, unread: bool, before: int | None, limit: int) -> list[dict[str, Any]]:
@@ -149,7 +144,7 @@ def listed(tx: Transaction, user: str, *, unread: bool, before: int | None, limi
 def count_unread(tx: Transaction, user: str, most: int) -> int:
     """How many this user has not read, as far as `most`."""
     row = tx.row(
-        """select count(*) from (select from notifications where username = %s and is_shown and read_at is null limit %s) as unread""",
+        """select count(*) from (select from notifications where username = %s and read_at is null limit %s) as unread""",
         (user, most),
     )
     return int(row[0]) if row else 0
@@ -166,6 +161,6 @@ def read(tx: Transaction, user: str, ids: Sequence[UUID], now: datetime) -> int:
 def read_until(tx: Transaction, user: str, sequence: int, now: datetime) -> int:
     """This user has read all up to this; how many were new."""
     return tx.execute(
-        "update notifications set read_at = %s where username = %s and is_shown and read_at is null and sequence <= %s",
+        "update notifications set read_at = %s where username = %s and read_at is null and sequence <= %s",
         (now, user, sequence),
     ).rowcount

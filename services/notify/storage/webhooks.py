@@ -14,6 +14,7 @@ from shared.storage import Transaction, arrays
 
 CHANNEL = "notify_service_webhooks"
 """Of the signal that there is something to send; given on commit."""
+MOST_COUNTED = 100_000
 
 
 class Told(NamedTuple):
@@ -199,12 +200,15 @@ def skip(tx: Transaction, webhook: str, event: UUID) -> bool:
 
 
 def states(tx: Transaction) -> dict[str, dict[str, Any]]:
-    """How each subscriber is doing, with how many messages wait for it and since when the first has."""
+    """How each subscriber is doing, with how many messages wait for it, counted up to `MOST_COUNTED`, and since when the first has."""
     rows = tx.dicts(
         """select w.code, w.failures, w.failing_since, w.due_at, w.status, w.error, w.taken_at, w.paused_at, w.paused_by, w.paused_why,
-                  m.waiting, m.waiting_since
-           from webhooks w, lateral (select count(*)::int as waiting, min(created_at) as waiting_since from webhook_messages
-                                     where webhook = w.code and state = 'waiting') m order by w.code"""
+                  (select count(*)::int from (select from webhook_messages m where m.webhook = w.code and m.state = 'waiting'
+                                              limit %s) counted) as waiting,
+                  (select created_at from webhook_messages m where m.webhook = w.code and m.state = 'waiting'
+                   order by sequence limit 1) as waiting_since
+           from webhooks w order by w.code""",
+        (MOST_COUNTED,),
     )
     return {row["code"]: row for row in rows}
 

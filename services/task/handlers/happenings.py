@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from services.task.domain.automation.rules import Facts
 from services.task.domain.case import Case
 from services.task.handlers.payloads import customer_ref
+from shared.conditions import LookedUp
 from shared.schemas.configuration.automation import facts_on
 from shared.schemas.envelope import Payload
 from shared.schemas.events import (
@@ -89,27 +90,6 @@ HAPPENINGS: Final[dict[type[Payload], Callable[[Any], Names]]] = {
 Told = CaseState | TaskState | ClockState | LeadState
 
 
-class _Facts(Mapping[str, object]):
-    """Facts of an event's data, each looked up when a condition asks for it: most conditions ask for one or two."""
-
-    __slots__ = ("_data", "_paths")
-
-    def __init__(self, data: Payload, paths: Mapping[str, Sequence[str]]) -> None:
-        self._data, self._paths = data, paths
-
-    def __getitem__(self, name: str) -> object:
-        value: Any = self._data
-        for part in self._paths[name]:
-            value = getattr(value, part, None)
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-
 @cache
 def _paths_on(happening: str) -> dict[str, list[str]]:
     return {name: fact.path.split(".") for name, fact in facts_on(happening).items()}
@@ -117,7 +97,7 @@ def _paths_on(happening: str) -> dict[str, list[str]]:
 
 def facts_of(on: str, data: Payload) -> Facts:
     """What conditions on this event can ask for."""
-    return _Facts(data, _paths_on(on))
+    return LookedUp(data, _paths_on(on))
 
 
 def item_id(data: Told) -> UUID:

@@ -26,6 +26,7 @@ from shared.schemas.configuration.resource_rules import check_resources
 from shared.schemas.configuration.resources import TimeText
 from shared.schemas.configuration.rules import check_rules
 from shared.schemas.configuration.section import ClockTime, DurationText, SpanText
+from shared.schemas.configuration.sending import UsefulText, check_sending
 from shared.schemas.configuration.webhooks import EventPattern, WebhookUrl
 from shared.schemas.configuration.workflow_rules import check_workflows
 from shared.schemas.events import Code
@@ -57,6 +58,7 @@ def check_configuration(text: str) -> Checked:
     check_leads(document)
     check_automation(document)
     check_resources(document)
+    check_sending(document)
     problems = document.problems
     return Checked(None if problems else configuration, problems)
 
@@ -138,6 +140,7 @@ _PATTERNS = {
     _pattern(Code): "a code: lower-case letters, digits and `.`, `_`, `-`, beginning with a letter or digit",
     _pattern(DurationText): "a duration such as `30 minutes`, `4 working hours` or `2 days`",
     _pattern(SpanText): "a duration of at least one, such as `30 minutes`, `4 working hours` or `2 days`",
+    _pattern(UsefulText): "a time such as `30 minutes`, `2 hours` or `3 days`",
     _pattern(TimeText): "a time such as `30 minutes` or `2 hours`",
     _pattern(MailSender): "an address, or `@` with a domain",
     _pattern(FeedUrl): "the address of a feed: https://, a host, without user or `#`; for webcal:// write https://",

@@ -17,6 +17,7 @@ from shared.schemas.configuration.assignment import Skill
 from shared.schemas.configuration.automation import Automation
 from shared.schemas.configuration.channels import MailFetch, PhoneLine, Robots, WebForm, XAccount
 from shared.schemas.configuration.chases import Chase
+from shared.schemas.configuration.conditions import Condition
 from shared.schemas.configuration.customers import Accounts, Area
 from shared.schemas.configuration.feedback import CustomerLinks, FeedbackForm
 from shared.schemas.configuration.feeds import Feed
@@ -27,6 +28,7 @@ from shared.schemas.configuration.notifications import Notifications
 from shared.schemas.configuration.products import Products
 from shared.schemas.configuration.resources import Resource, Service
 from shared.schemas.configuration.section import ClockTime, DurationText, KeepText, Named, Section, Text
+from shared.schemas.configuration.sending import RecipientText, SendingLimits, UsefulText
 from shared.schemas.configuration.sla import Sla, Target
 from shared.schemas.configuration.task_rules import RecurringRule, TaskRule
 from shared.schemas.configuration.tasks import TaskDefinition, Workflow
@@ -275,11 +277,18 @@ class CommunicationDefinition(Named):
     """For clock events and approvals: on which kind of item; none listed means all."""
     statuses: tuple[Code, ...] = ()
     """For `case.status-changed` and `case.chased`: only when the case is in one of these then; none listed means any."""
-    to: tuple[Literal["assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker", "escalation", "told"], ...]
-    """`escalation`, of `clock.escalated`: whom the step of the chain tells. `told`, of `clock.withdrawn`: who had the alert."""
+    when: Condition | None = None
+    """Only if this holds of what the event tells; none: always."""
+    to: tuple[RecipientText, ...]
+    """Words of `sending.RECIPIENTS`, `role:CODE` or `user:NAME`.
+
+    `escalation`, of `clock.escalated`: whom the step of the chain tells. `told`, of `clock.withdrawn`: who had the alert.
+    """
     channel: Literal["email", "sms", "desk"] = "email"
     """`desk`: members of staff are told there, and by nothing else."""
     template: Code
+    useless_after: UsefulText | None = None
+    """How long after the event its messages are of use; none: three days for alerts of clocks, else always."""
 
 
 class TaskStatus(Named):
@@ -327,6 +336,7 @@ class Configuration(Section):
     products: Products = Products()
     feedback: tuple[FeedbackForm, ...] = ()
     customer_links: CustomerLinks = CustomerLinks()
+    sending_limits: SendingLimits = SendingLimits()
     chase: Chase | None = None
     automation: Automation = ()
     recurring_rules: tuple[RecurringRule, ...] = ()

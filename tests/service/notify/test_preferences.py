@@ -261,6 +261,17 @@ def test_a_digest_whose_things_were_all_settled_is_not_sent(notify: NotifyServic
     assert server.taken == []
 
 
+def test_what_is_withdrawn_after_the_digest_was_made_is_not_in_it(notify: NotifyService) -> None:
+    organised(notify, defaults={"overdue": "digest"})
+    alert = an_alert(1, assignee="lena")
+    notify.take(alert, an_alert(2, assignee="lena", title="Still late"))
+    assert rounds(notify, DIGEST_AT).go_round() == 1
+    notify.take(an_alert(1, ClockWithdrawn, alert_id=alert.id))
+    with MailServer() as server, notify.sending(server.port):
+        eventually(lambda: notify.states() == {"failed": 1, "sent": 2})
+    assert [mail["Subject"] for mail in server.taken] == ["Digest (1): C-2026-000002"]
+
+
 def test_who_left_gets_no_digest(notify: NotifyService) -> None:
     organised(notify, defaults={"assignment": "digest"})
     notify.take(a_task(1))

@@ -65,6 +65,7 @@ def test_what_cannot_be_shown_is_refused(notify: NotifyService, api: httpx.Clien
     assert previewed(api, subject_line="a", text="b", html="<script>x</script>").status_code == 422
     assert "did you mean #task?" in previewed(api, code="alert", values={"tasks": "x"}).json()["detail"]
     assert previewed(api, code="alert", values={"task and more": "x"}).status_code == 422
+    assert previewed(api, code="alert", values={"desk_link": "javascript:x()"}).status_code == 422
     assert previewed(api, code="alert", language="xx").status_code == 422
     assert previewed(api, code="alert", text="b", subject_line="c").status_code == 422
     assert previewed(api, text="b").status_code == 422

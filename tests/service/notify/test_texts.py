@@ -91,8 +91,7 @@ class Texts:
         database, stop = Database(self.notify.url, service="notify"), threading.Event()
         publisher = EventPublisher(database, self.notify.kafka, self.notify.prefix, "notify")
         composer = Composer(self.notify.reference, "contact@housing.example")
-        texter = Texter.of(publisher, composer, self.settings, "text-0", stop)
-        assert texter is not None
+        texter = Texter(publisher, composer, self.settings, "text-0", stop)
         texter.start()
         try:
             yield texter
@@ -201,7 +200,7 @@ def test_a_signed_report_that_it_did_not_arrive_ends_the_delivery_and_a_dead_num
         eventually(lambda: texts.rows() == [("opened-text", ANNS, "sent")])
     delivery = texts.twilio.taken[0]["StatusCallback"].partition("delivery=")[2]
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
-    with served(build(settings, notify.database, a_verifier(), None, notify.publisher, texts.settings)) as api:
+    with served(build(settings, notify.database, a_verifier(), publisher=notify.publisher, sms=texts.settings)) as api:
 
         def report(state: str, code: str, key: str = TOKEN, of: str = delivery) -> int:
             form = {"MessageSid": "SM1", "MessageStatus": state, "ErrorCode": code, "To": ANNS}

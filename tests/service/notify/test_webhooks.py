@@ -11,13 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from services.cli.commands import settings, webhooks
+from services.cli.stack.errors import StackError
 from services.notify.api import build
+from services.notify.domain.webhooks import parse_secrets
 from services.notify.handlers.webhook_telling import Teller
 from services.notify.settings import HookSettings, Settings
 from shared.ids import derive
@@ -93,8 +98,8 @@ def hooks(notify: NotifyService, tmp_path: Path) -> Iterator[Hooks]:
 
 @pytest.fixture
 def api(hooks: Hooks) -> Iterator[httpx.Client]:
-    settings = Settings(kafka=hooks.notify.kafka, database=hooks.notify.url, port=0)
-    with served(build(settings, hooks.notify.database, a_verifier(), hooks.notify.reference)) as client:
+    of_the_api = Settings(kafka=hooks.notify.kafka, database=hooks.notify.url, port=0)
+    with served(build(of_the_api, hooks.notify.database, a_verifier(), hooks.notify.reference)) as client:
         yield client
 
 
@@ -289,3 +294,32 @@ def test_webhooks_are_for_those_who_reach_everything(hooks: Hooks, api: httpx.Cl
     assert api.get("/webhooks/none/deliveries").status_code == 404
     page = api.get("/webhooks/crm/deliveries", params={"limit": 1}).json()
     assert [(one["event_type"], one["state"]) for one in page["items"]] == [("casestream.case.opened.v1", "waiting")]
+
+
+def test_operators_see_and_steer_webhooks_at_the_command_line(hooks: Hooks, api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = SimpleNamespace(
+        url=lambda _service: str(api.base_url).rstrip("/"), machine_token=lambda: a_token("casestream-cli", machine=True)
+    )
+    monkeypatch.setattr(settings, "the_stack", lambda: place)
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(webhooks.app, words)
+        if done.exception is not None:
+            raise done.exception
+        return done.output
+
+    hooks.notify.take(a_case(1), a_case(2))
+    first, second = ids(a_case(1), a_case(2))
+    assert run("pause", "crm", "--why", "they move house") == "crm is paused\n"
+    assert [line.split()[:4] for line in run("list").splitlines()] == [["crm", "paused", "2", "wait"], ["wall", "well", "2", "wait"]]
+    assert "they move house" in run("list")
+    assert run("skip", "crm", first) == f"{first} is not told to crm\n"
+    assert [line.split()[0] for line in run("deliveries", "crm").splitlines()] == [second, first]
+    assert run("deliveries", "crm", "--state", "taken") == ""
+    assert run("replay", "crm", "--id", first) == "1 events are told to crm again\n"
+    assert run("replay", "crm", "--since", "2026-03-02T09:00:00Z", "--until", "2026-03-02T10:00:00Z") == "0 events are told to crm again\n"
+    assert run("resume", "crm") == "crm is told of events\n"
+    assert [orjson.loads(line)["state"] for line in run("list", "--json").splitlines()] == ["well", "well"]
+    with pytest.raises(StackError, match="no such webhook"):
+        run("pause", "none")
+    assert len(parse_secrets(run("secret"))) == 1

@@ -75,6 +75,14 @@ def test_a_link_within_a_sentence_is_shown_by_its_host() -> None:
     assert (link.get("href"), words(link)) == (LINK, "answer.housing.example/…")
 
 
+def test_what_is_no_web_address_is_no_link() -> None:
+    template = compile_template("t", "s", "#feedback_link\n\nor #feedback_link")
+    values = tag_values({}, NAMES, {}, "", links={"feedback_link": "javascript:alert(1)"})
+    card = body_of(Letter(template, Look("Harbour Homes"), "en").html("s", values))
+    assert card.xpath(".//a") == []
+    assert words(card) == "javascript:alert(1) or javascript:alert(1)"
+
+
 def test_addresses_can_be_clicked_where_staff_wrote_them_and_not_where_customers_did() -> None:
     text = "See https://housing.example/a?b=1&c=2, or http://x.example.\n#message\n#case_title\njavascript://x ftp://y.example\n"
     card = body_of(a_letter(text, message="More: https://housing.example/lift.", title="https://evil.example/ for you"))

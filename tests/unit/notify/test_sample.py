@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,29 @@ def test_text_and_html_say_the_same(sent: list[Sent]) -> None:
         in_html, links = set(" ".join(card.itertext()).split()), set(card.xpath(".//a/@href"))
         for word in text.split():
             assert word in in_html | links or word.removesuffix(":") in in_html, (one.definition, word)
+
+
+class Nesting(HTMLParser):
+    """What is open, element within element; raises where another one is ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in ("meta", "br", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_every_element_is_ended_where_it_belongs(sent: list[Sent]) -> None:
+    for one in sent:
+        nesting = Nesting()
+        nesting.feed(part(read(one), "html"))
+        nesting.close()
+        assert nesting.open == [], one.definition
 
 
 @pytest.mark.requirement("NOTE-2")

@@ -25,22 +25,21 @@ create table preferences (
 );
 comment on table preferences is 'How a member of staff is told of things. What is missing or null is as the organisation has it.';
 create table notifications (
-    delivery_id uuid primary key references deliveries (id) on delete cascade,
+    delivery_id uuid primary key,
     item_id uuid not null,
     sequence bigint generated always as identity,
     created_at timestamptz not null default now(),
     read_at timestamptz,
     hold_until timestamptz,
     digest_id uuid,
-    is_shown boolean not null,
     hold text not null default '' check (hold in ('', 'quiet', 'digest')),
     username text not null,
     occasion text not null
 );
 comment on table notifications is 'What a member of staff was told: the desk lists it. What it says is in its delivery.';
 comment on column notifications.hold is 'Why its message waits, until hold_until; empty once it does no more.';
-create index notifications_of_user on notifications (username, sequence desc) where is_shown;
-create index notifications_unread on notifications (username) where is_shown and read_at is null;
+create index notifications_of_user on notifications (username, sequence desc);
+create index notifications_unread on notifications (username) where read_at is null;
 create index notifications_held on notifications (item_id) where hold <> '';
 create index notifications_due on notifications (hold_until) where hold <> '';
 create index notifications_of_digest on notifications (digest_id) where digest_id is not null;

@@ -6,6 +6,7 @@ from services.case.handlers import tasks
 from services.case.handlers.automation import OnFirings
 from services.case.handlers.clocks import OnClocks
 from services.case.handlers.communications import OnCommunications
+from services.case.handlers.deliveries import OnDeliveries
 from services.case.handlers.rules import rules_of
 from shared.clock import Clock, utc_now
 from shared.messaging import ReferenceData, VersionCache
@@ -18,6 +19,7 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> Handlers:
     rules = VersionCache(reference, rules_of)
     return {
         topics.COMMUNICATIONS: OnCommunications(reference, rules, clock).handler(),
+        topics.NOTIFICATIONS: OnDeliveries(reference, clock).handler(),
         topics.SLA: OnClocks(rules, clock).handler(),
         topics.TASKS: tasks.handler(OnFirings(reference, rules, clock)),
     }

@@ -8,15 +8,20 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shared.settings import LinkSettings, ProcessSettings
+from shared.settings import LinkSettings, ObjectSettings, ProcessSettings
 
 
 class Settings(ProcessSettings):
     """Settings of the roles `consume` and `api`."""
 
 
-class SendSettings(LinkSettings):
+class SendSettings(LinkSettings, ObjectSettings):
     """Settings of the role `send`."""
+
+    objects: str = Field(
+        default="",
+        description="Object store that case and ingest keep files in, as they name it; needed where staff send files with messages.",
+    )
 
     answer_url: str = Field(
         default="",
@@ -107,6 +112,11 @@ class SendSettings(LinkSettings):
     )
     send_lease_seconds: float = Field(default=60.0, ge=1, description="How long a claim holds without being prolonged.")
     send_retry_speed: float = Field(default=1.0, gt=0, description="Divides the pauses between attempts; tests use a high one.")
+
+    @field_validator("objects")
+    @classmethod
+    def _is_known_place(cls, value: str) -> str:
+        return super()._is_known_place(value) if value else value
 
     @field_validator("smtp_host", "graph_tenant", "graph_client_id", "graph_secret_file")
     @classmethod

@@ -48,6 +48,7 @@ from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
+from shared.storage.objects import StoreUnavailable, open_store
 
 log = get_logger(__name__)
 A = TypeVar("A")
@@ -245,7 +246,7 @@ class Sender:
             faster = self._settings.send_retry_speed
             again_in = next_attempt(answer.outcome, claimed.attempt, claimed.age, self._jitter(), faster)
         error = "" if answer.outcome is Outcome.SENT else f"{answer.code or ''} {answer.text}".strip()
-        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in))
+        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in), job.written)
 
     def _database_away(self, error: Exception) -> None:
         log.warning("database away; trying again", error=type(error).__name__)
@@ -311,7 +312,8 @@ class Sender:
         """None: the message waits for `finish`. Otherwise how the attempt ended."""
         if self._stop.is_set() or time.monotonic() < self._resting_until or not job.is_held or not self._composer.knows(job.claimed):
             return Answer(Outcome.RETURNED, 0)
-        return relay.begin(self._composer.compose(job.claimed))
+        job.written = self._composer.compose(job.claimed)
+        return relay.begin(job.written)
 
     def _guarded(self, relay: AnyRelay, job: Job, step: Callable[[], A]) -> A | Answer:
         """What the step says; a message that cannot be made or handled is refused."""
@@ -319,6 +321,8 @@ class Sender:
             return step()
         except (NotComposable, UnknownTag, UnusableAddress) as error:
             return Answer(Outcome.REFUSED, 0, str(error))
+        except StoreUnavailable as error:
+            return Answer(Outcome.DEFERRED, 0, f"the object store is away: {error}")
         except Exception as error:
             # Recorded on the delivery and logged: one message that we cannot handle must not hold up the others.
             log.exception("message cannot be sent", delivery_id=str(job.claimed.id))
@@ -348,7 +352,8 @@ def run(settings: SendSettings) -> None:
     database = Database(settings.database, pool_size=7, service="notify")
     publisher = EventPublisher(database, settings.kafka, settings.topic_prefix, "notify")
     reference = Reference(settings.kafka, settings.topic_prefix)
-    composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
+    objects = open_store(settings) if settings.objects else None
+    composer = Composer(reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url, objects=objects)
     limits = VersionCache(reference, limits_of).get
     texter = Texter(publisher, composer, SmsSettings.load(), f"text-{settings.instance}", stop, limits=limits)
     sender = Sender(

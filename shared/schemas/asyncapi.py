@@ -14,7 +14,7 @@ from shared.schemas.topics import TOPICS, Topic
 
 READERS: dict[str, tuple[str, ...]] = {
     "ingest": (topics.CONTACT_EVENTS,),
-    "case": (topics.COMMUNICATIONS, topics.SLA, topics.TASKS),
+    "case": (topics.COMMUNICATIONS, topics.SLA, topics.TASKS, topics.NOTIFICATIONS),
     "task": (topics.CASES, topics.SLA),
     "sla": (topics.CASES, topics.TASKS),
     "notify": (topics.CASES, topics.NOTIFICATIONS, topics.SLA, topics.TASKS),

@@ -28,6 +28,7 @@ WORK = [
     "communication:read",
     "contact:enter",
     "contact:edit",
+    "message:send",
     "note:write",
     "clock:read",
     "delivery:read",

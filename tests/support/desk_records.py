@@ -13,10 +13,12 @@ import httpx
 
 from services.case.api import routers
 from services.case.api.files import files_router
+from services.case.api.messages import message_files_router
 from services.case.consumer import handlers
 from services.ingest.api.mail_html import mail_html_router
-from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import own_text_length, parse_mail
+from shared.clock import utc_now
+from shared.dangers import danger
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas import topics
 from shared.schemas.events import CommunicationReceived
@@ -121,7 +123,9 @@ def desk_beside_records(
             return str(stack.enter_context(served(app, token="")).base_url).rstrip("/")
 
         urls = {
-            "case_url": serve("case", *routers(publisher, reference), files_router(database, objects)),
+            "case_url": serve(
+                "case", *routers(publisher, reference), files_router(database, objects), message_files_router(publisher, objects, utc_now)
+            ),
             "ingest_url": serve("ingest", mail_html_router(objects, 1_000_000)),
         }
         platform = stack.enter_context(desk_beside_task(folder, fresh_database, kafka, prefix, sections=sections, **(urls | settings)))

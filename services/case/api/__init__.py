@@ -19,6 +19,8 @@ from services.case.api.files import files_router
 from services.case.api.leads import leads_routers
 from services.case.api.lists import lists_router
 from services.case.api.merging import merging_router
+from services.case.api.messages import PATH as MESSAGE_FILES
+from services.case.api.messages import message_files_router, messages_router
 from services.case.api.notes import noted_on_case, notes_routes, visible_case
 from services.case.api.operating import operating
 from services.case.api.people import erasing_people, exporting_people
@@ -26,6 +28,7 @@ from services.case.api.products import products_router
 from services.case.api.reading import reading_router
 from services.case.api.related import major_router, related_router
 from services.case.api.search import search_router
+from services.case.domain.messages import MOST_BYTES
 from services.case.domain.notes import RecordKind
 from services.case.handlers.acceptance import PURPOSE as ACCEPTANCE
 from services.case.handlers.acceptance import Acceptance, waiting_answer
@@ -35,6 +38,7 @@ from services.case.handlers.feedback import FeedbackIntake, FeedbackLink, forms_
 from services.case.handlers.links import CustomerLinks, Purpose
 from services.case.handlers.major import Major
 from services.case.handlers.merging import Merging
+from services.case.handlers.messages import Messages
 from services.case.handlers.products import ProductCommands, offer_of
 from services.case.handlers.rules import rules_of
 from services.case.handlers.splitting import Splitting
@@ -67,6 +71,7 @@ def routers(publisher: EventPublisher, reference: ReferenceData, clock: Clock = 
         merging_router(publisher, Merging(rules), Splitting(reference, rules), clock),
         related_router(publisher, clock),
         major_router(publisher, Major(rules), clock),
+        messages_router(publisher, Messages(reference), clock),
         contacts_router(publisher, rules, clock),
         accounts_router(publisher, rules, clock),
         notes_routes(publisher, clock, "/cases", RecordKind.CASE, visible_case, noted_on_case),
@@ -87,6 +92,7 @@ def all_routers(publisher: EventPublisher, reference: ReferenceData, objects: Ob
     return [
         *routers(publisher, reference, clock),
         files_router(publisher.database, objects),
+        message_files_router(publisher, objects, clock),
         lead_imports.lead_imports_router(publisher, reference, objects, clock),
         exporting_people(publisher.database, objects, clock),
     ]
@@ -127,5 +133,5 @@ def run(settings: ApiSettings) -> None:
         settings,
         lambda publisher, reference: all_routers(publisher, reference, objects),
         public=lambda publisher, reference: public_routers(publisher, reference, settings),
-        body_limits={"/answer/": ANSWER_BYTES, lead_imports.PATH: lead_imports.MOST_BYTES},
+        body_limits={"/answer/": ANSWER_BYTES, lead_imports.PATH: lead_imports.MOST_BYTES, MESSAGE_FILES: MOST_BYTES},
     )

@@ -32,7 +32,7 @@ def erase(tx: Transaction, communication: retention.Erasable, by: str, cause: UU
         return Erased(communication.revision, False)
     if communication.held_by is not None:
         raise ErasureRefused(f"erasure of communication {communication.id}", f"case {communication.held_by} is on legal hold")
-    retention.erase(tx, [communication.id], now)
+    retention.erase(tx, [communication.id, *communication.notices], now)
     fed = cases.lock(tx, communication.case_ids)
     retitled = [
         case._replace(title=ERASED, revision=case.revision + 1, changed_at=now, changed_by=by)

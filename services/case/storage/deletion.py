@@ -49,7 +49,8 @@ def surroundings(tx: Transaction, case_id: UUID) -> Surroundings:
     row = tx.row(
         f"""select (select changed_by from history where case_id = %(case)s and field = 'state' and old_value is null order by id limit 1),
                    (select legal_hold from cases where id = %(case)s),
-                   (select count(*) from case_communications where case_id = %(case)s), {counts}""",
+                   (select count(*) from case_communications l join communications c on c.id = l.communication_id
+                    where l.case_id = %(case)s and c.robot <> 'notice'), {counts}""",
         {"case": case_id},
     )
     assert row is not None  # noqa: S101 - a select without a table gives one row

@@ -197,6 +197,7 @@ SECTIONS = (
             from communications c where id in {_MAILS} order by received_at, id""",
     ),
     Section("attachments", f"select to_jsonb(a) from attachments a where communication_id in {_MAILS} order by communication_id, position"),
+    Section("deliveries", f"select to_jsonb(d) from deliveries d where communication_id in {_MAILS} order by communication_id"),
     Section("calls", f"select to_jsonb(c) from calls c where communication_id in {_MAILS} order by communication_id"),
     Section("cases", "select to_jsonb(c) from cases c where contact_id = %(contact)s order by opened_at, id"),
     Section("answers", f"select to_jsonb(a) from answers a where case_id in {_CASES} order by case_id, given_at"),

@@ -26,6 +26,8 @@ class Erasable(NamedTuple):
     case_ids: tuple[UUID, ...]
     held_by: str | None
     """The number of a case on legal hold that it feeds."""
+    notices: tuple[UUID, ...] = ()
+    """Messages that went out by themselves about the cases that it opened: they quote its subject line."""
 
 
 def _limits(befores: Mapping[str, datetime]) -> dict[str, arrays.Array]:
@@ -110,7 +112,14 @@ def oldest_dead_letter(tx: Transaction) -> datetime | None:
 
 def lock_erasable(tx: Transaction, communication_id: UUID) -> Erasable | None:
     """Lock a communication and then, as expiry does, the cases that it feeds."""
-    tx.execute("select id from communications where id = %s for update", (communication_id,))
+    locked = tx.rows(
+        """select id from communications where id = %(id)s or id in (
+               select n.id from cases k join case_communications l on l.case_id = k.id join communications n on n.id = l.communication_id
+               where k.conversation_id = (select conversation_id from communications where id = %(id)s)
+                 and k.communication_id = %(id)s and n.robot = 'notice' and n.erased_at is null)
+           order by id for update""",
+        {"id": communication_id},
+    )
     tx.execute(
         """select id from cases where id in (select case_id from case_communications where communication_id = %s)
            order by id for update""",
@@ -124,7 +133,10 @@ def lock_erasable(tx: Transaction, communication_id: UUID) -> Erasable | None:
            from communications c where id = %s""",
         (communication_id,),
     )
-    return None if row is None else Erasable(row[0], row[1], row[2], tuple(row[3]), row[4])
+    if row is None:
+        return None
+    notices = tuple([id for (id,) in locked if id != communication_id])
+    return Erasable(row[0], row[1], row[2], tuple(row[3]), row[4], notices)
 
 
 def erase(tx: Transaction, communication_ids: Sequence[UUID], now: datetime) -> None:
@@ -171,6 +183,8 @@ def erase(tx: Transaction, communication_ids: Sequence[UUID], now: datetime) -> 
         values,
     )
     tx.execute("update attachments set filename = %(mark)s where communication_id = any(%(ids)b)", values)
+    # A mail server's answer may name the address.
+    tx.execute("update deliveries set error = '' where communication_id = any(%(ids)b)", values)
     _remove_files(tx, communication_ids, now)
     tx.execute(
         """update communications set subject_line = %(mark)s, body = %(mark)s, body_truncated = false, own_text_length = null,

@@ -20,6 +20,8 @@ _COMMUNICATION = """id, revision, config_version, conversation_id, effect, direc
     (select jsonb_build_object('stage', stage, 'rang_at', rang_at, 'answered_at', answered_at, 'answered_by', answered_by,
                                'ended_at', ended_at, 'outcome', outcome, 'duration_seconds', seconds)
      from calls where calls.communication_id = communications.id) as call,
+    (select jsonb_build_object('state', state, 'error', error, 'at', changed_at, 'definition', definition)
+     from deliveries where deliveries.communication_id = communications.id) as delivery,
     array(select case_id from case_communications l where l.communication_id = communications.id order by position) as case_ids"""
 
 
@@ -144,6 +146,7 @@ def show_communication(tx: Transaction, communication_id: UUID, rows: Rows) -> d
                    greatest(occurred_at, (
                        select max(m.occurred_at) from case_communications l join case_communications o using (case_id)
                        join communications m on m.id = o.communication_id and m.conversation_id = communications.conversation_id
+                           and m.robot <> 'notice'
                        where l.communication_id = communications.id)) as last_activity_at
             from communications {conditions.sql()}""",
         conditions.params,
@@ -219,9 +222,10 @@ def _with_attachments(tx: Transaction, communications: list[dict[str, Any]]) -> 
 
 
 def counts(tx: Transaction) -> dict[str, int]:
-    """How many records of each kind this service owns."""
+    """How many records of each kind this service owns; of communications those that did not go out by themselves."""
     row = tx.row(
-        """select (select count(*) from communications), (select count(*) from cases), (select count(*) from contacts),
+        """select (select count(*) from communications where robot <> 'notice'),
+                  (select count(*) from cases), (select count(*) from contacts),
                   (select count(*) from dead_letters where state = 'open')"""
     )
     assert row is not None  # noqa: S101 - an aggregate always gives a row

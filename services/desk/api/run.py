@@ -31,6 +31,8 @@ from services.desk.api.feeds import feed_routes
 from services.desk.api.file_pages import file_pages
 from services.desk.api.lead_pages import lead_pages
 from services.desk.api.machines import open_routes, routes
+from services.desk.api.message_pages import FORM_BYTES as MESSAGE_BYTES
+from services.desk.api.message_pages import message_pages
 from services.desk.api.notification_pages import notification_pages, preference_pages
 from services.desk.api.overview_pages import overview_pages
 from services.desk.api.pages import open_pages, pages
@@ -59,6 +61,7 @@ from services.desk.gateways.deadlines import Deadlines
 from services.desk.gateways.feedback import FeedbackReader
 from services.desk.gateways.figures import FiguresReader
 from services.desk.gateways.leads import Leads
+from services.desk.gateways.messages import Messages
 from services.desk.gateways.notifications import Notifications
 from services.desk.gateways.processes import Processes
 from services.desk.gateways.records import Records
@@ -117,6 +120,7 @@ class Desk:
         self.processes = Processes({name: url for name, url in apis.items() if url not in known} | settings.processes)
         self.communications = Communications(settings.case_url)
         self.case_steps = CaseSteps(settings.case_url)
+        self.messages = Messages(settings.case_url)
         self.contacts = Contacts(settings.ingest_url)
         self.feedback = FeedbackReader(settings.case_url)
         self.related = RelatedCases(settings.case_url)
@@ -180,6 +184,7 @@ class Desk:
         self.staffing.close()
         self.communications.close()
         self.case_steps.close()
+        self.messages.close()
         self.contacts.close()
         self.feedback.close()
         self.related.close()
@@ -245,6 +250,7 @@ def desk_app(desk: Desk) -> FastAPI:
             record_pages(browser, desk.records, desk.organisation, desk.clock, communication_page, case_page),
             case_actions_router(browser, desk.case_steps, case_page),
             case_tasks_router(browser, desk.tasks, case_page),
+            message_pages(browser, desk.messages, desk.records, desk.organisation, desk.clock, case_page),
             customer_pages(browser, desk.customers, desk.tasks, desk.organisation, desk.clock),
             customer_merging_pages(browser, desk.customers, desk.organisation, desk.clock),
             account_pages(browser, desk.customers, desk.organisation, desk.clock),
@@ -269,6 +275,7 @@ def desk_app(desk: Desk) -> FastAPI:
             "/configuration/drafts/": CONFIGURATION_LIMIT,
             "/deadlines/simulation": FORM_BYTES,
             "/contacts/new": desk.settings.contact_bytes,
+            "/write/": MESSAGE_BYTES,
         },
         content_security=CONTENT_SECURITY,
         verifier=TokenVerifier(desk.issuer.jwks, desk.settings.issuer),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -35,6 +37,22 @@ DANGER_WORDS = {
     "disguised": "It passes for something harmless and is a program. There is hardly an honest reason for that.",
     "archive": "It is an archive that holds a program or the like, or that nobody can look into without its password.",
 }
+RETURN_WORDS = {
+    "5.1.0": "the address does not work",
+    "5.1.1": "the mailbox does not exist",
+    "5.1.2": "the address’s domain does not exist",
+    "5.1.3": "the address is written wrongly",
+    "5.1.6": "the customer has moved to another address",
+    "5.1.10": "the address takes no mail",
+    "5.2.1": "the mailbox is switched off",
+    "5.2.2": "the mailbox is full",
+    "5.2.3": "the message is too large for the mailbox",
+    "5.3.4": "the message is too large for the customer’s mail server",
+    "5.4.4": "the address’s domain cannot be reached",
+    "5.7": "the customer’s mail server does not want it",
+}
+"""What mail servers' status codes mean (RFC 3463), whole or by their first two numbers."""
+_STATUS = re.compile(r"(?<![0-9.])([45]\.\d{1,3}\.\d{1,3})(?![0-9.])")
 LATE = timedelta(minutes=15)
 SCRIPT_WORDS = {"pre": "Before the conversation", "security": "Security questions"}
 
@@ -61,6 +79,38 @@ class File:
     def danger_words(self) -> str:
         """Why opening it may do harm; empty: nothing is known against it."""
         return DANGER_WORDS.get(self.danger, "It is of a kind that may do harm.") if self.danger else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of a message of ours. `definition`: the communication definition that made it; empty: somebody wrote it."""
+
+    state: str
+    error: str
+    at: datetime
+    definition: str
+
+    @property
+    def did_not_arrive(self) -> bool:
+        """Whether it is known that the customer has not got it."""
+        return self.state in ("failed", "bounced")
+
+    def words(self, when: Callable[[datetime], str]) -> str:
+        """Its state for people; `when` says a time."""
+        if self.state == "sent":
+            return f"Sent {when(self.at)}"
+        if self.state == "bounced":
+            return f"Came back {when(self.at)}: {self.reason}"
+        if self.state == "failed":
+            return f"Not sent: {self.reason}"
+        return "Waiting to be sent"
+
+    @property
+    def reason(self) -> str:
+        """Why it did not arrive."""
+        status = _STATUS.search(self.error)
+        known = RETURN_WORDS.get(status[1], RETURN_WORDS.get(status[1].rpartition(".")[0], "")) if status else ""
+        return known or self.error.removeprefix("not sent: ") or "no reason is known"
 
 
 class ScriptAnswer(NamedTuple):
@@ -103,6 +153,8 @@ class Communication:
     script_answers: tuple[ScriptAnswer, ...]
     files: tuple[File, ...]
     is_erased: bool = False
+    delivery: Delivery | None = None
+    """What became of it, where it is a message of ours."""
 
     @property
     def own_text(self) -> str:

@@ -64,12 +64,18 @@ class Asking:
         headers: Mapping[str, str] | None = None,
         content: Any = None,
         parts: Sequence[Part] = (),
+        file: bytes | None = None,
     ) -> Any:
-        """The answer's JSON; None: it has none. `content` is sent as JSON, `parts` as a form. Raises `Away` and `Refused`."""
+        """The answer's JSON; None: it has none. `content` is sent as JSON, `parts` as a form, `file` as it is.
+
+        Raises `Away` and `Refused`.
+        """
         sent = {"Authorization": f"Bearer {token}", "traceparent": child_traceparent(current_traceparent())} | dict(headers or {})
         try:
             with self._seconds.time():
-                answer = self._client.request(method, path, params=params, headers=sent, json=content, files=list(parts) or None)
+                answer = self._client.request(
+                    method, path, params=params, headers=sent, json=content, files=list(parts) or None, content=file
+                )
         # An address that is not set is no URL at all.
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Away from error

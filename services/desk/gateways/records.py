@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.desk import metrics
-from services.desk.domain.records import Answer, Case, Communication, File, KeyDates, ScriptAnswer
+from services.desk.domain.records import Answer, Case, Communication, Delivery, File, KeyDates, ScriptAnswer
 from services.desk.gateways.asking import Asking, Fetched, moment_of
 
 MOST_CASES = 50
@@ -104,7 +104,12 @@ def communication_of(item: Mapping[str, Any]) -> Communication:
         script_answers=tuple(ScriptAnswer(one["script"], one["prompt"], one["answer"]) for one in item.get("script_answers") or ()),
         files=tuple(_file(file) for file in item.get("attachments") or ()),
         is_erased=item.get("erased_at") is not None,
+        delivery=_delivery(item["delivery"]) if item.get("delivery") else None,
     )
+
+
+def _delivery(item: Mapping[str, Any]) -> Delivery:
+    return Delivery(item["state"], item["error"], datetime.fromisoformat(item["at"]), item["definition"])
 
 
 def _file(item: Mapping[str, Any]) -> File:

@@ -10,11 +10,11 @@ from uuid import UUID
 from services.ingest import metrics
 from services.ingest.domain.communication import LONGEST_LINE, LONGEST_NAME, cut, occurred
 from services.ingest.domain.contacts import Upload, contact_conversation, contact_event_id, normal_handle
-from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import clean_text
 from services.ingest.handlers.events import REVISION, event_of
 from services.ingest.storage.waiting import waiting
 from shared.clock import Clock
+from shared.dangers import danger
 from shared.handles import BadHandle
 from shared.ids import CommunicationId
 from shared.messaging import Handler, NotYet, ReferenceData, Refused, VersionCache

@@ -17,9 +17,9 @@ from uuid import UUID
 from services.ingest import metrics
 from services.ingest.domain.accounts import Account, Accounts
 from services.ingest.domain.communication import LONGEST_HANDLE, LONGEST_LINE, LONGEST_TYPE, MailReceived, as_history, received
-from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import Bounce, ParsedMail, parse_mail
 from services.ingest.handlers.events import event_of
+from shared.dangers import danger
 from shared.messaging import ReferenceData, VersionCache
 from shared.messaging.direct import DirectPublisher, NotAcknowledged
 from shared.observability import get_logger

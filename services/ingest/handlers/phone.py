@@ -15,7 +15,6 @@ from uuid import UUID
 
 from services.ingest import metrics
 from services.ingest.domain.communication import LONGEST_NAME, LONGEST_TYPE, cut, occurred
-from services.ingest.domain.dangers import danger
 from services.ingest.domain.mail import clean_text
 from services.ingest.domain.phone import (
     PhoneEvent,
@@ -29,6 +28,7 @@ from services.ingest.domain.phone import (
 from services.ingest.gateways.source import GatewayError
 from services.ingest.handlers.contacts import contact_rules
 from services.ingest.handlers.events import event_of, update_of
+from shared.dangers import danger
 from shared.fetching import Download, Downloads, Unavailable
 from shared.handles import LONGEST_HANDLE
 from shared.messaging import ReferenceData, VersionCache

@@ -12,6 +12,7 @@ from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from typing import NamedTuple
 
 from services.notify.domain.templates import one_line
 
@@ -55,16 +56,22 @@ class Message:
     """The last one is what this is an answer to."""
     language: str = ""
     """Its tag (BCP 47); empty: not said."""
+    is_automatic: bool = True
+    """Whether no person wrote it: then no machine is to answer it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A message ready for SMTP. `international`: it has an address outside ASCII, so the server must know SMTPUTF8 (RFC 6531)."""
+class Written(NamedTuple):
+    """A message ready for SMTP. `international`: it has an address outside ASCII, so the server must know SMTPUTF8 (RFC 6531).
+
+    `subject_line` and `text` are what its reader sees.
+    """
 
     sender: str
     recipient: str
     content: bytes
     international: bool
+    subject_line: str = ""
+    text: str = ""
 
 
 def write(message: Message) -> Written:
@@ -76,10 +83,10 @@ def write(message: Message) -> Written:
         f"From: {_mailbox(message.sender.name, sender)}",
         f"To: {_mailbox(message.to.name, recipient)}",
         f"Subject: {_folded(_clipped(message.subject_line), 9)}",
-        "Auto-Submitted: auto-generated",
-        "X-Auto-Response-Suppress: All",
         "MIME-Version: 1.0",
     ]
+    if message.is_automatic:
+        head += ["Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All"]
     if message.reply_to is not None:
         head.append(f"Reply-To: {_mailbox(message.reply_to.name, wire_address(message.reply_to.address))}")
     if message.references:
@@ -95,7 +102,7 @@ def write(message: Message) -> Written:
         plain, html = _part("plain", message.text), _part("html", message.html)
         body = f"\r\n--{boundary}\r\n{plain}\r\n--{boundary}\r\n{html}\r\n--{boundary}--\r\n"
     content = ("\r\n".join(head) + "\r\n" + body).encode("utf-8", "replace")
-    return Written(sender, recipient, content, not (sender + recipient).isascii())
+    return Written(sender, recipient, content, not (sender + recipient).isascii(), message.subject_line, message.text)
 
 
 def numbered(subject_line: str, number: str) -> str:

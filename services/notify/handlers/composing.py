@@ -15,6 +15,7 @@ from services.notify.domain.message import Address, Message, Written, numbered, 
 from services.notify.domain.recipients import thread_reference
 from services.notify.domain.tags import Names, tag_values
 from services.notify.domain.templates import Template, compile_template
+from services.notify.handlers import by_hand
 from services.notify.handlers.digesting import NothingToTell, digest_of
 from services.notify.storage.deliveries import Claimed
 from shared.calendars import ROUND_THE_CLOCK, Duration, due, parse_duration
@@ -24,6 +25,7 @@ from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINKS
 from shared.schemas.events import StaffChanged
+from shared.storage.objects import ObjectStore
 
 _PAGES = {"case": "cases", "communication": "communications", "lead": "leads", "task": "tasks"}
 """Where the desk has its pages, by the kind of item."""
@@ -163,8 +165,18 @@ class PeopleNames(Mapping[str, str]):
 class Composer:
     """Makes messages; safe to use from several threads."""
 
-    def __init__(self, reference: ReferenceData, mail_from: str, links: LinkMaker | None = None, *, desk_url: str = "") -> None:
+    def __init__(
+        self,
+        reference: ReferenceData,
+        mail_from: str,
+        links: LinkMaker | None = None,
+        *,
+        desk_url: str = "",
+        objects: ObjectStore | None = None,
+    ) -> None:
+        """`objects`: where files are that go with messages; None: none can."""
         self._links = links
+        self._objects = objects
         self._desk_url = desk_url.rstrip("/")
         self._reference = reference
         self._wordings = VersionCache(reference, Wording)
@@ -175,15 +187,22 @@ class Composer:
         return claimed.config_version <= self._reference.version
 
     def compose(self, claimed: Claimed) -> Written:
-        """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress."""
+        """The message, the same bytes each time while names stay the same. Raises NotComposable, UnknownTag or UnusableAddress, and
+        StoreUnavailable where its files cannot be had just now.
+        """
         wording = self._wordings.get(claimed.config_version)
+        if by_hand.is_by_hand(claimed.definition, claimed.template):
+            try:
+                return by_hand.compose(claimed, self._look(claimed, wording), self._objects)
+            except by_hand.NoFile as error:
+                raise NotComposable(str(error)) from error
         if claimed.item_kind == DIGEST:
             return self._digest(claimed, wording)
         worded, values = self._filled(claimed, wording)
         subject_line = numbered(worded.template.subject_line.header(values), claimed.facts.get("number", ""))
         thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         reply_to = self._reply_to(claimed, wording)
-        return write(
+        written = write(
             Message(
                 message_id=claimed.message_id,
                 sender=Address(self._mail_from, wording.organisation),
@@ -197,6 +216,16 @@ class Composer:
                 language=worded.names.language,
             )
         )
+        return written._replace(text=_without_links(written.text, values))
+
+    def _look(self, claimed: Claimed, wording: Wording) -> by_hand.Look:
+        language = wording.language_of(claimed.audience, claimed.recipient, claimed.facts.get("method", ""))
+
+        def html(subject_line: str, text: str) -> str:
+            worded = wording.compiled(by_hand.BY_HAND, "", by_hand.as_template(text), None, language)
+            return worded.letter.html(subject_line, {})
+
+        return by_hand.Look(Address(self._mail_from, wording.organisation), wording.mail_domain, language or wording.language, html)
 
     def _digest(self, claimed: Claimed, wording: Wording) -> Written:
         """What a member of staff wanted gathered. Raises NotComposable."""
@@ -234,6 +263,11 @@ class Composer:
         """The text alone, for a text message. Raises NotComposable or UnknownTag."""
         worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
         return worded.template.text.plain(values)
+
+    def told(self, claimed: Claimed) -> str:
+        """The same as others may read it. Raises NotComposable or UnknownTag."""
+        worded, values = self._filled(claimed, self._wordings.get(claimed.config_version))
+        return _without_links(worded.template.text.plain(values), values)
 
     def _links_of(self, claimed: Claimed, template: Template, wording: Wording) -> dict[str, str]:
         """The recipient's links that the template asks for, by their tags. Raises NotComposable.
@@ -280,3 +314,11 @@ class Composer:
             return wording.account(claimed.facts.get("method", ""))
         unit = self._reference.units.get(claimed.facts.get("unit", ""))
         return unit.email if unit else ""
+
+
+def _without_links(text: str, values: Mapping[str, str]) -> str:
+    """What is told of a message is shown to staff, and whoever has a link can answer by it."""
+    for tag in (*LINKS, APPROVAL_LINK):
+        if link := values[tag]:
+            text = text.replace(link, "[link]")
+    return text

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.notify.domain.digest import DIGEST
+from services.notify.domain.templates import one_line
+from services.notify.handlers.by_hand import is_by_hand
+from services.notify.storage import messages
 from services.notify.storage.deliveries import Finished
-from shared.schemas.events import DeliveryBounced, DeliveryFailed, DeliverySent, ItemKind
+from shared.schemas.events import BODY_LIMIT_BYTES, DeliveryBounced, DeliveryFailed, DeliverySent, ItemKind
+from shared.schemas.events.texts import LINE_LENGTH
 from shared.storage import Transaction
 
 _PAYLOADS = {"sent": DeliverySent, "failed": DeliveryFailed, "bounced": DeliveryBounced}
 
 
-def emit_outcome(tx: Transaction, delivery: Finished) -> None:
-    """Emit the event of a delivery that has reached its end. A digest has none of its own: those of the messages in it say how it went."""
+def emit_outcome(tx: Transaction, delivery: Finished, subject_line: str = "", text: str = "") -> None:
+    """Emit the event of a delivery that has reached its end. A digest has none of its own: those of the messages in it say how it went.
+
+    `subject_line` and `text`: what was made of it, as far as it came to that, without links by which its reader can answer.
+    """
     if delivery.item_kind == DIGEST:
         return
+    told: dict[str, Any] = {"audience": delivery.audience, "queued_at": delivery.created_at}
+    if delivery.audience == "customer":
+        told["conversation_id"] = delivery.thread_id
+    if is_by_hand(delivery.definition, delivery.template):
+        messages.let_go(tx, [delivery.id])
+    elif delivery.audience == "customer":
+        told["subject_line"] = one_line(subject_line)[:LINE_LENGTH]
+        told["text"] = text.encode("utf-8", "replace")[:BODY_LIMIT_BYTES].decode("utf-8", "ignore")
     tx.emit(
         _PAYLOADS[delivery.state].model_validate(
             {
@@ -28,6 +45,7 @@ def emit_outcome(tx: Transaction, delivery: Finished) -> None:
                 "state": delivery.state,
                 "error": delivery.error,
             }
+            | told
         ),
         aggregate_id=delivery.id,
         key=delivery.case_id or delivery.item_id,

@@ -13,6 +13,7 @@ from services.notify.domain.limits import Frequent
 from services.notify.domain.occasions import Delivery
 from services.notify.domain.preferences import Rules
 from services.notify.domain.recipients import Directory, plan_deliveries
+from services.notify.handlers import by_hand
 from services.notify.handlers.automation import deliveries_of
 from services.notify.handlers.definitions import holding, policy_of
 from services.notify.handlers.lapsing import lapse_of, lapses
@@ -22,7 +23,7 @@ from services.notify.handlers.preferring import place
 from services.notify.handlers.refusing import refusals
 from services.notify.handlers.withdrawing import TakenBack, taken_back
 from services.notify.metrics import QUEUED, STOPPED
-from services.notify.storage import bounces, deliveries, digests, notifications, suppressions
+from services.notify.storage import bounces, deliveries, digests, messages, notifications, suppressions
 from services.notify.storage.deliveries import Finished
 from services.notify.storage.notifications import Lapse
 from shared.clock import Clock, utc_now
@@ -95,6 +96,8 @@ def queueing(
             outcomes += stopped + placed(tx, corrections)
         outcomes += notifications.lapse(tx, lapses(queue.lapsed, queue.planned))
         deliveries.erase_titles(tx, queue.erased)
+        if queue.erased:
+            outcomes += messages.erase(tx, queue.erased)
         outcomes += deliveries.forget_customers(tx, queue.forgotten)
         for outcome in outcomes:
             emit_outcome(tx, outcome)
@@ -144,6 +147,11 @@ def on_bounce(queue: Queue, event: Event) -> None:
         verdict = judge(data.bounce.message_id, [(one.action, one.status) for one in data.bounce.recipients])
         if verdict is not None:
             queue.came_back.append(verdict)
+
+
+def on_message_asked(queue: Queue, event: Event) -> None:
+    """Somebody wrote to a customer."""
+    queue.planned.append(by_hand.delivery_of(event, event.config_version))
 
 
 def on_erased(queue: Queue, event: Event) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.notify import metrics
+from services.notify.domain.message import Written
 from services.notify.domain.retry import Outcome
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.storage import deliveries, digests
@@ -43,6 +44,8 @@ class Job:
 
     claimed: Claimed
     until: float
+    written: Written | None = None
+    """The message, once it is made."""
 
     @property
     def key(self) -> tuple[UUID, int]:
@@ -57,9 +60,12 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Ended:
-    """An attempt that has ended. `is_safe`: whatever becomes of this process, nobody will send again what was sent."""
+    """An attempt that has ended. `written`: the message, if it came to that. `is_safe`: whatever becomes of this process, nobody will send
+    again what was sent.
+    """
 
     result: Result
+    written: Written | None = None
     is_safe: bool = False
 
 
@@ -138,8 +144,10 @@ class Recorder:
                 with self._publisher.quick_transaction(committed) as tx:
                     finished += deliveries.record(tx, [one.result for one in ended])
                     finished += digests.told(tx, finished)
+                    written = {one.result.id: one.written for one in ended}
                     for delivery in finished:
-                        emit_outcome(tx, delivery)
+                        message = written.get(delivery.id)
+                        emit_outcome(tx, delivery, message.subject_line if message else "", message.text if message else "")
             except CONNECTION_LOST as error:
                 log.warning("database away; trying again", error=type(error).__name__)
                 return False

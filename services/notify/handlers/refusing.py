@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.notify.domain.limits import TOO_MANY, Frequent, Pair, pair_of, too_many
 from services.notify.domain.occasions import Delivery
+from services.notify.handlers import by_hand
 from services.notify.metrics import FLOODS, UNSENT
 from services.notify.storage import floods, suppressions
 from shared.observability import get_logger
@@ -20,7 +21,8 @@ def refusals(tx: Transaction, planned: Sequence[Delivery], most_per_case: int, f
     case and address.
     """
     refused = suppressed(tx, planned)
-    counted = [delivery for delivery in planned if delivery.id not in refused]
+    # What somebody writes floods nobody: it is machines that answer each other.
+    counted = [one for one in planned if one.id not in refused and not by_hand.is_by_hand(one.definition, one.template)]
     cases = frequent.cases(counted, most_per_case)
     known = floods.earlier(tx, cases, [delivery.id for delivery in planned])
     above, new = too_many(counted, known, most_per_case)

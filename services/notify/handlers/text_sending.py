@@ -177,7 +177,7 @@ class Texter:
         with self._publisher.transaction() as tx:
             finished = deliveries.record(tx, [result])
             for delivery in finished:
-                emit_outcome(tx, delivery)
+                emit_outcome(tx, delivery, text=self._composer.told(claimed) if handed.outcome is Outcome.SENT else "")
         metrics.ATTEMPTS.labels(handed.outcome.value).inc()
         for delivery in finished:
             metrics.WAITED_SECONDS.observe(delivery.waited.total_seconds())

@@ -70,10 +70,15 @@ class Finished(NamedTuple):
     revision: int
     finished_at: datetime
     waited: timedelta
+    audience: str
+    thread_id: UUID
+    template: str
+    created_at: datetime
 
 
 FINISHED = """d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
-          d.traceparent, d.state, d.error, d.revision, d.finished_at, d.finished_at - d.created_at"""
+          d.traceparent, d.state, d.error, d.revision, d.finished_at, d.finished_at - d.created_at,
+          d.audience, d.thread_id, d.template, d.created_at"""
 """The columns of `Finished`, of a table called d."""
 
 
@@ -305,7 +310,7 @@ def erase_titles(tx: Transaction, items: Sequence[UUID]) -> None:
         )
 
 
-_PERSONAL = ("title", "customer", "customer_email", "task", "description", "message", "reason", "approval")
+_PERSONAL = ("title", "customer", "customer_email", "task", "description", "message", "reason", "approval", "subject_line", "text")
 """Facts that may tell who a customer is, or hold what was written about them."""
 
 

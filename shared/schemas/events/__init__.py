@@ -51,6 +51,7 @@ from shared.schemas.events.lead import (
     LeadStatusChanged,
 )
 from shared.schemas.events.merging import CaseBroadcast, CaseMerged, CaseMergeUndone
+from shared.schemas.events.messages import MessageAsked
 from shared.schemas.events.notify import DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
 from shared.schemas.events.privacy import ContactErased
 from shared.schemas.events.products import ReplacementApproved
@@ -165,6 +166,7 @@ __all__ = [
     "LeadState",
     "LeadStatusChanged",
     "Line",
+    "MessageAsked",
     "PlanMade",
     "ReplacementApproved",
     "RuleAction",
@@ -217,6 +219,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         CommunicationRecorded,
         CommunicationExpired,
         CommunicationErased,
+        MessageAsked,
         ContactErased,
         LeadOpened,
         LeadStatusChanged,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from pydantic import AwareDatetime
+
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
 from shared.schemas.events.sla import ItemKind
-from shared.schemas.events.texts import Code
+from shared.schemas.events.texts import Code, Line
 
 
 class DeliveryState(Payload):
@@ -26,6 +28,15 @@ class DeliveryState(Payload):
     message_id: str = ""
     state: Literal["queued", "sent", "failed", "bounced"]
     error: str = ""
+    audience: Literal["", "staff", "unit", "customer"] = ""
+    """Whom it is for; empty: an earlier release did not tell."""
+    conversation_id: UUID | None = None
+    """Of a message to a customer, the conversation that it belongs to."""
+    queued_at: AwareDatetime | None = None
+    subject_line: Line = ""
+    """Of a message to a customer that a communication definition or a rule made, with `text`: what was sent, as far as it was made."""
+    text: str = ""
+    """Its plain text, cut at `BODY_LIMIT_BYTES`."""
 
 
 class DeliverySent(DeliveryState):

@@ -41,6 +41,7 @@ from shared.schemas.events import (
 )
 from shared.schemas.parts import CustomerRef, OwnerRef
 from shared.storage import Database
+from shared.storage.objects import open_store
 from tests.support.configuration import a_configuration
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -205,7 +206,8 @@ class NotifyService:
         database = Database(self.url, service="notify")
         publisher = EventPublisher(database, self.kafka, self.prefix, "notify")
         stop = threading.Event()
-        composer = Composer(self.reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url)
+        objects = open_store(settings) if settings.objects else None
+        composer = Composer(self.reference, settings.mail_from, link_maker(settings), desk_url=settings.desk_url, objects=objects)
         limits = VersionCache(self.reference, limits_of).get
         sender = Sender(publisher, composer, connector(settings), Wakeup(self.url), settings, me, stop, limits=limits)
         thread = threading.Thread(target=sender.run, name=me)

@@ -15,7 +15,6 @@ from services.case.api import public_routers
 from services.case.domain.life_cycle import LifeCycle
 from services.case.settings import ApiSettings
 from services.case.storage import cases
-from shared.ids import derive
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas.events import CaseLifeCycle, CaseStatusChanged
@@ -62,7 +61,8 @@ def resolved(number: int = 1, **changes: Any) -> Any:
 def test_on_final_resolution_the_customer_is_asked_by_a_link_that_works_once(
     asking: NotifyService, kafka: str, notify_topics: str, fresh_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    keys, event = a_key_file(tmp_path), resolved()
+    asking.publisher.start_sweeper()  # a topic that was just made may be slow to take its first message
+    keys, event = a_key_file(tmp_path), resolved(8_103)
     asking.take(resolved(2, status="answered", state=CaseLifeCycle.RESPONDED), event)
     database = Database(fresh_database("case"), service="case")
     publisher = EventPublisher(database, kafka, notify_topics, "case")
@@ -77,15 +77,18 @@ def test_on_final_resolution_the_customer_is_asked_by_a_link_that_works_once(
         found = re.search(rf"{re.escape(url)}/[\w-]+", plain.get_content())
         assert found is not None
         assert f'href="{found[0]}"' in rich.get_content()
+        # Who reads the case's communications could answer in the customer's stead otherwise.
+        told = {data.recipient: data.text for _, data in asking.published(2, event.data.case_id)}
+        assert (url in told["ann@mail.example"], "[link]" in told["ann@mail.example"]) == (False, True)
         assert url not in mails["Repairs <repairs@housing.example>"].get_body(("plain",)).get_content()
 
         read = LinkKeyFile(keys).keys().read(found[0].rpartition("/")[2])
         assert read is not None
-        assert (read.link.purpose, read.link.record, read.link.issued_at) == ("feedback", derive("case", 1), event.time)
+        assert (read.link.purpose, read.link.record, read.link.issued_at) == ("feedback", event.data.case_id, event.time)
         assert read.link.expires_at == event.time + timedelta(days=30)
 
         with database.transaction() as tx:
-            cases.add(tx, [a_case_record(id=derive("case", 1), state=LifeCycle.FINALLY_RESOLVED, status="resolved")])
+            cases.add(tx, [a_case_record(id=event.data.case_id, state=LifeCycle.FINALLY_RESOLVED, status="resolved")])
         assert httpx.get(found[0]).status_code == 200
         assert httpx.post(found[0], data={"q:work": "5"}).status_code == 200
         assert httpx.post(found[0], data={"q:work": "5"}).status_code == 410

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.desk.domain.records import DANGER_WORDS, Communication, File, size_words
-from services.ingest.domain import dangers
+from shared import dangers
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 

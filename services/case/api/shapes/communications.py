@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.case.api.shapes.declaring import Shape
+from services.case.api.shapes.messages import Delivery
 
 
 class File(Shape):
@@ -65,6 +66,7 @@ class ListedCommunication(Shape):
     files_removed_at: datetime | None
     erased_at: datetime | None
     call: Call | None
+    delivery: Delivery | None = Field(description="What became of it, where it is a message of ours; null: it is none.")
     case_ids: list[UUID] = Field(description="The cases that it feeds.")
 
 

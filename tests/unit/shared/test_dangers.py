@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from services.ingest.domain.dangers import danger
+from shared.dangers import danger
 
 PROGRAM = b"MZ\x90\0\x03\0\0\0" + b"\0" * 100
 

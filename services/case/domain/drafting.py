@@ -1,0 +1,133 @@
+"""A template's text filled for a case, for somebody to look over, change and send (NOTE-2).
+
+Offered are the templates that a case alone can fill. Others are about an event: what a clock tells, a task, an approval, a customer's link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from services.case.domain.case import Case
+from shared.languages import moments
+from shared.schemas.configuration.tags import tokens
+
+UNKNOWN_CUSTOMER = "customer"
+"""What a customer without a known name is called, as in the messages that go out by themselves."""
+_TITLES = frozenset(
+    {"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "rev"} | {"dhr", "mevr", "mw", "drs", "ir", "herr", "frau", "mme", "mlle"}
+)
+FILLED = frozenset(
+    {"assignee", "case_number", "case_title", "customer_email", "due", "first_name", "full_name", "item", "last_name", "opened"}
+    | {"organisation", "owner", "priority", "recipient", "recipient_first_name", "status", "subject", "unit", "changed_by"}
+)
+"""The tags that have a value here."""
+
+
+class Draft(NamedTuple):
+    """What a message begins with."""
+
+    subject_line: str
+    text: str
+
+
+class DraftTemplate(NamedTuple):
+    """A template for messages by hand."""
+
+    code: str
+    name: str
+    subject_line: str
+    text: str
+    translations: Mapping[str, Draft] = MappingProxyType({})
+    """By language, with their tags."""
+
+    @property
+    def is_for_cases(self) -> bool:
+        """Whether every tag that it has can be filled from a case."""
+        texts = [self.subject_line, self.text, *(text for one in self.translations.values() for text in one)]
+        return all(not tag or tag in FILLED for text in texts for _, tag in tokens(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What codes are called in a version of the configuration in a language, and the zone of its times.
+
+    A code that is missing stands for itself. `words`: the product's own in that language.
+    """
+
+    organisation: str
+    zone: ZoneInfo
+    subjects: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    priorities: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    language: str = "en"
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def moment(self, at: datetime | None) -> str:
+        """A time as people of the organisation read it."""
+        if at is None:
+            return ""
+        return moments(self.language, self.zone)(at.isoformat())
+
+
+def draft(template: Draft, case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> Draft:
+    """A template's texts filled for this case. `people`: names of staff by user. `writer`: the user who writes.
+
+    A line whose tags all stand for nothing is left out.
+    """
+    values = _values(case, naming, people, writer)
+    lines = [filled for line in template.text.split("\n") if (filled := _line(line, values)) is not None]
+    return Draft(" ".join(_filled(template.subject_line, values).split()), "\n".join(lines))
+
+
+def _line(line: str, values: Mapping[str, str]) -> str | None:
+    tags = [tag for _, tag in tokens(line) if tag]
+    return None if tags and not any(values[tag] for tag in tags) else _filled(line, values)
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    # A value is never searched for tags itself.
+    return "".join([literal + (values[tag] if tag else "") for literal, tag in tokens(text)])
+
+
+def _values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    first, last = _names_of(case.customer_name)
+    unknown = naming.words.get(UNKNOWN_CUSTOMER, UNKNOWN_CUSTOMER)
+    unit = naming.units.get(case.unit, case.unit)
+    assignee = people.get(case.owner, case.owner) if case.owner else ""
+    return {
+        "assignee": assignee,
+        "case_number": case.number,
+        "case_title": case.title,
+        "changed_by": people.get(writer, writer),
+        "customer_email": case.customer_email,
+        "due": naming.moment(case.expected_completion_at),
+        "first_name": first or unknown,
+        "full_name": case.customer_name or unknown,
+        "item": naming.words.get("case", "case"),
+        "last_name": last,
+        "opened": naming.moment(case.opened_at),
+        "organisation": naming.organisation,
+        "owner": assignee or unit,
+        "priority": naming.priorities.get(case.priority, case.priority),
+        "recipient": case.customer_name,
+        "recipient_first_name": first or unknown,
+        "status": naming.statuses.get(case.status, case.status),
+        "subject": naming.subjects.get(case.subject, case.subject),
+        "unit": unit,
+    }
+
+
+def _names_of(name: str) -> tuple[str, str]:
+    """First and last name in `name`, which may have a title or be written `Last, First`; each empty where there is none."""
+    before, comma, after = name.partition(",")
+    words = (after if comma else name).split()
+    while len(words) > 1 and words[0].rstrip(".").lower() in _TITLES:
+        words.pop(0)
+    first = words[0] if words else ""
+    return first, before.strip() if comma else words[-1] if len(words) > 1 else ""

@@ -1,0 +1,186 @@
+"""Writing to the customer of a case: `/write/{case}` (NOTE-2). A path of its own, since its form may be larger than others.
+
+Annotations are no strings here (no `from __future__ import annotations`): FastAPI could not find the dependency that the router makes.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, NamedTuple
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from services.desk.api.browser import Browser, Visitor, from_our_own_page, see_other
+from services.desk.api.case_actions import ShowCase
+from services.desk.api.record_pages import unread, when_of
+from services.desk.domain.messages import MOST_BYTES, MOST_FILES, MOST_OFFERED, Letter, errors_of, kept_files
+from services.desk.domain.organisation import Organisation
+from services.desk.domain.records import Case, size_words
+from services.desk.gateways.asking import Away, Refused
+from services.desk.gateways.contacts import Upload
+from services.desk.gateways.messages import Messages
+from services.desk.gateways.records import Records
+from shared.clock import Clock
+from shared.web import Forbidden, Problem
+from shared.web.held import Held
+
+FORM_BYTES = MOST_BYTES + 512 * 1024
+"""What the form may have in all: the files, and what surrounds them."""
+HELD_BYTES = 6 * FORM_BYTES
+"""Of forms that are worked on at once."""
+MOST_FIELDS = 100
+FILES_HINT = f"Up to {MOST_FILES} files, together up to {MOST_BYTES // 1024**2} MB, with those of the case."
+
+
+class Sent(NamedTuple):
+    """The form as it was sent; `trouble`: what is wrong with its files, in words."""
+
+    key: UUID
+    letter: Letter
+    files: tuple[Upload, ...]
+    trouble: str
+
+
+def _too_many() -> Problem:
+    return Problem(503, "Many files are being sent just now. Wait a moment, then send the form again.")
+
+
+def message_pages(
+    browser: Browser,
+    messages: Messages,
+    records: Records,
+    organisation: Callable[[], Organisation],
+    clock: Clock,
+    show_case: ShowCase,
+) -> APIRouter:
+    """`/write/{case}`, and sending a message again."""
+    router = APIRouter(prefix="/write/{case}", include_in_schema=False)
+    held = Held(HELD_BYTES, _too_many)
+
+    def writes(visitor: Annotated[Visitor, Depends(browser.visitor)]) -> Visitor:
+        if not visitor.may("message:send"):
+            raise Forbidden("Your roles do not open this page; it needs the permission message:send.")
+        return visitor
+
+    # Whoever may not write is refused before the form, with its files, is read.
+    async def sent_form(request: Request, _visitor: Annotated[Visitor, Depends(writes)]) -> AsyncIterator[Sent]:
+        with held.keep(int(request.headers.get("content-length", FORM_BYTES))):
+            try:
+                async with request.form(max_files=MOST_FILES + 1, max_fields=MOST_FIELDS) as form:
+                    yield await _sent(form)
+            except HTTPException as error:
+                raise Problem(413, f"The form could not be read. {FILES_HINT}") from error
+
+    Writes = Annotated[Visitor, Depends(writes)]
+
+    def page(
+        visitor: Visitor, case: UUID, letter: Letter, key: UUID, errors: dict[str, str], status: int = 200, template: str = ""
+    ) -> Response:
+        token = visitor.token.token
+        try:
+            found = records.case(token, case)
+            reach = messages.reach(token, case)
+        except Away:
+            return unread(browser, visitor, f"/write/{case}")
+        except Refused as refused:
+            return unread(browser, visitor, f"/write/{case}", str(refused))
+        around = organisation()
+        return browser.page(
+            "write.html",
+            visitor,
+            status,
+            case=found,
+            reach=reach,
+            letter=letter,
+            to=letter.to or next((one.address for one in reach.addresses if not one.came_back), ""),
+            key=key,
+            errors=errors,
+            begun_with=template,
+            offered=_offered(found) if visitor.may("communication:read") else [],
+            files_hint=FILES_HINT,
+            names=around,
+            when=when_of(clock, around),
+            size_words=size_words,
+        )
+
+    @router.get("")
+    def write(visitor: Writes, case: UUID, template: Annotated[str, Query(max_length=64, pattern=r"^[a-z0-9._-]*$")] = "") -> Response:
+        letter = Letter()
+        if template:
+            try:
+                subject_line, text = messages.draft(visitor.token.token, case, template)
+                letter = Letter(subject_line=subject_line, text=text)
+            except Away:
+                return unread(browser, visitor, f"/write/{case}")
+            except Refused as refused:
+                return page(visitor, case, letter, uuid4(), {"": str(refused)}, 404)
+        return page(visitor, case, letter, uuid4(), {}, template=template)
+
+    @router.post("", dependencies=[Depends(from_our_own_page)])
+    def send(visitor: Writes, case: UUID, sent: Annotated[Sent, Depends(sent_form)]) -> Response:
+        letter, token = sent.letter, visitor.token.token
+        errors = errors_of(letter)
+        if sent.trouble:
+            errors["file"] = sent.trouble
+        if not errors:
+            try:
+                ids = [messages.hand_in(token, file, f"desk-file-{sent.key}-{place}") for place, file in enumerate(sent.files)]
+                content = {"subject_line": letter.subject_line, "text": letter.text, "to": letter.to}
+                messages.send(token, case, content | {"files": kept_files(letter), "handed_in": ids}, sent.key)
+            except Away:
+                away = "It could not be taken just now. Send it again in a moment: even if it was taken after all, it is sent once."
+                return page(visitor, case, letter, sent.key, _with_files({"": away}, sent), 503)
+            except Refused as refused:
+                errors[""] = str(refused)
+            else:
+                return see_other(f"/cases/{case}?done=written#communications")
+        # Changed words under the key of a message that was refused are another message.
+        return page(visitor, case, letter, uuid4(), _with_files(errors, sent), 422)
+
+    @router.post("/again", dependencies=[Depends(from_our_own_page)])
+    def send_again(visitor: Writes, case: UUID, communication: Annotated[UUID, Form()], key: Annotated[UUID, Form()]) -> Response:
+        try:
+            messages.send_again(visitor.token.token, case, communication, key)
+        except Away:
+            return browser.page("case_away.html", visitor, 503, back=f"/cases/{case}")
+        except Refused as refused:
+            return show_case(visitor, case, error=str(refused), status=409)
+        return see_other(f"/cases/{case}?done=written#communications")
+
+    return router
+
+
+def _offered(case: Case) -> list[tuple[str, str, str]]:
+    """Files of the case that may go with a message: how the form names each, its name and its size. What may do harm is not sent."""
+    found = [
+        (f"{communication.id}:{file.position}", file.filename, file.size_words)
+        for communication in case.communications
+        for file in communication.files
+        if file.is_kept and not file.danger
+    ]
+    return found[:MOST_OFFERED]
+
+
+async def _sent(form: FormData) -> Sent:
+    def text(name: str) -> str:
+        value = form.get(name)
+        return value.replace("\x00", "").replace("\r\n", "\n") if isinstance(value, str) else ""
+
+    uploads = [file for file in form.getlist("file") if isinstance(file, UploadFile) and (file.filename or file.size)]
+    kept = [value for value in form.getlist("kept") if isinstance(value, str)]
+    trouble = ""
+    if len(uploads) + len(kept) > MOST_FILES or sum(file.size or 0 for file in uploads) > MOST_BYTES:
+        trouble, uploads = f"These files are too many or too large. {FILES_HINT}", []
+    try:
+        key = UUID(text("key"))
+    except ValueError as error:
+        raise Problem(400, "The form was not whole. Open the page anew.") from error
+    files = [Upload(file.filename or "file", file.content_type or "application/octet-stream", await file.read()) for file in uploads]
+    letter = Letter(text("to").strip(), " ".join(text("subject_line").split()), text("text"), kept)
+    return Sent(key, letter, tuple(files), trouble)
+
+
+def _with_files(errors: dict[str, str], sent: Sent) -> dict[str, str]:
+    """A browser does not send files twice: they have to be chosen again."""
+    return errors | {"file": errors.get("file", "Choose your files again.")} if sent.files else errors

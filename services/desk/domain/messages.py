@@ -1,0 +1,67 @@
+"""A message to the customer of a case: what the form's fields say, and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LONGEST_LINE, LONGEST_TEXT = 900, 20_000
+MOST_FILES, MOST_BYTES = 10, 10 * 1024 * 1024
+"""Of a message; as case has them."""
+MOST_OFFERED = 30
+"""Files of the case's communications that can be chosen; the newest."""
+_KEPT = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,4})")
+
+
+class Address(NamedTuple):
+    """Where the customer can be written to. `came_back`: the last message did."""
+
+    address: str
+    came_back: bool
+
+
+class Beginning(NamedTuple):
+    """A template that a message may begin with."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where the customer can be written to, and how a message may begin."""
+
+    addresses: tuple[Address, ...] = ()
+    beginnings: tuple[Beginning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What was filled in, as it was: to be sent, or to be shown again. `kept`: files of the case, as `communication:position`."""
+
+    to: str = ""
+    subject_line: str = ""
+    text: str = ""
+    kept: Sequence[str] = ()
+
+
+def errors_of(letter: Letter) -> dict[str, str]:
+    """What is wrong, by field; a letter with errors is not to be sent."""
+    errors: dict[str, str] = {}
+    if not letter.subject_line.strip():
+        errors["subject_line"] = "Say in a few words what it is about."
+    elif len(letter.subject_line) > LONGEST_LINE:
+        errors["subject_line"] = f"That is longer than {LONGEST_LINE} characters."
+    if not letter.text.strip():
+        errors["text"] = "Write the message."
+    elif len(letter.text) > LONGEST_TEXT:
+        errors["text"] = f"That is longer than {LONGEST_TEXT} characters."
+    return errors
+
+
+def kept_files(letter: Letter) -> list[dict[str, object]]:
+    """The files of the case that go with it, as case takes them."""
+    found = [match for value in letter.kept if (match := _KEPT.fullmatch(value))]
+    return [{"communication_id": match[1], "position": int(match[2])} for match in found]

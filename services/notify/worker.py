@@ -366,7 +366,6 @@ def run(settings: SendSettings) -> None:
         stop,
         limits=limits,
     )
-
     rounds = Rounds(publisher, Gatherer(reference, settings.desk_url), timedelta(days=settings.notifications_kept_days), utc_now)
 
     def problems() -> list[str]:

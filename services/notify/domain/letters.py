@@ -38,7 +38,7 @@ _SCHEMES = ("https://", "http://")
 _NAMED = re.compile(r"([^\W\d_][^:#\n]{0,39}):[ \t]+")
 _MOST_WORDS_OF_A_FACT = 3
 _LONGEST_FACT = 30
-_DOCUMENT = re.compile(r"\s*(?:<!--(?:(?!-->).)*+-->\s*)*+<(?:!doctype|html)\b", re.IGNORECASE | re.DOTALL)
+_DOCUMENT = re.compile(r"<(?:!doctype|html)\b", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -94,7 +94,7 @@ class Letter:
 
     def __init__(self, template: Template, look: Look, language: str) -> None:
         self._own = template.html
-        self._is_whole = template.html is not None and _DOCUMENT.match("".join(literal for literal, _ in template.html.parts)) is not None
+        self._is_whole = template.html is not None and _is_document("".join(literal for literal, _ in template.html.parts))
         paint = _Paint(look, language)
         self._link = paint.link
         self._blocks = () if template.html else tuple(paint.blocks(template.text))
@@ -332,3 +332,14 @@ def _our_link(url: str, link: str) -> str:
 
 def _anchor(url: str, markup: str, colour: str) -> str:
     return f'<a href="{escape(url)}" style="color:{colour}">{markup}</a>'
+
+
+def _is_document(markup: str) -> bool:
+    """Whether it is a whole document, after whatever comments."""
+    left = markup.lstrip()
+    while left.startswith("<!--"):
+        _, ended, left = left.partition("-->")
+        if not ended:
+            return False
+        left = left.lstrip()
+    return _DOCUMENT.match(left) is not None

@@ -41,7 +41,10 @@ class Journal:
     def note(self, id: UUID) -> None:
         """Keep that this was sent. For several threads. Raises OSError where the disk is full."""
         with self._lock:
-            if os.write(self._files[self._current], id.bytes) != _LENGTH:
+            file = self._files[self._current]
+            written = os.write(file, id.bytes)
+            if written != _LENGTH:
+                os.ftruncate(file, os.fstat(file).st_size - written)  # or all that is noted after it would be read out of step
                 raise OSError("the journal's disk is full")
 
     def left(self) -> list[UUID]:

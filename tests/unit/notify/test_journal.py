@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.notify.storage.journal import Journal, JournalTaken
 from shared.ids import derive
+from tests.support.platform import CLONE
 
 pytestmark = pytest.mark.requirement("NOTE-2", "EDGE-3")
 
@@ -43,6 +46,27 @@ def test_what_was_noted_is_there_for_the_next_process_until_it_is_recorded(tmp_p
 def test_an_entry_that_was_not_written_whole_is_none(tmp_path: Path) -> None:
     (tmp_path / "send-0.1").write_bytes(an_id(1).bytes + an_id(2).bytes[:7])
     assert left_in(tmp_path) == {an_id(1)}
+
+
+HALF_WRITTEN = """
+import resource, sys
+from pathlib import Path
+from services.notify.storage.journal import Journal
+from tests.unit.notify.test_journal import an_id
+journal = Journal(Path(sys.argv[1]), "send-0")
+resource.setrlimit(resource.RLIMIT_FSIZE, (23, resource.RLIM_INFINITY))
+journal.note(an_id(1))
+try:
+    journal.note(an_id(2))
+except OSError:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    journal.note(an_id(3))
+"""
+
+
+def test_what_is_noted_after_the_disk_was_full_within_a_note_can_be_read(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", HALF_WRITTEN, tmp_path], check=True, cwd=CLONE)
+    assert left_in(tmp_path) == {an_id(1), an_id(3)}
 
 
 def test_two_processes_of_one_name_do_not_share_it(tmp_path: Path) -> None:

@@ -93,7 +93,6 @@ Told = tuple[int, Moment, Moment, int]
 """An alert that was told: its code, the due instant that it named, the moment that it fell on, and the clock's run. The code is the rung's
 number; that of a step of the escalation chain `STEP` and its number."""
 STEP: Final = 1_000
-MOST_TOLD: Final = 60
 
 
 class Clock(Struct, frozen=True, gc=False, array_like=True):
@@ -126,7 +125,7 @@ class Clock(Struct, frozen=True, gc=False, array_like=True):
     target: str = ""
     """Whose target it runs by: `subject`, `method` or `organisation`; empty: its item says itself when it is due."""
     told: tuple[Told, ...] = ()
-    """What was told and not withdrawn, in order; of more than `MOST_TOLD` the newest."""
+    """What was told and not withdrawn, in order; of very many the newest."""
     run: int = 0
     """How often its rungs began anew, for another start, budget or calendar."""
 
@@ -366,52 +365,3 @@ def next_moment(clock: Clock, calendar: Calendar, ladder: Ladder | None) -> Mome
             if fires_at is not None and (at is None or fires_at < at):
                 at = fires_at
     return at
-
-
-def fire_clock(
-    clock: Clock, by: Moment, now: Moment, late_before: Moment, calendar: Calendar, ladder: Ladder | None
-) -> tuple[Clock, list[Alert]]:
-    """Fire everything of `clock` whose moment has come by `by`, in order. What fell due before `late_before` is marked late."""
-    alerts: list[Alert] = []
-    steps = ladder.steps if ladder is not None else ()
-    tell: tuple[str, ...]
-    while clock.next_at is not None and clock.next_at <= by:
-        fires_at = clock.next_at
-        revision, rung = clock.events + 1, clock.rung
-        late = fires_at < late_before
-        if not steps or rung_moment(clock, rung, calendar, ladder) == fires_at:
-            kind = AlertType.DUE_SOON if rung == Rung.DUE_SOON else AlertType.OVERDUE
-            repetition, tell = max(0, rung - Rung.OVERDUE), ()
-            clock = replace(clock, rung=rung + 1, events=revision, told=_and(clock, rung, fires_at))
-        else:
-            number = _step_at(clock, fires_at, calendar, steps)
-            if number is None:  # it was set by another release's reckoning
-                clock = with_due(clock, clock.due_at, calendar, ladder)
-                continue
-            kind, repetition, tell = AlertType.ESCALATED, number + 1, steps[number].tell
-            told = _and(clock, STEP + number, fires_at)
-            clock = replace(clock, escalated=clock.escalated | 1 << number, events=revision, told=told)
-        # Without steps what follows being due soon is known; thousands may fall due in one second.
-        next_at = clock.due_at if rung == Rung.DUE_SOON and not steps else next_moment(clock, calendar, ladder)
-        clock = replace(clock, next_at=next_at)
-        alerts.append(Alert(kind, clock, revision, kind, repetition, clock.due_at, now, late, tell=tell))
-    return clock, alerts
-
-
-def _and(clock: Clock, code: int, fires_at: Moment) -> tuple[Told, ...]:
-    return (*clock.told[-MOST_TOLD:], (code, clock.due_at, fires_at, clock.run))
-
-
-def _step_at(clock: Clock, at: Moment, calendar: Calendar, steps: tuple[Step, ...]) -> int | None:
-    for number, step in enumerate(steps):
-        if not clock.escalated >> number & 1 and step_moment(clock, step, calendar) == at:
-            return number
-    return None
-
-
-def fire_once(clock: Clock, kind: AlertType, now: Moment, late_before: Moment) -> tuple[Clock, Alert]:
-    """Fire the only rung of a clock without a ladder: an expiry and a lag are over with it, a late start is still awaited."""
-    late = clock.due_at < late_before
-    closed_at = None if kind == AlertType.START_LATE else now
-    fired = replace(clock, rung=Rung.FIRST_REPETITION, next_at=None, closed_at=closed_at, events=clock.events + 1)
-    return fired, Alert(kind, fired, fired.events, kind, 0, fired.due_at, now, late)

@@ -6,11 +6,29 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.sla.domain.clocks import Alert, AlertType, Clock, ClockKind, Moment, fire_clock, fire_once
+from services.sla.domain.clocks import (
+    STEP,
+    Alert,
+    AlertType,
+    Clock,
+    ClockKind,
+    Ladder,
+    Moment,
+    Rung,
+    Step,
+    Told,
+    next_moment,
+    rung_moment,
+    step_moment,
+    with_due,
+)
 from services.sla.domain.communications import postponed
 from services.sla.domain.policy import Policy
 from services.sla.domain.records import NO_FACTS, RETENTION, ItemKind, Outcome, Record
+from shared.calendars import Calendar
 
+MOST_TOLD: Final = 60
+"""So many alerts that were told are kept of a clock, the newest."""
 ONLY_RUNG: Final = {ClockKind.LAG: AlertType.LAG_OVER, ClockKind.START: AlertType.START_LATE}
 """What clocks of tasks tell that have no ladder."""
 
@@ -63,3 +81,52 @@ def fire(
 def _has_started(record: Record) -> bool:
     due = record.clock(ClockKind.DUE)
     return due is not None and due.closed_at is None
+
+
+def fire_clock(
+    clock: Clock, by: Moment, now: Moment, late_before: Moment, calendar: Calendar, ladder: Ladder | None
+) -> tuple[Clock, list[Alert]]:
+    """Fire everything of `clock` whose moment has come by `by`, in order. What fell due before `late_before` is marked late."""
+    alerts: list[Alert] = []
+    steps = ladder.steps if ladder is not None else ()
+    tell: tuple[str, ...]
+    while clock.next_at is not None and clock.next_at <= by:
+        fires_at = clock.next_at
+        revision, rung = clock.events + 1, clock.rung
+        late = fires_at < late_before
+        if not steps or rung_moment(clock, rung, calendar, ladder) == fires_at:
+            kind = AlertType.DUE_SOON if rung == Rung.DUE_SOON else AlertType.OVERDUE
+            repetition, tell = max(0, rung - Rung.OVERDUE), ()
+            clock = replace(clock, rung=rung + 1, events=revision, told=_and(clock, rung, fires_at))
+        else:
+            number = _step_at(clock, fires_at, calendar, steps)
+            if number is None:  # it was set by another release's reckoning
+                clock = with_due(clock, clock.due_at, calendar, ladder)
+                continue
+            kind, repetition, tell = AlertType.ESCALATED, number + 1, steps[number].tell
+            told = _and(clock, STEP + number, fires_at)
+            clock = replace(clock, escalated=clock.escalated | 1 << number, events=revision, told=told)
+        # Without steps what follows being due soon is known; thousands may fall due in one second.
+        next_at = clock.due_at if rung == Rung.DUE_SOON and not steps else next_moment(clock, calendar, ladder)
+        clock = replace(clock, next_at=next_at)
+        alerts.append(Alert(kind, clock, revision, kind, repetition, clock.due_at, now, late, tell=tell))
+    return clock, alerts
+
+
+def _and(clock: Clock, code: int, fires_at: Moment) -> tuple[Told, ...]:
+    return (*clock.told[-MOST_TOLD:], (code, clock.due_at, fires_at, clock.run))
+
+
+def _step_at(clock: Clock, at: Moment, calendar: Calendar, steps: tuple[Step, ...]) -> int | None:
+    for number, step in enumerate(steps):
+        if not clock.escalated >> number & 1 and step_moment(clock, step, calendar) == at:
+            return number
+    return None
+
+
+def fire_once(clock: Clock, kind: AlertType, now: Moment, late_before: Moment) -> tuple[Clock, Alert]:
+    """Fire the only rung of a clock without a ladder: an expiry and a lag are over with it, a late start is still awaited."""
+    late = clock.due_at < late_before
+    closed_at = None if kind == AlertType.START_LATE else now
+    fired = replace(clock, rung=Rung.FIRST_REPETITION, next_at=None, closed_at=closed_at, events=clock.events + 1)
+    return fired, Alert(kind, fired, fired.events, kind, 0, fired.due_at, now, late)

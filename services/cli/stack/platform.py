@@ -32,7 +32,8 @@ SAMPLE_ACCOUNT = "contact@housing.example"
 # What the command line may do with a token it signs itself (shared.web.permissions).
 PERMISSIONS = (
     *("tokens:issue", "configuration:read", "configuration:apply", "status:read", "republish", "dead-letter:read", "dead-letter:replay"),
-    *("communication:deliver", "delivery:revive", "suppression:manage", "lead:import", "case:read", "template:preview"),
+    *("communication:deliver", "delivery:revive", "suppression:manage", "lead:import", "case:read"),
+    *("template:preview", "webhook:read", "webhook:manage"),
 )
 COUNTS = ("communications", "cases", "tasks", "timers", "deliveries", "dead_letters")
 

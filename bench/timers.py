@@ -155,21 +155,25 @@ def seconds_until(pipe: Connection, wanted: int) -> float:
 
 def measure_changes(kafka: str, database: str, prefix: str, timers: int, changes: int) -> dict[str, Any]:
     """The stream's rate over `timers` new tasks and `changes` further events on them."""
-    events = TaskEvents(kafka, prefix)
     say(f"writing {timers:,} tasks and {changes:,} changes to them")
+    total = write_tasks(kafka, prefix, timers, changes)
+    say("taking them in")
+    with running_stream(kafka, database, prefix) as (pipe, _):
+        seconds = seconds_until(pipe, total)
+    return {"changes_per_second": round(total / seconds)}
+
+
+def write_tasks(kafka: str, prefix: str, timers: int, changes: int) -> int:
+    """New tasks, then what happens to some of them. Returns how many events."""
+    events = TaskEvents(kafka, prefix)
     total = events.send(TaskTriggered, range(timers), 1, a_month_away)
-    each = changes // 4
-    touched = range(min(each, timers))
+    touched = range(min(changes // 4, timers))
     total += events.send(TaskAssigned, touched, 2, a_month_away, assignee="paul")
     total += events.send(TaskDueChanged, touched, 3, lambda n: a_month_away(n + 86_400), assignee="paul")
     progress = {"assignee": "paul", "state": TaskLifeCycle.IN_PROGRESS}
     total += events.send(TaskStatusChanged, touched, 4, lambda n: a_month_away(n + 86_400), **progress)
     done = {"assignee": "paul", "state": TaskLifeCycle.COMPLETED, "completed_at": datetime.now(UTC)}
-    total += events.send(TaskStatusChanged, touched, 5, lambda n: a_month_away(n + 86_400), **done)
-    say("taking them in")
-    with running_stream(kafka, database, prefix) as (pipe, _):
-        seconds = seconds_until(pipe, total)
-    return {"changes_per_second": round(total / seconds)}
+    return total + events.send(TaskStatusChanged, touched, 5, lambda n: a_month_away(n + 86_400), **done)
 
 
 def measure_ledgers(kafka: str, database: str, prefix: str, cases: int) -> dict[str, Any]:
@@ -185,17 +189,17 @@ def measure_ledgers(kafka: str, database: str, prefix: str, cases: int) -> dict[
 
 
 def measure_faust(kafka: str, prefix: str, python: Path, events: int) -> dict[str, float]:
-    """faust-streaming's rates over the same events, of tasks and of cases, doing the same update by the same rules."""
+    """faust-streaming's rates over events of the same kinds in the same shares, of tasks and of cases, by the same rules."""
     topic = f"{prefix}faust."
     create_topics(kafka, topic, 1)
-    TaskEvents(kafka, topic).send(TaskTriggered, range(events), 1, a_month_away, assignee="paul")
+    tasks = write_tasks(kafka, topic, events * 5 // 6, events // 6)
     cases = write_cases(kafka, topic, events // len(LIFE))
     configuration = check_configuration(SAMPLE.read_text()).configuration
     assert configuration is not None
     rules = FOLDER / f"{prefix}rules"
     rules.write_bytes(pickle.dumps(build_policy(configuration)))
     found = {}
-    for name, count in ((topics.TASKS, events), (topics.CASES, cases)):
+    for name, count in ((topics.TASKS, tasks), (topics.CASES, cases)):
         told = run_peer(python, "faust_table.py", kafka, topic + name, f"faust-{secrets.token_hex(3)}", count, topics.PARTITIONS, rules)
         found[name] = told["events"] / told["seconds"]
     rules.unlink()

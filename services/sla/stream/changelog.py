@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from shared.messaging.transactional import OFFSET_BEGINNING, KafkaException, TopicPartition, changelog_reader, is_end, will_pass
 
-CHUNK = 10_000
+CHUNK = 1_000
 QUIET_SECONDS = 30.0
 
 

@@ -260,15 +260,15 @@ class _Paint:
         return (
             ":root{color-scheme:light dark;supported-color-schemes:light dark}\n"
             "@media (prefers-color-scheme:dark){\n"
-            f".cs-ground{{background:{DARK['ground']}!important}}\n"
-            f".cs-card{{background:{DARK['card']}!important;border-color:{DARK['line']}!important;"
+            f" .cs-ground{{background:{DARK['ground']}!important}}\n"
+            f" .cs-card{{background:{DARK['card']}!important;border-color:{DARK['line']}!important;"
             f"border-top-color:{self.dark_link}!important}}\n"
-            f".cs-text{{color:{DARK['text']}!important}}\n"
-            f".cs-dim{{color:{DARK['dim']}!important}}\n"
-            f".cs-line{{border-color:{DARK['line']}!important}}\n"
-            f".cs-link,a{{color:{self.dark_link}!important}}\n"
-            f".cs-quiet{{border-color:{self.dark_link}!important}}\n"
-            f".cs-button{{background:{self.dark_link}!important;color:{ink}!important}}\n"
+            f" .cs-text{{color:{DARK['text']}!important}}\n"
+            f" .cs-dim{{color:{DARK['dim']}!important}}\n"
+            f" .cs-line{{border-color:{DARK['line']}!important}}\n"
+            f" .cs-link,a{{color:{self.dark_link}!important}}\n"
+            f" .cs-quiet{{border-color:{self.dark_link}!important}}\n"
+            f" .cs-button{{background:{self.dark_link}!important;color:{ink}!important}}\n"
             "}\n"
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import smtplib
 import socket
 import ssl
@@ -21,7 +20,6 @@ _ABOUT_US = frozenset({421, 530})
 """Replies to a message that are about our connection or login (RFC 5321, 4954), not about the message."""
 _WELCOME = (frozenset({250}), frozenset({250, 251}), frozenset({354}))
 """The replies to MAIL, RCPT and DATA with which it goes on."""
-_DOT = re.compile(rb"(?m)^\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +214,10 @@ def outcome_of(code: int) -> Outcome:
 
 def _as_data(content: bytes) -> bytes:
     """The message as DATA wants it (RFC 5321, 4.5.2). Its line ends are CRLF already."""
-    if b"\n." in content or content.startswith(b"."):
-        content = _DOT.sub(b"..", content)
+    # Not by a regular expression: it tries at every byte, a quarter of the sender's time.
+    content = content.replace(b"\n.", b"\n..")
+    if content.startswith(b"."):
+        content = b"." + content
     return content + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n")
 
 

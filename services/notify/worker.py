@@ -18,20 +18,18 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from services.notify import metrics
 from services.notify.domain.limits import Limits
-from services.notify.domain.message import UnusableAddress
 from services.notify.domain.retry import Outcome, next_attempt
-from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
-from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
+from services.notify.handlers.composing import Composer, LinkMaker
 from services.notify.handlers.definitions import limits_of
 from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.ending import end_what_is_in_vain
+from services.notify.handlers.mailing import Mailer
 from services.notify.handlers.recording import Ended, Job, Recorder
 from services.notify.handlers.rounds import Rounds
 from services.notify.handlers.text_sending import Texter
@@ -48,10 +46,9 @@ from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
-from shared.storage.objects import StoreUnavailable, open_store
+from shared.storage.objects import open_store
 
 log = get_logger(__name__)
-A = TypeVar("A")
 
 CHANNEL = "email"
 CLAIMS_PER_CONNECTION = 48
@@ -59,8 +56,6 @@ LEAST_CLAIMS = 256
 """Those that were sent and are not recorded yet are among them."""
 POLL_SECONDS = 0.5
 """How often due retries are looked for; new deliveries are signalled."""
-OPEN_SECONDS = 10.0
-"""A message that was begun waits so long for the one before to be recorded; then its connection is given up."""
 GAUGE_SECONDS = 5.0
 SWEEP_SECONDS = 1.0
 """How often is looked for what waits in vain."""
@@ -199,8 +194,17 @@ class Sender:
             metrics.WAITING.set(count)
             metrics.OVERDUE_SECONDS.set(seconds)
 
-    def _weather(self, answer: Answer) -> None:
-        """Whether the relay is there decides how eagerly we claim. Called by the connections' threads."""
+    # What the connections ask and tell, in their threads
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is to be sent just now."""
+        return not self._stop.is_set() and time.monotonic() >= self._resting_until
+
+    def heard(self, answer: Answer) -> None:
+        """Whether the relay is there decides how eagerly we claim."""
+        if not self._problem and answer.outcome is not Outcome.UNREACHABLE:
+            return
         with self._weather_lock:
             if answer.outcome is Outcome.UNREACHABLE:
                 if time.monotonic() >= self._resting_until:
@@ -225,7 +229,7 @@ class Sender:
             if job is None:
                 ends += 1
             else:
-                self._recorder.add(self._ended(job, Answer(Outcome.RETURNED, 0)))
+                self._recorder.add(self.ended(job, Answer(Outcome.RETURNED, 0)))
         for _ in range(ends):
             self._jobs.put(None)
 
@@ -239,7 +243,8 @@ class Sender:
     def _is_room(self) -> bool:
         return len(self._held) * 2 <= self._capacity
 
-    def _ended(self, job: Job, answer: Answer) -> Ended:
+    def ended(self, job: Job, answer: Answer) -> Ended:
+        """What is recorded of an attempt."""
         claimed = job.claimed
         again_in = None
         if answer.outcome not in (Outcome.SENT, Outcome.REFUSED):
@@ -256,78 +261,14 @@ class Sender:
     # The other threads
 
     def _speak(self) -> None:
-        """One connection: take a job, say its envelope, have the message before recorded, and only then let the server have this one.
-
-        So a process that dies leaves at most one message a connection of which it is not known whether it was sent.
-        """
-        relay = self._connect()
+        """One connection's thread."""
         try:
-            before: Ended | None = None
-            while (job := self._next()) is not None:
-                before = self._send(relay, job, before)
+            Mailer(self._connect(), self._composer, self._recorder, self._jobs, self, self._stop).run()
         except Exception as error:
             # Ends the process, in the dispatcher's thread: half a sender would look like a whole one.
             self._failure = error
             self._wake.set()
             raise
-        finally:
-            relay.close()
-
-    def _send(self, relay: AnyRelay, job: Job, before: Ended | None) -> Ended | None:
-        """Send one message. Returns what the next one has to wait for."""
-        answer = self._guarded(relay, job, lambda: self._begun(relay, job))
-        if answer is None:
-            if self._may_end(job, before):
-                with metrics.SMTP_SECONDS.time():
-                    answer = self._guarded(relay, job, relay.finish)
-            else:
-                relay.abandon()
-                answer = Answer(Outcome.RETURNED, 0)
-        ended = self._ended(job, answer)
-        self._recorder.add(ended)
-        if self._problem or answer.outcome is Outcome.UNREACHABLE:
-            self._weather(answer)
-        return before if answer.outcome is Outcome.RETURNED else ended
-
-    def _next(self) -> Job | None:
-        """The next job. Nothing that has ended waits for it to be there."""
-        try:
-            return self._jobs.get_nowait()
-        except queue.Empty:
-            if not self._recorder.is_by_and_by:
-                self._recorder.record()
-            return self._jobs.get()
-
-    def _may_end(self, job: Job, before: Ended | None) -> bool:
-        """Whether the connection's message before this one is safe, and this one is still ours. Waits for it, but not for long."""
-        give_up_at = time.monotonic() + OPEN_SECONDS
-        while before is not None and not before.is_safe:
-            if not self._recorder.record():
-                if self._stop.is_set() or time.monotonic() > give_up_at:
-                    return False
-                self._stop.wait(0.1)
-        return job.is_held
-
-    def _begun(self, relay: AnyRelay, job: Job) -> Answer | None:
-        """None: the message waits for `finish`. Otherwise how the attempt ended."""
-        if self._stop.is_set() or time.monotonic() < self._resting_until or not job.is_held or not self._composer.knows(job.claimed):
-            return Answer(Outcome.RETURNED, 0)
-        job.written = self._composer.compose(job.claimed)
-        return relay.begin(job.written)
-
-    def _guarded(self, relay: AnyRelay, job: Job, step: Callable[[], A]) -> A | Answer:
-        """What the step says; a message that cannot be made or handled is refused."""
-        try:
-            return step()
-        except (NotComposable, UnknownTag, UnusableAddress) as error:
-            return Answer(Outcome.REFUSED, 0, str(error))
-        except StoreUnavailable as error:
-            return Answer(Outcome.DEFERRED, 0, f"the object store is away: {error}")
-        except Exception as error:
-            # Recorded on the delivery and logged: one message that we cannot handle must not hold up the others.
-            log.exception("message cannot be sent", delivery_id=str(job.claimed.id))
-            relay.close()
-            return Answer(Outcome.REFUSED, 0, f"the message cannot be sent: {type(error).__name__}")
 
     def _listen(self) -> None:
         """Pass the signal of new deliveries on to the dispatcher."""

@@ -38,8 +38,8 @@ class GraphRelay:
         self._begun = message
         return None
 
-    def finish(self) -> Answer:
-        """Hand over the message that was begun."""
+    def finish(self, _following: Written | None = None) -> Answer:
+        """Hand over the message that was begun; of the following one there is nothing to say yet."""
         message, self._begun = self._begun, None
         return self.send(message) if message is not None else Answer(Outcome.UNREACHABLE, 0, "no message was begun")
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from services.notify.domain.message import Written
 from services.notify.domain.retry import Outcome
 from services.notify.gateways.login import Login
+from shared.observability import get_logger
+
+log = get_logger(__name__)
 
 IDLE_SECONDS = 30.0
 """A connection unused for longer is made anew: servers, and routers between, drop idle ones without a word."""
@@ -48,6 +51,10 @@ class Answer:
     text: str = ""
 
 
+class _OutOfStep(Exception):
+    """What was said together with the message before is refused from its beginning on: as such, or for what it says."""
+
+
 class Relay:
     """One connection to the relay, opened when it is first needed. Not for several threads. Only `begin` and `finish` block.
 
@@ -59,26 +66,39 @@ class Relay:
         self._smtp: smtplib.SMTP | None = None
         self._used_at = 0.0
         self._begun: bytes | None = None
+        self._said: Written | None = None
+        """Its envelope went out with the message before; the answers were not read yet."""
+        self._may_say_ahead = True
 
     def begin(self, message: Written) -> Answer | None:
         """Say who writes to whom. None: the server waits for the message, which `finish` gives it; until then it has not accepted it.
 
         A connection found dead is opened again and tried once more: nothing of the message was said yet.
         """
-        if self._smtp is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+        if self._said is not None and self._said is not message:
+            self._drop()
+        elif self._smtp is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
         for _ in range(2):
             reused = self._smtp is not None
+            was_said = self._said is not None
             try:
                 smtp = self._connected()
                 if message.international and not smtp.has_extn("smtputf8"):
                     return Answer(Outcome.REFUSED, 0, "the address needs SMTPUTF8, which the mail relay does not have")
                 code, text = self._envelope(smtp, message)
+            except _OutOfStep as error:
+                self._say_no_more_ahead(str(error))
+                self._drop()
+                continue
             except (OSError, smtplib.SMTPException) as error:
+                if was_said:
+                    self._say_no_more_ahead(_words(error))
                 self._drop()
                 if reused:
                     continue
                 return Answer(Outcome.UNREACHABLE, 0, _words(error))
+            self._said = None
             if code == 421:
                 self._drop()
                 if reused:
@@ -91,8 +111,9 @@ class Relay:
             return Answer(outcome_of(code), code, text.decode("utf-8", "replace"))
         return Answer(Outcome.UNREACHABLE, 0, "the connection was closed twice")
 
-    def finish(self) -> Answer:
-        """Hand over the message whose envelope was said.
+    def finish(self, following: Written | None = None) -> Answer:
+        """Hand over the message whose envelope was said, and in the same breath say that of the `following` one, which is begun next
+        (RFC 2920, 3.1: one way there and back for a message). If another is begun, or none, the connection is given up.
 
         A connection that breaks here ends the attempt as unreachable: the server may have the message, and will be given it again under
         the same Message-ID. So its last answer is waited for much longer than any other (RFC 5321, 4.5.3.2.6).
@@ -102,6 +123,9 @@ class Relay:
             return Answer(Outcome.UNREACHABLE, 0, "no message was begun")
         self._begun = None
         try:
+            if following is not None and self._may_be_said_ahead(smtp, following):
+                self._said = following
+                content += _commands(smtp, following)
             smtp.send(content)
             smtp.sock.settimeout(self._address.accepting)
             code, text = smtp.getreply()
@@ -117,37 +141,42 @@ class Relay:
 
     def abandon(self) -> None:
         """Take back what was begun: without its end the server does not have the message."""
-        if self._begun is not None:
+        if self._begun is not None or self._said is not None:
             self._drop()
 
     def close(self) -> None:
         """Say goodbye and close."""
-        if self._begun is not None:
-            self._drop()
+        self.abandon()
         if self._smtp is not None:
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 self._smtp.quit()
             self._drop()
 
+    def _may_be_said_ahead(self, smtp: smtplib.SMTP, message: Written) -> bool:
+        return self._may_say_ahead and smtp.has_extn("pipelining") and (not message.international or smtp.has_extn("smtputf8"))
+
+    def _say_no_more_ahead(self, reason: str) -> None:
+        """Some servers, or what stands before them, drop what comes right after a message, or take it for an attack."""
+        log.warning("the mail server did not go on with what was said together with a message; from now on that waits", reason=reason)
+        self._may_say_ahead = False
+
     def _envelope(self, smtp: smtplib.SMTP, message: Written) -> tuple[int, bytes]:
-        """354, or the first reply that says otherwise. With PIPELINING (RFC 2920) one way there and back, not three."""
-        # Not smtplib's own `mail` and `rcpt`: they take every address apart again, an eighth of the sender's time. Ours were checked.
-        options = f" SIZE={len(message.content)}" if smtp.has_extn("size") else ""
-        if message.international:
-            options += " BODY=8BITMIME SMTPUTF8"
-        commands = (f"MAIL FROM:<{message.sender}>{options}\r\n", f"RCPT TO:<{message.recipient}>\r\n", "DATA\r\n")
-        encoding = "utf-8" if message.international else "ascii"
+        """354, or the first reply that says otherwise. With PIPELINING (RFC 2920) one way there and back, not three; none, if it was said
+        already."""
+        commands = _commands(smtp, message)
         is_pipelined = smtp.has_extn("pipelining")
-        if is_pipelined:
-            smtp.send("".join(commands).encode(encoding))
+        if is_pipelined and self._said is None:
+            smtp.send(commands)
         refusal: tuple[int, bytes] | None = None
         code, text = 0, b""
-        for command, welcome in zip(commands, _WELCOME, strict=True):
+        for command, welcome in zip(commands.splitlines(keepends=True), _WELCOME, strict=True):
             if not is_pipelined:
-                smtp.send(command.encode(encoding))
+                smtp.send(command)
             code, text = smtp.getreply()
             if code == 421:
                 return code, text
+            if self._said is not None and command.startswith(b"MAIL") and code not in welcome:
+                raise _OutOfStep(f"{code} {text.decode('utf-8', 'replace')}")
             if code not in welcome and refusal is None:
                 refusal = code, text
                 if not is_pipelined:
@@ -197,7 +226,7 @@ class Relay:
         return smtp
 
     def _drop(self) -> None:
-        self._begun = None
+        self._begun = self._said = None
         if self._smtp is not None:
             self._smtp.close()
             self._smtp = None
@@ -210,6 +239,15 @@ def outcome_of(code: int) -> Outcome:
     if code in _ABOUT_US or code < 400:
         return Outcome.UNREACHABLE
     return Outcome.DEFERRED if code < 500 else Outcome.REFUSED
+
+
+def _commands(smtp: smtplib.SMTP, message: Written) -> bytes:
+    """MAIL, RCPT and DATA, a line each."""
+    # Not smtplib's own `mail` and `rcpt`: they take every address apart again, an eighth of the sender's time. Ours were checked.
+    options = f" SIZE={len(message.content)}" if smtp.has_extn("size") else ""
+    if message.international:
+        options += " BODY=8BITMIME SMTPUTF8"
+    return f"MAIL FROM:<{message.sender}>{options}\r\nRCPT TO:<{message.recipient}>\r\nDATA\r\n".encode()
 
 
 def _as_data(content: bytes) -> bytes:

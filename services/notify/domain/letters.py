@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from services.notify.domain.colours import on, readable
-from services.notify.domain.templates import Line, Template, Text, without_joints
+from services.notify.domain.templates import Line, Template, Text, tags_of, without_joints
 from shared.languages import is_right_to_left
 from shared.schemas.configuration.tags import APPROVAL_LINK, DESK_LINK, LINK_TAGS
 
@@ -61,6 +61,11 @@ class Row:
     plain: Line
     marked: Line
     name: str = ""
+    tags: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What every message would ask again."""
+        object.__setattr__(self, "tags", tags_of(self.plain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,8 @@ class Block:
         """The block, its tags filled; empty where all its lines are left out. `shown`: values as markup; `link`: the colour of links."""
         parts = []
         for row in self.rows:
-            tags = [tag for _, tag in row.plain if tag]
-            if tags and not any(values[tag] for tag in tags):
+            tags = row.tags
+            if tags and not any(map(values.__getitem__, tags)):
                 continue
             if self.kind == "button":
                 url = values[tags[0]]
@@ -98,7 +103,7 @@ class Letter:
         paint = _Paint(look, language)
         self._link = paint.link
         self._blocks = () if template.html else tuple(paint.blocks(template.text))
-        self._beginning = _beginning(template.text)
+        self._beginning = tuple([(line, tags_of(line)) for line in _beginning(template.text)])
         self._tags = frozenset(tag for _, tag in template.text.parts if tag)
         self._before_title, self._before_preview, self._before, self._after = paint.frame()
 
@@ -121,8 +126,8 @@ class Letter:
         words = " ".join(
             [
                 "".join([literal + (values[tag] if tag else "") for literal, tag in without_joints(line, values)])
-                for line in self._beginning
-                if not (tags := [tag for _, tag in line if tag]) or any(values[tag] for tag in tags)
+                for line, tags in self._beginning
+                if not tags or any(map(values.__getitem__, tags))
             ]
         ).split()
         text = " ".join(words)
@@ -301,7 +306,7 @@ def _beginning(text: Text) -> tuple[Line, ...]:
 
 
 def _filled(row: Row, values: Mapping[str, str], shown: Mapping[str, str], link: str) -> str:
-    if all(values[tag] for _, tag in row.plain if tag):
+    if all(map(values.__getitem__, row.tags)):
         return "".join([literal + shown[tag] if tag else literal for literal, tag in row.marked])
     return "".join([_linked(literal, link) + (shown[tag] if tag else "") for literal, tag in without_joints(row.plain, values)])
 

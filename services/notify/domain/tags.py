@@ -5,7 +5,7 @@ The list of tags is the configuration's, which refuses unknown ones; this module
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -58,6 +58,83 @@ def last_name(name: str) -> str:
     return words[-1] if len(words) > 1 else ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the values of one message come from."""
+
+    facts: Mapping[str, str]
+    names: Names
+    people: Mapping[str, str]
+    recipient: str
+    is_person: bool
+    links: Mapping[str, str]
+
+    def fact(self, name: str) -> str:
+        return self.facts.get(name, "")
+
+    def word(self, text: str) -> str:
+        return self.names.words.get(text, text)
+
+    def of(self, table: Mapping[str, str], name: str) -> str:
+        code = self.fact(name)
+        return table.get(code) or self.word(code)
+
+    def person(self, name: str) -> str:
+        user = self.fact(name)
+        return self.people.get(user, user)
+
+    def moment(self, name: str) -> str:
+        text = self.fact(name)
+        return moments(self.names.language, self.names.zone)(text) if text else ""
+
+    def link(self, tag: str) -> str:
+        return self.links.get(tag, "")
+
+    def owner(self) -> str:
+        kinds = {"role": self.names.roles, "unit": self.names.units}
+        return self.of(kinds.get(self.fact("owner_kind"), self.people), "owner")
+
+    def subject(self) -> str:
+        return self.of(self.names.lead_types if self.fact("item") == "lead" else self.names.subjects, "subject")
+
+
+_VALUES: Mapping[str, Callable[[_Source], str]] = {
+    "acceptance_link": lambda s: s.link("acceptance_link"),
+    "alert": lambda s: s.word(s.fact("alert")),
+    "approval": lambda s: s.fact("approval"),
+    "approval_link": lambda s: s.link("approval_link"),
+    "approver": lambda s: s.person("approver"),
+    "asked_by": lambda s: s.person("asked_by"),
+    "asked_since": lambda s: s.moment("asked_since"),
+    "assignee": lambda s: s.person("assignee"),
+    "case_number": lambda s: s.fact("number"),
+    "case_title": lambda s: s.fact("title"),
+    "changed_by": lambda s: s.person("changed_by"),
+    "clock": lambda s: s.word(s.fact("clock").replace("_", " ")),
+    "customer_email": lambda s: s.fact("customer_email"),
+    "description": lambda s: s.fact("description"),
+    "desk_link": lambda s: s.link("desk_link"),
+    "due": lambda s: s.moment("due_at"),
+    "feedback_link": lambda s: s.link("feedback_link"),
+    "first_name": lambda s: first_name(s.fact("customer")) or s.word(UNKNOWN_CUSTOMER),
+    "full_name": lambda s: s.fact("customer") or s.word(UNKNOWN_CUSTOMER),
+    "item": lambda s: s.word(s.fact("item")),
+    "last_name": lambda s: last_name(s.fact("customer")),
+    "message": lambda s: s.fact("message"),
+    "opened": lambda s: s.moment("opened_at"),
+    "organisation": lambda s: s.names.organisation,
+    "owner": lambda s: s.owner(),
+    "priority": lambda s: s.of(s.names.priorities, "priority"),
+    "reason": lambda s: s.fact("reason"),
+    "recipient": lambda s: s.recipient,
+    "recipient_first_name": lambda s: first_name(s.recipient) if s.is_person else s.recipient,
+    "status": lambda s: s.of(s.names.statuses, "status"),
+    "subject": lambda s: s.subject(),
+    "task": lambda s: s.fact("task"),
+    "unit": lambda s: s.of(s.names.units, "unit"),
+}
+
+
 def tag_values(
     facts: Mapping[str, str],
     names: Names,
@@ -65,67 +142,13 @@ def tag_values(
     recipient: str,
     is_person: bool = True,
     links: Mapping[str, str] = _NO_LINKS,
+    *,
+    wanted: Iterable[str] = _VALUES,
 ) -> dict[str, str]:
-    """The value of every tag.
+    """The values of the `wanted` tags, which must be known; of all, if nothing is said.
 
     `facts` are what the delivery was queued with (see `domain.occasions`), `people` the names of staff by user, `recipient` the name of
     whom the message is for, who may be a whole unit. Times in `facts` are ISO text. `links` are those of the recipient, by their tag.
     """
-
-    def fact(name: str) -> str:
-        return facts.get(name, "")
-
-    words, written = names.words, moments(names.language, names.zone)
-
-    def word(text: str) -> str:
-        return words.get(text, text)
-
-    def of(table: Mapping[str, str], name: str) -> str:
-        code = fact(name)
-        return table.get(code) or word(code)
-
-    def person(name: str) -> str:
-        user = fact(name)
-        return people.get(user, user)
-
-    def moment(name: str) -> str:
-        text = fact(name)
-        return written(text) if text else ""
-
-    owners = {"user": people, "role": names.roles, "unit": names.units}
-    customer = fact("customer")
-    return {
-        "acceptance_link": links.get("acceptance_link", ""),
-        "alert": word(fact("alert")),
-        "approval": fact("approval"),
-        "approval_link": links.get("approval_link", ""),
-        "approver": person("approver"),
-        "asked_by": person("asked_by"),
-        "asked_since": moment("asked_since"),
-        "assignee": person("assignee"),
-        "case_number": fact("number"),
-        "case_title": fact("title"),
-        "changed_by": person("changed_by"),
-        "clock": word(fact("clock").replace("_", " ")),
-        "customer_email": fact("customer_email"),
-        "description": fact("description"),
-        "desk_link": links.get("desk_link", ""),
-        "due": moment("due_at"),
-        "feedback_link": links.get("feedback_link", ""),
-        "first_name": first_name(customer) or word(UNKNOWN_CUSTOMER),
-        "full_name": customer or word(UNKNOWN_CUSTOMER),
-        "item": word(fact("item")),
-        "last_name": last_name(customer),
-        "message": fact("message"),
-        "opened": moment("opened_at"),
-        "organisation": names.organisation,
-        "owner": of(owners.get(fact("owner_kind"), people), "owner"),
-        "priority": of(names.priorities, "priority"),
-        "reason": fact("reason"),
-        "recipient": recipient,
-        "recipient_first_name": first_name(recipient) if is_person else recipient,
-        "status": of(names.statuses, "status"),
-        "subject": of(names.lead_types if fact("item") == "lead" else names.subjects, "subject"),
-        "task": fact("task"),
-        "unit": of(names.units, "unit"),
-    }
+    source = _Source(facts, names, people, recipient, is_person, links)
+    return {tag: _VALUES[tag](source) for tag in wanted}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from shared.schemas.configuration.tags import check_template, tokens
@@ -32,6 +32,12 @@ class Text:
 
     parts: Line
     lines: tuple[Line, ...]
+    tags: tuple[tuple[str, ...], ...] = field(init=False)
+    """Those of each line."""
+
+    def __post_init__(self) -> None:
+        """What every message would ask again."""
+        object.__setattr__(self, "tags", tuple(map(tags_of, self.lines)))
 
     def plain(self, values: Mapping[str, str]) -> str:
         """The text with its tags replaced. A value is never searched for tags itself.
@@ -40,12 +46,11 @@ class Text:
         """
         shown: list[str] = []
         was_left_out = False
-        for line in self.lines:
-            tags = [tag for _, tag in line if tag]
-            if tags and not any(values[tag] for tag in tags):
+        for line, tags in zip(self.lines, self.tags, strict=True):
+            if tags and not any(map(values.__getitem__, tags)):
                 was_left_out = True
                 continue
-            text = _filled(line, values)
+            text = _filled(line, tags, values)
             if was_left_out and not text.strip() and (not shown or not shown[-1].strip()):
                 continue  # the empty lines around it are one
             was_left_out = False
@@ -54,7 +59,7 @@ class Text:
 
     def header(self, values: Mapping[str, str]) -> str:
         """The text as one line for a header: line ends and control characters, from wherever they came, become a space."""
-        return one_line("\n".join([_filled(line, values) for line in self.lines]))
+        return one_line("\n".join([_filled(line, tags, values) for line, tags in zip(self.lines, self.tags, strict=True)]))
 
     def html(self, values: Mapping[str, str]) -> str:
         """The text as HTML: literals are markup, values are escaped and keep their line ends."""
@@ -63,9 +68,16 @@ class Text:
         )
 
 
-def _filled(line: Line, values: Mapping[str, str]) -> str:
+def tags_of(line: Line) -> tuple[str, ...]:
+    """The tags of a line, in order."""
+    return tuple([tag for _, tag in line if tag])
+
+
+def _filled(line: Line, tags: tuple[str, ...], values: Mapping[str, str]) -> str:
     """A line with its tags replaced. What joins one that stands for nothing to the next goes with it: `#case_number, #case_title`."""
-    if all(values[tag] for _, tag in line if tag):
+    if not tags:
+        return line[0][0] if line else ""
+    if all(map(values.__getitem__, tags)):
         return "".join([literal + values[tag] if tag else literal for literal, tag in line])
     return "".join([literal + values[tag] if tag else literal for literal, tag in without_joints(line, values)]).rstrip()
 
@@ -114,12 +126,13 @@ class Template:
     subject_line: Text
     text: Text
     html: Text | None = None
+    tags: frozenset[str] = field(init=False)
+    """Every tag that it has."""
 
-    @property
-    def tags(self) -> frozenset[str]:
-        """Every tag that it has."""
+    def __post_init__(self) -> None:
+        """What every message would ask again."""
         texts = (self.subject_line, self.text, self.html) if self.html else (self.subject_line, self.text)
-        return frozenset(tag for text in texts for _, tag in text.parts if tag)
+        object.__setattr__(self, "tags", frozenset(tag for text in texts for _, tag in text.parts if tag))
 
 
 def one_line(text: str) -> str:

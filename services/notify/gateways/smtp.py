@@ -29,7 +29,8 @@ _WELCOME = (frozenset({250}), frozenset({250, 251}), frozenset({354}))
 class RelayAddress:
     """Where the relay is and how to speak with it. `security`: none, starttls or tls. `login` None: there is none.
 
-    `timeout`: seconds for a step. `accepting`: seconds for the last one, in which the relay has the whole message and has not said so.
+    `timeout`: seconds for a step. `accepting`: seconds for the last one, in which the relay has the whole message and has not said so, and
+    for what is said together with it.
     """
 
     host: str
@@ -69,6 +70,7 @@ class Relay:
         self._said: Written | None = None
         """Its envelope went out with the message before; the answers were not read yet."""
         self._may_say_ahead = True
+        self._patience = address.timeout
 
     def begin(self, message: Written) -> Answer | None:
         """Say who writes to whom. None: the server waits for the message, which `finish` gives it; until then it has not accepted it.
@@ -127,10 +129,8 @@ class Relay:
                 self._said = following
                 content += _commands(smtp, following)
             smtp.send(content)
-            smtp.sock.settimeout(self._address.accepting)
+            self._wait_for(smtp, self._address.accepting)
             code, text = smtp.getreply()
-            if smtp.sock is not None:
-                smtp.sock.settimeout(self._address.timeout)
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
             return Answer(Outcome.UNREACHABLE, 0, _words(error))
@@ -155,6 +155,12 @@ class Relay:
     def _may_be_said_ahead(self, smtp: smtplib.SMTP, message: Written) -> bool:
         return self._may_say_ahead and smtp.has_extn("pipelining") and (not message.international or smtp.has_extn("smtputf8"))
 
+    def _wait_for(self, smtp: smtplib.SMTP, seconds: float) -> None:
+        """Wait so long for every answer from now on."""
+        if self._patience != seconds and smtp.sock is not None:
+            smtp.sock.settimeout(seconds)
+            self._patience = seconds
+
     def _say_no_more_ahead(self, reason: str) -> None:
         """Some servers, or what stands before them, drop what comes right after a message, or take it for an attack."""
         log.warning("the mail server did not go on with what was said together with a message; from now on that waits", reason=reason)
@@ -165,8 +171,10 @@ class Relay:
         already."""
         commands = _commands(smtp, message)
         is_pipelined = smtp.has_extn("pipelining")
-        if is_pipelined and self._said is None:
-            smtp.send(commands)
+        if self._said is None:
+            self._wait_for(smtp, self._address.timeout)
+            if is_pipelined:
+                smtp.send(commands)
         refusal: tuple[int, bytes] | None = None
         code, text = 0, b""
         for command, welcome in zip(commands.splitlines(keepends=True), _WELCOME, strict=True):
@@ -221,7 +229,7 @@ class Relay:
         except BaseException:
             smtp.close()
             raise
-        self._smtp = smtp
+        self._smtp, self._patience = smtp, where.timeout
         self._used_at = time.monotonic()
         return smtp
 

@@ -257,7 +257,7 @@ class Composer:
         if DESK_LINK in worded.template.tags and (page := self._page(claimed)):
             links[DESK_LINK] = page
         people, is_person = PeopleNames(self._reference.staff), claimed.audience != "unit"
-        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links)
+        return worded, tag_values(facts, worded.names, people, claimed.recipient_name, is_person, links, wanted=worded.template.tags)
 
     def text(self, claimed: Claimed) -> str:
         """The text alone, for a text message. Raises NotComposable or UnknownTag."""
@@ -319,6 +319,6 @@ class Composer:
 def _without_links(text: str, values: Mapping[str, str]) -> str:
     """What is told of a message is shown to staff, and whoever has a link can answer by it."""
     for tag in (*LINKS, APPROVAL_LINK):
-        if link := values[tag]:
+        if link := values.get(tag):
             text = text.replace(link, "[link]")
     return text

@@ -26,7 +26,7 @@ def _before(*_: object, **__: object) -> bool:
 
 
 def _is_a_message(_smtp: object, data: object) -> bool:
-    return isinstance(data, bytes) and data.endswith(b"\r\n.\r\n")
+    return isinstance(data, bytes) and b"\r\n.\r\n" in data
 
 
 STEPS: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {

@@ -16,7 +16,7 @@ from services.notify.domain.message import Written
 from services.notify.domain.retry import Outcome
 from services.notify.gateways.login import PasswordLogin
 from services.notify.gateways.smtp import Relay, RelayAddress
-from tests.service.notify.mail_server import MailServer, knows_login
+from tests.service.notify.mail_server import MailServer, knows_login, take
 from tests.support.authority import Authority
 from tests.support.waiting import eventually
 
@@ -181,6 +181,130 @@ def test_an_address_outside_ascii_needs_a_server_that_knows_it() -> None:
     with answering(b"220 hello\r\n", b"250-me\r\n250 PIPELINING\r\n") as (port, told), speaking(port) as relay:
         assert sent(relay, a_message(1, "jörg@mail.example")) == (Outcome.REFUSED, 0)
         assert len(told) == 1
+
+
+# Two messages in one breath
+
+
+def in_one_breath(relay: Relay, *messages: Written) -> list[tuple[Outcome, int]]:
+    """Send these, each with the envelope of the next."""
+    answers = []
+    for number, message in enumerate(messages):
+        answer = relay.begin(message) or relay.finish(messages[number + 1] if number + 1 < len(messages) else None)
+        answers.append((answer.outcome, answer.code))
+    return answers
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_the_next_envelope_may_go_with_the_message_before_it(pipelining: bool) -> None:
+    def rcpt(address: str) -> str:
+        return "550 no such user" if address.startswith("nobody") else "250 OK"
+
+    def script(message_id: str, _time: int) -> str:
+        return "451 greylisted" if message_id.startswith("<2@") else "250 OK"
+
+    addresses = ["ann@mail.example", "bea@mail.example", "nobody@mail.example", "cem@mail.example", "jörg@mail.example"]
+    messages = [a_message(number + 1, address) for number, address in enumerate(addresses)]
+    with MailServer(script, rcpt, pipelining=pipelining) as server, speaking(server.port) as relay:
+        sent, deferred, refused = (Outcome.SENT, 250), (Outcome.DEFERRED, 451), (Outcome.REFUSED, 550)
+        assert in_one_breath(relay, *messages) == [sent, deferred, refused, sent, sent]
+        assert server.connections == 1
+    assert server.ids == [f"<{number}@housing.example>" for number in (1, 4, 5)]
+    assert server.taken[1].get_content().replace("\r\n", "\n") == ".We come.\n..\n"
+
+
+def test_with_pipelining_a_message_is_one_way_there_and_back() -> None:
+    go_on = b"250 ok\r\n250 ok\r\n354 go on\r\n"
+    replies = (b"220 hello\r\n", b"250-me\r\n250 PIPELINING\r\n", go_on, b"250 taken\r\n" + go_on, b"250 taken\r\n", b"221 bye\r\n")
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            for reply in replies:
+                connection.sendall(reply)
+                heard.append(connection.recv(10_000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, name="counting")
+        thread.start()
+        with speaking(listener.getsockname()[1]) as relay:
+            assert in_one_breath(relay, a_message(1), a_message(2)) == [(Outcome.SENT, 250)] * 2
+        thread.join(10)
+    first, second = heard[2], heard[3]
+    assert first.startswith(b"Message-ID: <1@")
+    assert first.endswith(b"\r\n.\r\nMAIL FROM:<contact@housing.example>\r\nRCPT TO:<ann@mail.example>\r\nDATA\r\n")
+    assert second.startswith(b"Message-ID: <2@")
+    assert second.endswith(b"\r\n.\r\n")
+
+
+@pytest.mark.parametrize("then", ["another", "nothing"])
+def test_an_envelope_whose_message_does_not_follow_leaves_nothing_behind(then: str) -> None:
+    with MailServer() as server, speaking(server.port) as relay:
+        assert relay.begin(a_message(1)) is None
+        assert relay.finish(a_message(2)).outcome is Outcome.SENT
+        if then == "another":
+            assert sent(relay, a_message(3)) == (Outcome.SENT, 250)
+        relay.close()
+        eventually(lambda: server.open_connections == 0)
+    assert server.ids == ["<1@housing.example>", "<3@housing.example>"][: 2 if then == "another" else 1]
+
+
+@pytest.mark.parametrize("ending", ["421 closing", "cut after"])
+def test_a_connection_that_ends_with_a_message_ends_without_the_next(ending: str) -> None:
+    with MailServer(lambda _, time: ending if time == 1 else "250 OK") as server, speaking(server.port) as relay:
+        first, second = a_message(1), a_message(2)
+        assert relay.begin(first) is None
+        assert relay.finish(second).outcome is Outcome.UNREACHABLE
+        server.script = take
+        assert sent(relay, second) == (Outcome.SENT, 250)
+        assert server.connections == 2
+    assert server.ids[-1] == "<2@housing.example>"
+
+
+@pytest.mark.parametrize("habit", ["drops it", "takes it for an attack"])
+def test_a_server_that_cannot_have_it_gets_each_envelope_by_itself_from_then_on(habit: str) -> None:
+    """It has PIPELINING, but not after a message."""
+    connections: list[list[bytes]] = []
+
+    def talk(connection: socket.socket) -> None:
+        lines: list[bytes] = []
+        connections.append(lines)
+        connection.sendall(b"220 hello\r\n")
+        is_data, got = False, b""
+        while data := connection.recv(10_000):
+            got += data
+            while (end := got.find(b"\r\n.\r\n" if is_data else b"\r\n")) >= 0:
+                line, got = got[:end], got[end + (5 if is_data else 2) :]
+                lines.append(line)
+                if is_data and got:
+                    got = b""
+                    connection.sendall(b"250 taken\r\n" if habit == "drops it" else b"250 taken\r\n554 synchronise\r\n")
+                elif is_data:
+                    connection.sendall(b"250 taken\r\n")
+                else:
+                    verb = line[:4].upper()
+                    connection.sendall({b"EHLO": b"250-me\r\n250 PIPELINING\r\n", b"DATA": b"354 go on\r\n"}.get(verb, b"250 ok\r\n"))
+                    is_data = verb == b"DATA"
+                    continue
+                is_data = False
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, name="strict")
+        thread.start()
+        with speaking(listener.getsockname()[1], timeout=2.0, accepting=0.5) as relay:
+            assert in_one_breath(relay, *[a_message(number) for number in range(4)]) == [(Outcome.SENT, 250)] * 4
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+    assert len(connections) == 2
+    assert sum(line.startswith(b"Message-ID:") for lines in connections for line in lines) == 4
 
 
 # What goes over the wire

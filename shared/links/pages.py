@@ -8,6 +8,8 @@ from dataclasses import dataclass
 CUSTOMER = "customer"
 """Who acts when a customer answers by a link: we know whom it was sent to, not who opened it."""
 LONGEST_TEXT = 2000
+NO_LONGER_VALID = "This link is no longer valid."
+"""Of one that was revoked: whoever has it is told nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

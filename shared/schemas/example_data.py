@@ -225,6 +225,7 @@ FURTHER: dict[str, dict[str, Any]] = {
         "changed_by": "lena.lead",
     },
     "casestream.approval.reminded.v1": {"reminders": 1},
+    "casestream.approval.links-revoked.v1": {"note": "Her telephone was stolen."},
     "casestream.clock.due-soon.v1": {"rung": "due-soon"},
     "casestream.clock.overdue.v1": {"rung": "overdue", "fired_at": RECEIVED + timedelta(hours=4)},
     "casestream.clock.escalated.v1": {

@@ -24,6 +24,7 @@ from shared.links import BadKeys, LinkKeyFile, Read
 from shared.links.pages import Given, LinkEnded, NotFilled, Page
 from shared.observability import get_logger
 from shared.observability.tracing import current_traceparent
+from shared.schemas.configuration.models import Organisation
 from shared.storage import Database, Transaction
 from shared.web.allowance import Allowance
 from shared.web.problems import MEDIA_TYPE, Problem
@@ -113,12 +114,12 @@ def answers_router(
     place: Place,
     publisher: Publishing,
     links: Answering,
-    organisation: Callable[[], str],
+    organisation: Callable[[], Organisation],
     keys: LinkKeyFile | None,
     wrong_per_hour: int,
     clock: Clock,
 ) -> APIRouter:
-    """The page of every link. `organisation`: its name; `keys`: those that sign the links; None: this installation has no links."""
+    """The page of every link. `organisation`: whose pages they are; `keys`: those that sign the links; None: there are no links here."""
     router = APIRouter(tags=[place.tag])
     wrong = Allowance(wrong_per_hour)
 
@@ -148,7 +149,9 @@ def answers_router(
         nonce = secrets.token_urlsafe(16)
         blank: dict[str, object] = {"page": None, "given": {}, "errors": {}, "thanks": "", "ended": ""}
         blank |= {"prefix": QUESTION, "otherwise": place.otherwise}
-        text = _PAGES.get_template("answer.html").render(blank | what, nonce=nonce, organisation=organisation(), language="en")
+        around = organisation()
+        blank |= {"organisation": around.name, "contact": around.letter.footer, "language": "en"}
+        text = _PAGES.get_template("answer.html").render(blank | what, nonce=nonce)
         policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         headers = {"Content-Security-Policy": policy, "X-Robots-Tag": "noindex, nofollow, noarchive"}
         return Response(text, status, media_type="text/html", headers=headers)

@@ -48,6 +48,7 @@ from shared.clock import Clock, utc_now
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher, ReferenceData, VersionCache
 from shared.processes import run_api
+from shared.schemas.configuration.models import Organisation
 from shared.schemas.configuration.targets import Targets
 from shared.storage.objects import ObjectStore, open_store
 from shared.web import dead_letters_router
@@ -118,8 +119,8 @@ def customer_answers(
 ) -> APIRouter:
     """The pages of customers' links."""
 
-    def organisation() -> str:
-        return reference.configuration(reference.version).organisation.name
+    def organisation() -> Organisation:
+        return reference.configuration(reference.version).organisation
 
     return answers_router(ANSWERS, publisher, links, organisation, keys, wrong_per_hour, clock)
 

@@ -17,6 +17,7 @@ from services.case.domain.answers import TEXT_LENGTH, Chosen
 from services.case.domain.case import Actor, Case
 from services.case.domain.life_cycle import Stage
 from services.case.handlers.commands import Asked, Commands
+from services.case.handlers.links import revoke_links
 from services.case.handlers.rules import Rules
 from services.case.storage import views
 from shared.clock import Clock
@@ -100,6 +101,12 @@ class EstimateBody(Body):
     reason: Plain = ""
 
 
+class RevokeBody(Body):
+    """Why; it stands in the case's history."""
+
+    reason: Plain = Field(default="", examples=["It was sent to the wrong address."])
+
+
 def commanding_router(publisher: EventPublisher, commands: Commands, rules: VersionCache[Rules], clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/cases/{case_id}", tags=["cases"])
     progresses = Depends(requires("case:progress"))
@@ -156,6 +163,16 @@ def commanding_router(publisher: EventPublisher, commands: Commands, rules: Vers
     @router.post("/category", responses=gives(ChangedCase, etag=True), dependencies=[progresses], summary="Set the category.")
     def set_category(case_id: UUID, body: CategoryBody, asking: Asking) -> Response:
         return do(case_id, asking, lambda tx, asked: commands.set_category(tx, asked, body.category))
+
+    @router.post(
+        "/revoke-links",
+        responses=gives(ChangedCase, etag=True),
+        dependencies=[progresses],
+        summary="Make void what links by which the customer answers were sent until now; later ones are good.",
+    )
+    def revoke(case_id: UUID, asking: Asking, body: RevokeBody | None = None) -> Response:
+        reason = body.reason.strip() if body else ""
+        return do(case_id, asking, lambda tx, asked: revoke_links(tx, asked, reason))
 
     @router.post(
         "/estimate",

@@ -14,6 +14,7 @@ from services.case.domain.contact_merging import Merge
 from services.case.domain.contacts import Contact, HandleRow
 from services.case.handlers.contacts import Origin, Permit, UnknownContact, keep
 from services.case.handlers.events import emit_case
+from services.case.handlers.links import revoke_links_of
 from services.case.storage import cases, contacts
 from services.case.storage import contact_merges as merges
 from services.case.storage.contacts import HandleKey
@@ -80,8 +81,13 @@ def undo(tx: Transaction, asked: Origin, merge_id: UUID) -> Merge:
     _change_contacts(tx, asked, done, source, merging.given_back(target, *merges.contact_record(tx, found)))
     recorded, opened = merges.lock_recorded_cases(tx, found, since)
     decided = [merging.of_source_again(case, old, new, asked.user, asked.now) for case, old, new in recorded]
+    elsewhere = [
+        case for (was, _, _), (case, _) in zip(recorded, decided, strict=True) if was.customer_email not in ("", case.customer_email)
+    ]
     decided += [merging.of_survivor(case, source, asked.user, asked.now) for case in opened]
     _write_cases(tx, asked, decided)
+    # Links were sent to somebody whose case it turns out not to be.
+    revoke_links_of(tx, elsewhere, asked.user, asked.now, "the merge of its customer was undone")
     return done
 
 

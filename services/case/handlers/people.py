@@ -13,7 +13,7 @@ from services.case.domain.refusals import ErasureRefused
 from services.case.domain.retention import ERASED
 from services.case.handlers.events import emit_case
 from services.case.handlers.leads.events import emit_lead
-from services.case.storage import cases, leads, notes, people, retention
+from services.case.storage import cases, customer_links, leads, notes, people, retention
 from shared.schemas.events import CaseRepublished, CommunicationErased, ContactErased, LeadRepublished
 from shared.storage import Transaction
 
@@ -62,6 +62,7 @@ def erase_person(tx: Transaction, person: people.Person, by: str, cause: UUID, n
     retention.erase(tx, person.communications, now)
     cases.change(tx, list(changed.values()))
     people.erase_contact(tx, person, sorted(own), now)
+    customer_links.revoke(tx, sorted(own), now)
     cases.add_history(
         tx,
         [

@@ -24,20 +24,22 @@ from shared.clock import Clock
 
 DECIDE_FOR_OTHERS, ASK = "approval:decide-for-others", "approval:ask"
 LONGEST_REASON, LONGEST_WHAT = 2000, 500
-Deed = Literal["approve", "decline", "delegate", "withdraw", "ask-again"]
+Deed = Literal["approve", "decline", "delegate", "withdraw", "ask-again", "revoke-links"]
 DONE = {
     "approve": "You approved it.",
     "decline": "You declined it. It goes on blocking until it is asked again or withdrawn.",
     "delegate": "It is handed on.",
     "withdraw": "It is withdrawn: nobody waits for it any more.",
     "ask-again": "It is asked again.",
+    "revoke-links": "The links that were sent until now are no longer valid.",
 }
-TRIES: Mapping[Deed, Literal["decide", "delegate", "withdraw", "ask"]] = {
+TRIES: Mapping[Deed, Literal["decide", "delegate", "withdraw", "ask", "revoke"]] = {
     "approve": "decide",
     "decline": "decide",
     "delegate": "delegate",
     "withdraw": "withdraw",
     "ask-again": "ask",
+    "revoke-links": "revoke",
 }
 """In which form of the page a deed stands."""
 Reason = Annotated[str, Form(max_length=4 * LONGEST_REASON)]
@@ -201,7 +203,7 @@ def approval_pages(
     ) -> Response:
         require(visitor, "task:read")
         said = cleaned(reason)
-        content = {"approve": {"comment": said}, "decline": {"comment": said}, "withdraw": {"comment": said}}
+        content = {of: {"comment": said} for of in ("approve", "decline", "withdraw", "revoke-links")}
         content["delegate"] = {"to": to, "note": said}
         try:
             approvals.take(visitor.token.token, approval, deed, revision, key, content.get(deed, {}))

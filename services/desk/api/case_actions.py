@@ -139,6 +139,17 @@ def case_actions_router(browser: Browser, steps: CaseSteps, show: ShowCase) -> A
         content = {"status": status, "reason": said} | ({"override": True} if override else {})
         return do(visitor, CaseStep(case, revision, key), "status", content, "completed")
 
+    @router.post("/revoke-links")
+    def revoke_links(
+        case: UUID,
+        revision: Annotated[int, Form(ge=0)],
+        key: Annotated[UUID, Form()],
+        reason: Annotated[str, Form(max_length=2000)] = "",
+        visitor: Visitor = signed_in,
+    ) -> Response:
+        said = " ".join(reason.replace("\x00", "").split())
+        return do(visitor, CaseStep(case, revision, key), "revoke-links", {"reason": said}, "links-revoked")
+
     @router.post("/cancel")
     def cancel(
         case: UUID,

@@ -48,6 +48,7 @@ CASE_DONE = {
     "completed": "The case is completed.",
     "cancelled": "The case is cancelled.",
     "approval-asked": "It is asked. You see here when it is decided.",
+    "links-revoked": "The links that were sent to the customer until now are no longer valid.",
     "task-added": "The task is added.",
     "written": "Your message is on its way. Below you see what becomes of it.",
 }

@@ -8,7 +8,14 @@ from uuid import UUID
 
 SYSTEM = "system"
 STATE_WORDS = {"asked": "Asked", "approved": "Approved", "declined": "Declined", "withdrawn": "Withdrawn"}
-EVENT_WORDS = {"asked": "Asked", "decided": "Decided", "delegated": "Handed on", "reminded": "Reminded", "withdrawn": "Withdrawn"}
+EVENT_WORDS = {
+    "asked": "Asked",
+    "decided": "Decided",
+    "delegated": "Handed on",
+    "links-revoked": "Links revoked",
+    "reminded": "Reminded",
+    "withdrawn": "Withdrawn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,9 @@ class May:
     withdraws_for: bool
     """In the asker's stead."""
     ask_again: bool
+    revoke_links: bool
+    revokes_for: bool
+    """As one who neither asked nor is asked."""
 
 
 def may(approval: Approval, user: str, *, for_others: bool, asks: bool) -> May:
@@ -89,6 +99,8 @@ def may(approval: Approval, user: str, *, for_others: bool, asks: bool) -> May:
     is_asked = approval.state == "asked"
     decides = is_asked and (for_others or approval.approver == user)
     withdraws = approval.blocks and (for_others or approval.asked_by == user)
+    is_ones_own = user in (approval.approver, approval.asked_by)
+    revokes = is_asked and (for_others or is_ones_own)
     return May(
         decides,
         decides and approval.approver != user,
@@ -96,4 +108,6 @@ def may(approval: Approval, user: str, *, for_others: bool, asks: bool) -> May:
         withdraws,
         withdraws and approval.asked_by != user,
         asks and approval.state == "declined",
+        revokes,
+        revokes and not is_ones_own,
     )

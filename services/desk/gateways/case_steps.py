@@ -40,5 +40,5 @@ class CaseSteps:
         return found
 
     def take(self, token: str, step: CaseStep, action: str, content: Mapping[str, Any]) -> None:
-        """Take a step: `answers`, `acceptance` or `status`, with the command's body."""
+        """Take a step: `answers`, `acceptance`, `revoke-links` or `status`, with the command's body."""
         self._api.ask("POST", f"/cases/{step.case}/{action}", token, content=dict(content), headers=step.headers(action))

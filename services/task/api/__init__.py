@@ -29,6 +29,7 @@ from shared.messaging import EventPublisher, ReferenceData, VersionCache
 from shared.messaging.follow import Follower
 from shared.messaging.past import Past
 from shared.processes import run_api
+from shared.schemas.configuration.models import Organisation
 from shared.storage import Database
 from shared.web import dead_letters_router
 from shared.web.answering import ANSWER_BYTES, Place, answers_router
@@ -71,8 +72,8 @@ def routers(
 def public_routers(publisher: EventPublisher, reference: ReferenceData, settings: ApiSettings, clock: Clock = utc_now) -> list[APIRouter]:
     """What needs no access token: the feeds that calendar programs read, and the pages behind links to approvals."""
 
-    def organisation() -> str:
-        return reference.configuration(reference.version).organisation.name
+    def organisation() -> Organisation:
+        return reference.configuration(reference.version).organisation
 
     keys = LinkKeyFile(settings.link_keys) if settings.link_keys else None
     links = ApprovalLinks(reference, VersionCache.numbered(reference, compile_configuration).get)

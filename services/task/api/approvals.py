@@ -200,6 +200,16 @@ def approvals_router(publisher: EventPublisher, reference: ReferenceData, compil
         return change(approval_id, asking, lambda work, each, by, cause: handling.withdraw(work, each, by, comment, cause))
 
     @router.post(
+        "/approvals/{approval_id}/revoke-links",
+        response_model=ApprovalView,
+        dependencies=[reads],
+        summary="Make void what links to it were sent until now; later ones are good.",
+    )
+    def revoke_links(approval_id: UUID, asking: Asking, body: CommentBody | None = None) -> Response:
+        reason = body.comment if body else ""
+        return change(approval_id, asking, lambda work, each, by, cause: handling.revoke_links(work, each, by, reason, cause))
+
+    @router.post(
         "/approvals/{approval_id}/ask-again", response_model=ApprovalView, dependencies=[asks], summary="Ask for what was declined again."
     )
     def ask_again(approval_id: UUID, asking: Asking) -> Response:

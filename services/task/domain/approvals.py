@@ -71,6 +71,8 @@ class Approval:
     """How often the approver was reminded since `held_since`."""
     remind_at: datetime | None = None
     """When they are reminded next; None: not any more."""
+    links_revoked_at: datetime | None = None
+    """Links that were made until then are void; None: none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,17 @@ def withdraw(approval: Approval, by: Decider, comment: str, now: datetime) -> Ap
             raise ApprovalRefused(what, Refusal.NOT_YOURS, f"{approval.asked_by} asked for it")
         _require_reason(comment, what, f"withdrawing what {approval.asked_by} asked needs a reason")
     return withdrawn(approval, by.user, comment.strip(), now)
+
+
+def revoke_links(approval: Approval, by: Decider, reason: str, now: datetime) -> Approval:
+    """The approval whose links are void, as far as they were sent until now. Its approver and asker may do that, others with a reason."""
+    what = "revoke its links"
+    _require_asked(approval, what)
+    if by.user not in (approval.approver, approval.asked_by):
+        if not by.for_others:
+            raise ApprovalRefused(what, Refusal.NOT_YOURS, f"it is asked of {approval.approver}")
+        _require_reason(reason, what, f"revoking the links of {approval.approver} needs a reason")
+    return _next(approval, links_revoked_at=now)
 
 
 def withdrawn(approval: Approval, by: str, comment: str, now: datetime) -> Approval:

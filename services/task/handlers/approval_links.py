@@ -1,7 +1,7 @@
 """Links by which an approver decides without a login (EDGE-14): looking changes nothing, deciding uses the link up.
 
 Nothing is kept of a link. It names the approval, its approver and when they were asked; it is good while just that is asked, so a decision,
-another approver, a withdrawal or asking again each end it.
+another approver, a withdrawal or asking again each end it. Staff can also revoke those that were sent until now.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from services.task.handlers.work import Cause, CompiledOf, Work
 from services.task.storage import approvals, queries
 from shared.ids import derive
 from shared.links import Link, Read
-from shared.links.pages import LONGEST_TEXT, Choice, Given, LinkEnded, NotFilled, Page, Question
+from shared.links.pages import LONGEST_TEXT, NO_LONGER_VALID, Choice, Given, LinkEnded, NotFilled, Page, Question
 from shared.messaging import ReferenceData
 from shared.storage import Transaction
 
@@ -81,6 +81,8 @@ class ApprovalLinks:
         """The approval, if it is what the link asks. Raises `LinkEnded`, which says why it is not."""
         if link.purpose != PURPOSE or not link.user or approval is None:
             raise LinkEnded(NOT_HERE)
+        if approval.links_revoked_at is not None and link.issued_at <= approval.links_revoked_at:
+            raise LinkEnded(NO_LONGER_VALID)
         decided = self._day(approval.decided_at) if approval.decided_at else ""
         if approval.state is ApprovalState.WITHDRAWN:
             raise LinkEnded(f"This was withdrawn {decided}: nobody waits for it any more.")

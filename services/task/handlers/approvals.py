@@ -31,6 +31,7 @@ from shared.schemas.events import (
     ApprovalDecided,
     ApprovalDelegated,
     ApprovalLifeCycle,
+    ApprovalLinksRevoked,
     ApprovalReminded,
     ApprovalWithdrawn,
     TaskLifeCycle,
@@ -45,7 +46,7 @@ CASE_CLOSED = "its case is closed"
 CASE_MERGED = "its case was merged"
 """Undoing that brings it back."""
 NOT_MERGED = "the merge was undone"
-HISTORY = ("state", "approver", "comment", "asked_by", "decided_by", "decided_at")
+HISTORY = ("state", "approver", "comment", "asked_by", "decided_by", "decided_at", "links_revoked_at")
 """What its history keeps of each change."""
 _ENDED = frozenset({TaskLifeCycle.COMPLETED, TaskLifeCycle.CANCELLED})
 
@@ -193,6 +194,11 @@ def delegate(work: Work, approval: Approval, to: str, by: Decider, note: str, ca
 def withdraw(work: Work, approval: Approval, by: Decider, comment: str, cause: Cause) -> Approval:
     """Nobody waits for it any more."""
     return _changed(work, ApprovalWithdrawn, approval, approvals.withdraw(approval, by, comment, cause.at), cause)
+
+
+def revoke_links(work: Work, approval: Approval, by: Decider, reason: str, cause: Cause) -> Approval:
+    """Make void what links to it were sent until now."""
+    return _changed(work, ApprovalLinksRevoked, approval, approvals.revoke_links(approval, by, reason, cause.at), cause, reason.strip())
 
 
 def ask_again(work: Work, approval: Approval, cause: Cause) -> Approval:

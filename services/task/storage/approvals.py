@@ -131,6 +131,7 @@ def save(tx: Transaction, approvals: Collection[Approval], history: Collection[A
             "remind_times": arrays.ints(each.remind_times for each in approvals),
             "reminders": arrays.ints(each.reminders for each in approvals),
             "remind_at": arrays.moments(each.remind_at for each in approvals),
+            "links_revoked_at": arrays.moments(each.links_revoked_at for each in approvals),
         }
         fixed = ("id", "case_id", "task_id", "definition", "config_version", "before", "what", "remind_every", "remind_times")
         again = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in fixed)

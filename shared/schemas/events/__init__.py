@@ -13,6 +13,7 @@ from shared.schemas.events.approvals import (
     ApprovalDecided,
     ApprovalDelegated,
     ApprovalLifeCycle,
+    ApprovalLinksRevoked,
     ApprovalReminded,
     ApprovalWithdrawn,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "ApprovalDecided",
     "ApprovalDelegated",
     "ApprovalLifeCycle",
+    "ApprovalLinksRevoked",
     "ApprovalReminded",
     "ApprovalWithdrawn",
     "BookingBooked",
@@ -243,6 +245,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         ApprovalWithdrawn,
         ApprovalDelegated,
         ApprovalReminded,
+        ApprovalLinksRevoked,
         TimeSpent,
         BookingRequested,
         BookingBooked,

@@ -56,7 +56,7 @@ class ApprovalChanged(Payload):
     reminders: int = 0
     """How often the approver was reminded."""
     note: str = ""
-    """What was said when it was handed on."""
+    """What was said when it was handed on, or its links were revoked."""
     changed_by: str = "system"
 
 
@@ -82,6 +82,12 @@ class ApprovalDelegated(ApprovalChanged):
     """It was handed to another user, who is to decide now."""
 
     event_type: ClassVar[str] = "casestream.approval.delegated.v1"
+
+
+class ApprovalLinksRevoked(ApprovalChanged):
+    """The links to it that were sent until then are void; it is asked as before."""
+
+    event_type: ClassVar[str] = "casestream.approval.links-revoked.v1"
 
 
 class ApprovalReminded(ApprovalChanged):

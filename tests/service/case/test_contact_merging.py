@@ -18,6 +18,7 @@ from services.case.consumer import handlers
 from services.case.handlers import contact_merging as merging
 from services.case.handlers.contacts import Origin
 from services.case.settings import Settings
+from services.case.storage import customer_links
 from shared.ids import case_id, contact_id
 from shared.messaging import EventPublisher
 from shared.schemas import topics
@@ -121,6 +122,20 @@ def test_a_merge_moves_everything_and_its_undo_brings_every_row_back(api: httpx.
     for table, rows in before.items():
         assert set(rows) <= set(after[table]), table
         assert table in came or rows == after[table], table
+
+
+@pytest.mark.requirement("EDGE-11", "EDGE-14")
+def test_links_that_went_to_another_person_by_a_merge_are_void_after_its_undo(api: httpx.Client, service: CaseService) -> None:
+    take_in(service, ANN)
+    call, written = a_mail("Leak", "Again.", sender=Handle(kind="phone", value="+441632960001", name="Bea")), take_in(service, BEA)
+    service.receive(received(call))
+    caller = contact_id("phone", "+441632960001")
+    for source in (caller, bea):
+        undo(api, merge(api, source, ann)["id"])
+    with service.database.read() as tx:
+        since = [customer_links.revoked_at(tx, case_id(mail.communication_id, "leak")) for mail in (call, written)]
+    assert since == [NOW, None]
+    assert service.count("revoked_links") == 1
 
 
 @pytest.mark.requirement("EDGE-11")

@@ -20,7 +20,7 @@ from services.case.domain.life_cycle import LifeCycle, Stage
 from services.case.domain.refusals import TransitionRefused
 from services.case.handlers.acceptance import Acceptance, Waiting
 from services.case.handlers.commands import Asked
-from services.case.handlers.links import CustomerLinks
+from services.case.handlers.links import CustomerLinks, revoke_links_of
 from services.case.settings import ApiSettings
 from services.case.storage import answers as kept_answers
 from services.case.storage import cases
@@ -32,8 +32,10 @@ from shared.web.answering import ANSWER_BYTES
 from tests.service.case.conftest import CaseService
 from tests.support.case import NOW, a_case, a_case_configuration
 from tests.support.feedback import FORM, a_key_file, a_link
+from tests.support.waiting import eventually
 from tests.support.web import a_token, a_verifier, bearer, served
 
+WAITS = """select 1 from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()"""
 QUESTION = re.compile(r'name="(q:[^"]+)"')
 
 
@@ -201,6 +203,57 @@ def test_an_answer_that_is_none_keeps_the_link_and_what_was_written(customer: ht
     assert customer.post(path, data={"q:words": "x" * ANSWER_BYTES}).status_code == 413
     assert service.count("customer_links") == 0
     assert customer.post(path, data={"q:work": "5"}).status_code == 200
+
+
+@pytest.mark.requirement("EDGE-14")
+def test_revoked_links_say_nothing_of_the_case_and_later_ones_work(api: httpx.Client, customer: httpx.Client, service: CaseService) -> None:
+    case, other = resolved(service, title="Secret leak"), resolved(service)
+    answered, sent, elsewhere = ("/answer/" + a_link("feedback", id, NOW - timedelta(hours=ago)) for id, ago in
+                                 ((case.id, 1), (case.id, 0), (other.id, 0)))  # fmt: skip
+    assert customer.post(answered, data={"q:work": "5"}).status_code == 200
+    revoke = f"/cases/{case.id}/revoke-links"
+    assert api.post(revoke, headers=bearer(a_token("rita", "case:read"))).status_code == 403
+    assert api.post(revoke, headers=bearer(a_token("rita", "case:progress", unit="gardens", scope="unit"))).status_code == 404
+    assert api.post(f"/cases/{uuid4()}/revoke-links").status_code == 404
+    assert api.post(revoke, headers={"If-Match": '"7"'}).status_code == 412
+    assert customer.get(sent).status_code == 200
+
+    rita = bearer(a_token("rita", "case:read", "case:progress", unit="repairs", scope="unit"))
+    assert api.post(revoke, json={"reason": "Wrong <address>"}, headers=rita).status_code == 200
+
+    for gone in (customer.get(sent), customer.head(sent), customer.post(sent, data={"q:work": "1"}), customer.get(answered)):
+        assert gone.status_code == 410
+        if gone.request.method != "HEAD":
+            assert "This link is no longer valid." in gone.text
+            assert "please contact Test Homes." in gone.text
+            assert not {case.number, "Secret", "Wrong", "leak"} & set(re.split(r"[\s<>]", gone.text))
+    assert service.count("feedback") == 1
+    entry = api.get(f"/cases/{case.id}/history").json()["items"][-1]
+    assert (entry["field"], entry["new"], entry["by"]) == ("customer_links", "Wrong <address>", "rita")
+    assert customer.get(elsewhere).status_code == 200
+    later = "/answer/" + a_link("feedback", case.id, NOW + timedelta(microseconds=1))
+    assert customer.post(later, data={"q:work": "4"}).status_code == 200
+
+
+@pytest.mark.requirement("EDGE-14", "EDGE-17")
+def test_a_case_that_is_forgotten_takes_its_links_with_it(customer: httpx.Client, service: CaseService) -> None:
+    path = "/answer/" + a_link("feedback", resolved(service).id, NOW)
+    with service.database.transaction() as tx:
+        tx.execute("update cases set forgotten_at = %s", (NOW,))
+    assert "no longer valid" in customer.get(path).text
+
+
+@pytest.mark.requirement("EDGE-14")
+def test_an_answer_waits_for_a_revocation_and_is_refused(customer: httpx.Client, service: CaseService) -> None:
+    case = resolved(service)
+    path = "/answer/" + a_link("feedback", case.id, NOW)
+    with ThreadPoolExecutor(1) as pool:
+        with service.database.transaction() as tx:
+            revoke_links_of(tx, list(cases.lock(tx, [case.id]).values()), "rita", NOW, "")
+            answer = pool.submit(customer.post, path, data={"q:work": "5"})
+            eventually(lambda: service.rows(WAITS))
+        assert answer.result().status_code == 410
+    assert (service.count("feedback"), service.count("customer_links")) == (0, 0)
 
 
 @pytest.mark.requirement("EDGE-14")

@@ -19,7 +19,7 @@ from services.case.domain.notes import Note, RecordKind
 from services.case.handlers.people import erase_person
 from services.case.handlers.sealing import Sealer, verify
 from services.case.settings import Settings
-from services.case.storage import notes, people, search_index
+from services.case.storage import customer_links, notes, people, search_index
 from shared.ids import case_id, contact_id
 from shared.messaging import EventPublisher
 from shared.schemas.events import CaseRepublished, CommunicationErased, CommunicationReceived, ContactErased
@@ -48,6 +48,7 @@ NO_PERSONAL_DATA = {
     "joined_conversations",
     "moved_communications",
     "reads",
+    "revoked_links",
     "search_documents",
     "search_queue",
 }
@@ -166,6 +167,13 @@ def test_others_are_told_of_the_erasure_without_a_name(kept: People) -> None:
     opened = {event.data.communication_id: event.data.opened for event in told[1:3]}
     assert opened == {kept.ann.communication_id: (kept.anns,), kept.ann_again.communication_id: ()}
     assert "Ann" not in "".join(str(event.value()) for event in told)
+
+
+@pytest.mark.requirement("EDGE-14")
+def test_links_to_the_cases_of_an_erased_person_are_void(kept: People, api: httpx.Client) -> None:
+    assert api.post(f"/contacts/{ANN}/erase").is_success
+    with kept.service.database.read() as tx:
+        assert [customer_links.revoked_at(tx, case) for case in (kept.anns, kept.bobs)] == [NOW, None]
 
 
 def test_a_hold_on_any_case_that_they_wrote_to_forbids_it(kept: People, api: httpx.Client) -> None:

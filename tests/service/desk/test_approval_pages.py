@@ -110,6 +110,21 @@ def test_an_approval_is_asked_seen_handed_on_and_decided(platform: Platform, peo
     assert "not approved yet" not in rita.see(task)
 
 
+@pytest.mark.requirement("EDGE-14")
+def test_links_to_an_approval_are_revoked_on_its_page(platform: Platform, people: Callable[..., list[Person]]) -> None:
+    task = "/tasks/" + platform.add_task("rita", "Book the hotel", datetime.now(UTC) + timedelta(days=1))["id"]
+    rita, lena = people("rita", "lena")
+    rita.send(task, f"{task}/approvals", approver="lena", what="Pay 300 euros")
+    approval = approval_in(lena.see("/approvals"))
+    revoke = f"{approval}/revoke-links"
+    assert rita.send(approval, revoke, reason="Wrong <address>") == f"{approval}?done=revoke-links"
+    page = lena.see(f"{approval}?done=revoke-links")
+    for words in ("Links revoked", "Wrong &lt;address&gt;", "no longer valid", "You are asked."):
+        assert words in page
+    assert lena.send(approval, f"{approval}/approve") == f"{approval}?done=approve"
+    assert revoke not in lena.see(approval)
+
+
 @pytest.mark.requirement("TASK-4", "EDGE-6")
 def test_who_may_passes_over_what_is_not_approved_with_a_reason(platform: Platform, people: Callable[..., list[Person]]) -> None:
     task = "/tasks/" + platform.add_task("rita", "Book the hotel", datetime.now(UTC) + timedelta(days=1))["id"]

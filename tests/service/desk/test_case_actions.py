@@ -135,6 +135,15 @@ def test_a_case_is_answered_and_the_customers_word_recorded_on_its_page(bench: B
     assert passed == [("0 open tasks", "The customer moved away", "lena")]
 
 
+@pytest.mark.requirement("EDGE-14", "FACE-1")
+def test_links_that_the_customer_has_are_revoked_on_the_page_of_the_case(bench: Bench) -> None:
+    bench.sign_in("rita")
+    assert bench.send("revoke-links", reason=" Wrong\r\naddress ").headers["location"].endswith("?done=links-revoked")
+    assert "no longer valid" in bench.client.get(f"{bench.path}?done=links-revoked").text
+    assert bench.case.rows("select new_value, changed_by from history where field = 'customer_links'") == [("Wrong address", "rita")]
+    assert bench.case.count("revoked_links") == 1
+
+
 @pytest.mark.requirement("CASE-6", "FACE-1")
 def test_a_case_is_cancelled_by_a_reason_of_the_list(bench: Bench) -> None:
     bench.sign_in("rita")

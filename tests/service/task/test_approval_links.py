@@ -90,6 +90,33 @@ def test_an_approver_decides_by_a_link_once_and_looking_changes_nothing(api: htt
 
 
 @pytest.mark.requirement("EDGE-14")
+def test_revoked_links_say_nothing_and_later_ones_work(api: httpx.Client, service: TaskService) -> None:
+    approval, other = ask(api), ask(api, "Pay the taxi")
+    sent, elsewhere = link(approval, service), link(other, service)
+    stranger = bearer(a_token("noor", "task:read", unit="gardens", scope="unit"))
+    assert api.post(f"/approvals/{approval}/revoke-links", headers=stranger).status_code == 404
+    overseer = bearer(a_token("noor", "task:read", "case:read", "approval:decide-for-others", scope="all"))
+    assert api.post(f"/approvals/{approval}/revoke-links", headers=overseer).status_code == 422
+    assert api.get(sent).status_code == 200
+
+    revoked = api.post(f"/approvals/{approval}/revoke-links", json={"comment": "Lost telephone"}, headers=overseer)
+    assert (revoked.status_code, revoked.json()["state"]) == (200, "asked")
+
+    for gone in (api.get(sent), api.post(sent, data={"button": "approve"})):
+        assert (gone.status_code, "This link is no longer valid." in gone.text) == (410, True)
+        assert not [part for part in ("hotel", "C-1", "Lena", "Rita", "Lost") if part in gone.text]
+    assert api.get(elsewhere).status_code == 200
+    history = api.get(f"/approvals/{approval}", headers=bearer(a_token("lena", "task:read"))).json()["history"]
+    assert [(step["event"], step["changed_by"], step["note"]) for step in history[1:]] == [
+        ("casestream.approval.links-revoked.v1", "noor", "Lost telephone")
+    ]
+    service.clock.forward(minutes=1)  # type: ignore[attr-defined]
+    assert api.post(link(approval, service), data={"button": "approve"}).status_code == 200
+    assert "no longer valid" in api.get(sent).text
+    assert_gapless(service.events)
+
+
+@pytest.mark.requirement("EDGE-14")
 def test_a_link_ends_with_what_it_asks_and_says_so(api: httpx.Client, service: TaskService) -> None:
     def ended(path: str, words: str) -> None:
         for answer in (api.get(path), api.post(path, data={"button": "approve"})):

@@ -36,6 +36,16 @@ ASKED = Approval(
     0,
     True,
 )
+NOTHING = May(
+    decide=False,
+    stands_in=False,
+    delegate=False,
+    withdraw=False,
+    withdraws_for=False,
+    ask_again=False,
+    revoke_links=False,
+    revokes_for=False,
+)
 
 
 @pytest.mark.requirement("AUTO-1")
@@ -69,12 +79,12 @@ def test_what_waits_for_each_user_is_asked_once_in_a_while_or_after_it_has_chang
 @pytest.mark.parametrize(
     ("approval", "user", "for_others", "expected"),
     [
-        (ASKED, "lena", False, May(decide=True, stands_in=False, delegate=True, withdraw=False, withdraws_for=False, ask_again=False)),
-        (ASKED, "rita", False, May(decide=False, stands_in=False, delegate=False, withdraw=True, withdraws_for=False, ask_again=False)),
-        (ASKED, "max", True, May(decide=True, stands_in=True, delegate=True, withdraw=True, withdraws_for=True, ask_again=False)),
-        (replace(ASKED, in_sight=False), "max", True, May(False, False, False, False, False, False)),
-        (replace(ASKED, state="declined"), "rita", False, May(False, False, False, True, False, True)),
-        (replace(ASKED, state="approved", blocks=False), "lena", True, May(False, False, False, False, False, False)),
+        (ASKED, "lena", False, replace(NOTHING, decide=True, delegate=True, revoke_links=True)),
+        (ASKED, "rita", False, replace(NOTHING, withdraw=True, revoke_links=True)),
+        (ASKED, "max", True, May(True, True, True, True, True, False, True, True)),
+        (replace(ASKED, in_sight=False), "max", True, NOTHING),
+        (replace(ASKED, state="declined"), "rita", False, replace(NOTHING, withdraw=True, ask_again=True)),
+        (replace(ASKED, state="approved", blocks=False), "lena", True, NOTHING),
     ],
     ids=["approver", "asker", "overseer", "overseer of others", "declined", "approved"],
 )

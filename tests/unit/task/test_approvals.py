@@ -38,6 +38,19 @@ def test_only_the_approver_decides_or_an_overseer_with_a_reason() -> None:
     assert approvals.delegate(an_approval(), "otto", LENA, LATER, None, "Eva is ill").approver == "otto"
 
 
+@pytest.mark.requirement("EDGE-14")
+def test_links_are_revoked_by_who_asks_and_who_is_asked_and_by_an_overseer_with_a_reason() -> None:
+    for by in (EVA, Decider("paul")):
+        assert approvals.revoke_links(an_approval(), by, "", LATER) == an_approval(revision=2, links_revoked_at=LATER)
+    with pytest.raises(ApprovalRefused, match="asked of eva"):
+        approvals.revoke_links(an_approval(), OTTO, "why not", LATER)
+    with pytest.raises(ApprovalRefused, match="needs a reason"):
+        approvals.revoke_links(an_approval(), LENA, " ", LATER)
+    assert approvals.revoke_links(an_approval(), LENA, "Eva's telephone is lost", LATER).links_revoked_at == LATER
+    with pytest.raises(ApprovalRefused, match="it is approved"):
+        approvals.revoke_links(an_approval(state=ApprovalState.APPROVED), EVA, "", LATER)
+
+
 @pytest.mark.requirement("EDGE-6")
 def test_a_declined_one_blocks_until_it_is_asked_again_or_withdrawn() -> None:
     with pytest.raises(ApprovalRefused, match="declining needs a reason"):

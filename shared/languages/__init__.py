@@ -5,18 +5,22 @@ A language is named by its tag (BCP 47), `nl` or `pt-BR`. The names of days and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from datetime import datetime, tzinfo
 from functools import lru_cache
 
 from shared.languages.table import RIGHT_TO_LEFT, ROWS, Row
 
-__all__ = ["TAGS", "is_known", "is_right_to_left", "moments", "nearest"]
+__all__ = ["TAGS", "accepted", "is_known", "is_right_to_left", "moments", "nearest"]
 
 _ENGLISH: Row = ("Mon|Tue|Wed|Thu|Fri|Sat|Sun", "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec", "", "{E} {d} {b} {y}, {H:02}:{m:02}")
 TAGS = tuple(sorted(("en", *ROWS)))
 """The languages whose moments we can write; a regional one that is not listed is as its main one (`nl-BE`)."""
 MOMENTS_KEPT = 4096
+MOST_ACCEPTED = 500
+"""Characters of an `Accept-Language` that are read."""
+_ACCEPTED = re.compile(r"(?P<language>[A-Za-z]{2,3}(-[A-Za-z]{2})?)(-[A-Za-z0-9]+)*(\s*;\s*q=(?P<weight>[01](\.[0-9]{0,3})?))?")
 
 
 def is_known(language: str) -> bool:
@@ -35,6 +39,18 @@ def nearest(wanted: str, there_are: Collection[str]) -> str:
         return wanted
     main = wanted.partition("-")[0]
     return main if main in there_are else ""
+
+
+def accepted(header: str) -> list[str]:
+    """The languages that a browser's `Accept-Language` names, the preferred ones first (RFC 9110, 12.5.4); what is none is passed over."""
+    found: list[tuple[float, str]] = []
+    for part in header[:MOST_ACCEPTED].split(","):
+        if match := _ACCEPTED.fullmatch(part.strip()):
+            main, _, region = match["language"].partition("-")
+            weight = float(match["weight"] or 1)
+            if weight:
+                found.append((-weight, f"{main.lower()}-{region.upper()}" if region else main.lower()))
+    return [language for _, language in sorted(found, key=lambda one: one[0])]
 
 
 @lru_cache(maxsize=256)

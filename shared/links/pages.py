@@ -1,14 +1,16 @@
-"""What is seen behind a link and may be answered there (EDGE-14), whatever it is for."""
+"""What is seen behind a link and may be answered there (EDGE-14), whatever it is for. Texts of ours and of the configuration are `Said`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.links.words import Said
+
 CUSTOMER = "customer"
 """Who acts when a customer answers by a link: we know whom it was sent to, not who opened it."""
 LONGEST_TEXT = 2000
-NO_LONGER_VALID = "This link is no longer valid."
+NO_LONGER_VALID = Said("This link is no longer valid.")
 """Of one that was revoked: whoever has it is told nothing else."""
 
 
@@ -49,12 +51,16 @@ class Given:
 
 
 class LinkEnded(Exception):
-    """Nothing can be answered by this link any more; the text tells why."""
+    """Nothing can be answered by this link any more; `why`, for whoever opened it."""
+
+    def __init__(self, why: Said) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class NotFilled(Exception):
     """What was sent is no answer; `errors` tell why, by the question's name."""
 
-    def __init__(self, errors: Mapping[str, str]) -> None:
+    def __init__(self, errors: Mapping[str, Said]) -> None:
         super().__init__("; ".join(errors.values()))
         self.errors = errors

@@ -14,14 +14,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from prometheus_client import Counter
 
 from shared.clock import Clock
+from shared.languages import accepted
 from shared.links import BadKeys, LinkKeyFile, Read
 from shared.links.pages import Given, LinkEnded, NotFilled, Page
+from shared.links.words import Said, Voice, voice_for
 from shared.observability import get_logger
 from shared.observability.tracing import current_traceparent
 from shared.schemas.configuration.models import Organisation
@@ -35,8 +38,9 @@ ANSWER_BYTES = 262_144
 MOST_FIELDS = 100
 QUESTION = "q:"
 """Begins the names of fields that answer questions; no button is named so."""
-NOT_OURS = "This link is not one of ours. Perhaps it was cut off: please copy all of it from our message."
-TOO_MANY = "Too many links that are none came from your connection. Please try again later."
+NOT_OURS = Said("This link is not one of ours. Perhaps it was cut off: please copy all of it from our message.")
+TOO_MANY = Said("Too many links that are none came from your connection. Please try again later.")
+NOT_NOW = Said("We cannot take your answer just now. Please try again later.")
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(),
@@ -63,7 +67,7 @@ _PUBLIC: dict[str, Any] = {"security": []}
 class _Told(Exception):
     """An answer in place of the page; `status` and plain words."""
 
-    def __init__(self, status: int, text: str, wait: int = 0) -> None:
+    def __init__(self, status: int, text: Said, wait: int = 0) -> None:
         super().__init__(text)
         self.status, self.text, self.wait = status, text, wait
 
@@ -81,12 +85,15 @@ class _Taken(Protocol):
     """What became of an answer."""
 
     @property
-    def thanks(self) -> str:
+    def thanks(self) -> Said:
         """For whoever gave it."""
 
 
 class Answering(Protocol):
-    """What the links of one place are for. Both raise `LinkEnded` when there is nothing to be answered (any more)."""
+    """What the links of one place are for. The last two raise `LinkEnded` when there is nothing to be answered (any more)."""
+
+    def language(self, tx: Transaction, read: Read) -> str | None:
+        """Of whom the link was sent to; empty: the organisation's; None: nobody knows whom."""
 
     def page(self, tx: Transaction, read: Read, now: datetime) -> Page:
         """What the link asks; reads only."""
@@ -103,7 +110,7 @@ class Place:
     """Such as `/answer`."""
     tag: str
     """Of the routes."""
-    otherwise: str
+    otherwise: Said
     """What else can be done where a link is of no use."""
     example: dict[str, str]
     """A form that is sent."""
@@ -129,7 +136,7 @@ def answers_router(
             read = None if keys is None else keys.keys().read(token)
         except BadKeys as error:
             _log.error("links cannot be read", path=place.path, reason=str(error))
-            return _Told(503, "We cannot take your answer just now. Please try again later.")
+            return _Told(503, NOT_NOW)
         if read is not None:
             return read
         wait = math.ceil(wrong.take(request.client.host if request.client else "", clock()).total_seconds())
@@ -145,20 +152,28 @@ def answers_router(
         answers = {name.removeprefix(QUESTION): _clean(text) for name, text in fields.items() if name.startswith(QUESTION)}
         return Given(fields.get("button", ""), answers)
 
-    def shown(status: int, **what: object) -> Response:
+    def voice_of(wanted: str | None, request: Request) -> Voice:
+        around = organisation()
+        browsers = accepted(request.headers.get("accept-language", ""))
+        return voice_for(wanted, browsers, around.language, around.words, ZoneInfo(around.time_zone))
+
+    def voice_to(read: Read, request: Request) -> Voice:
+        with publisher.database.read() as tx:
+            return voice_of(links.language(tx, read), request)
+
+    def shown(voice: Voice, status: int, **what: object) -> Response:
         nonce = secrets.token_urlsafe(16)
         blank: dict[str, object] = {"page": None, "given": {}, "errors": {}, "thanks": "", "ended": ""}
-        blank |= {"prefix": QUESTION, "otherwise": place.otherwise}
         around = organisation()
-        blank |= {"organisation": around.name, "contact": around.letter.footer, "language": "en"}
-        text = _PAGES.get_template("answer.html").render(blank | what, nonce=nonce)
+        blank |= {"prefix": QUESTION, "otherwise": place.otherwise, "organisation": around.name, "contact": around.letter.footer}
+        text = _PAGES.get_template("answer.html").render(blank | what, nonce=nonce, say=voice, Said=Said)
         policy = f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         headers = {"Content-Security-Policy": policy, "X-Robots-Tag": "noindex, nofollow, noarchive"}
         return Response(text, status, media_type="text/html", headers=headers)
 
-    def told(error: _Told) -> Response:
+    def told(error: _Told, voice: Voice) -> Response:
         place.counter.labels("none" if error.status in (404, 429) else "refused").inc()
-        response = shown(error.status, ended=error.text)
+        response = shown(voice, error.status, ended=error.text)
         if error.wait:
             response.headers["Retry-After"] = str(error.wait)
         return response
@@ -169,13 +184,14 @@ def answers_router(
 
     Linked = Annotated[Read | _Told, Depends(linked)]
 
-    def show(token: str, read: Linked) -> Response:  # noqa: ARG001 - the path's
+    def show(request: Request, token: str, read: Linked) -> Response:  # noqa: ARG001 - the path's
         if isinstance(read, _Told):
-            return told(read)
+            return told(read, voice_of(None, request))
+        voice = voice_to(read, request)
         try:
-            return shown(200, page=page_of(read))
+            return shown(voice, 200, page=page_of(read))
         except LinkEnded as error:
-            return told(_Told(410, str(error)))
+            return told(_Told(410, error.why), voice)
 
     router.get(
         place.path + "/{token}",
@@ -193,21 +209,22 @@ def answers_router(
         summary="Take the answer to a link: once.",
         response_class=Response,
     )
-    def take(token: str, read: Linked, given: Annotated[Given, Depends(filled_in)]) -> Response:  # noqa: ARG001 - the path's
+    def take(request: Request, token: str, read: Linked, given: Annotated[Given, Depends(filled_in)]) -> Response:  # noqa: ARG001 - the path's
         if isinstance(read, _Told):
-            return told(read)
+            return told(read, voice_of(None, request))
+        voice = voice_to(read, request)
         try:
             with publisher.transaction() as tx:
                 taken = links.take(tx, read, given, clock(), current_traceparent())
         except LinkEnded as error:
-            return told(_Told(410, str(error)))
+            return told(_Told(410, error.why), voice)
         except NotFilled as error:
             try:
-                return shown(422, page=page_of(read), given=given.answers, errors=error.errors)
+                return shown(voice, 422, page=page_of(read), given=given.answers, errors=error.errors)
             except LinkEnded as ended:
-                return told(_Told(410, str(ended)))
+                return told(_Told(410, ended.why), voice)
         place.counter.labels("answered").inc()
-        return shown(200, thanks=taken.thanks)
+        return shown(voice, 200, thanks=taken.thanks)
 
     return router
 

@@ -46,15 +46,17 @@ from services.case.handlers.staff import CommunicationCommands
 from services.case.settings import ApiSettings
 from shared.clock import Clock, utc_now
 from shared.links import LinkKeyFile
+from shared.links.words import Said
 from shared.messaging import EventPublisher, ReferenceData, VersionCache
 from shared.processes import run_api
+from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.models import Organisation
 from shared.schemas.configuration.targets import Targets
 from shared.storage.objects import ObjectStore, open_store
 from shared.web import dead_letters_router
 from shared.web.answering import ANSWER_BYTES, Answering, Place, answers_router
 
-ANSWERS = Place("/answer", "customer links", "You can always answer our message itself.", {"button": "accept"}, metrics.LINKS)
+ANSWERS = Place("/answer", "customer links", Said("You can always answer our message itself."), {"button": "accept"}, metrics.LINKS)
 
 
 def routers(publisher: EventPublisher, reference: ReferenceData, clock: Clock = utc_now) -> list[APIRouter]:
@@ -111,7 +113,12 @@ def purposes(reference: ReferenceData) -> dict[str, Purpose]:
 def public_routers(publisher: EventPublisher, reference: ReferenceData, settings: ApiSettings, clock: Clock = utc_now) -> list[APIRouter]:
     """What needs no access token: the pages behind customers' links."""
     keys = LinkKeyFile(settings.link_keys) if settings.link_keys else None
-    return [customer_answers(publisher, reference, CustomerLinks(purposes(reference)), keys, settings.wrong_links_per_hour, clock)]
+    links = CustomerLinks(purposes(reference), VersionCache(reference, _languages).get)
+    return [customer_answers(publisher, reference, links, keys, settings.wrong_links_per_hour, clock)]
+
+
+def _languages(configuration: Configuration) -> dict[str, str]:
+    return {method.code: method.language for method in configuration.methods if method.language}
 
 
 def customer_answers(

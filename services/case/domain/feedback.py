@@ -10,6 +10,7 @@ from services.case.domain.case import Case
 from services.case.domain.life_cycle import LifeCycle
 from services.case.domain.refusals import CaseRefusal
 from shared.links.pages import LONGEST_TEXT, NotFilled
+from shared.links.words import Said
 
 
 class FeedbackRefused(CaseRefusal):
@@ -69,23 +70,23 @@ def form_for(forms: Iterable[Form], case: Case, has_feedback: bool) -> Form:
 def answers_of(form: Form, given: Mapping[str, str]) -> list[Answered]:
     """The answers to a form as they were given, by the questions' codes. Raises `NotFilled`, which says what is wrong with each."""
     answers: list[Answered] = []
-    errors: dict[str, str] = {code: "There is no such question." for code in given if all(code != asked.code for asked in form.questions)}
+    errors = {code: Said("There is no such question.") for code in given if all(code != asked.code for asked in form.questions)}
     for position, asked in enumerate(form.questions):
         text = given.get(asked.code, "").strip()
         if not text:
             if asked.is_required:
-                errors[asked.code] = "Please choose one." if asked.labels else "Please write something."
+                errors[asked.code] = Said("Please choose one.") if asked.labels else Said("Please write something.")
         elif not asked.labels:
             if len(text) > LONGEST_TEXT:
-                errors[asked.code] = f"This is longer than {LONGEST_TEXT:,} characters."
+                errors[asked.code] = Said("This is longer than {most} characters.", most=LONGEST_TEXT)
             answers.append(Answered(position, asked.code, asked.wording, None, None, None, text))
         elif text not in map(str, range(1, len(asked.labels) + 1)):
-            errors[asked.code] = f"Please choose one from 1 to {len(asked.labels)}."
+            errors[asked.code] = Said("Please choose one from 1 to {best}.", best=len(asked.labels))
         else:
             rating = int(text)
             answers.append(Answered(position, asked.code, asked.wording, rating, len(asked.labels), rating >= asked.satisfied_from, None))
     if not answers and not errors:
-        errors[""] = "Please answer at least one question."
+        errors[""] = Said("Please answer at least one question.")
     if errors:
         raise NotFilled(errors)
     return answers

@@ -16,6 +16,7 @@ from services.case.storage.feedback import Feedback
 from shared.ids import derive
 from shared.links import Link
 from shared.links.pages import CUSTOMER, Choice, Given, LinkEnded, Page, Question
+from shared.links.words import Said
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.feedback import RatingQuestion
@@ -102,8 +103,9 @@ class FeedbackLink:
             form = self._intake.form(tx, case)
         except FeedbackRefused as error:
             raise LinkEnded(NOT_HERE) from error
-        intro = (f"Case {case.number}: {case.title}", form.intro) if form.intro else (f"Case {case.number}: {case.title}",)
-        return Page(form.name, intro, tuple(_question(asked) for asked in form.questions), (Choice("send", "Send"),))
+        about = Said("Case {number}: {title}", number=case.number, title=case.title)
+        intro = (about, Said(form.intro)) if form.intro else (about,)
+        return Page(Said(form.name), intro, tuple(_question(asked) for asked in form.questions), (Choice("send", Said("Send")),))
 
     def take(self, tx: Transaction, link: Link, given: Given, step: Step) -> Taken:
         """Take it in as the customer's."""
@@ -111,7 +113,7 @@ class FeedbackLink:
             kept = self._intake.take(tx, link.record, given.answers, From(CUSTOMER, lambda _case: None), step)
         except (FeedbackRefused, UnknownCase) as error:
             raise LinkEnded(NOT_HERE) from error
-        return Taken(f"feedback {kept.id}", "Thank you. We have your feedback.")
+        return Taken(f"feedback {kept.id}", Said("Thank you. We have your feedback."))
 
 
 def forms_of(configuration: Configuration) -> tuple[Form, ...]:
@@ -136,5 +138,5 @@ def forms_of(configuration: Configuration) -> tuple[Form, ...]:
 
 
 def _question(asked: Asked) -> Question:
-    choices = tuple(Choice(str(rating), label) for rating, label in enumerate(asked.labels, start=1))
-    return Question(asked.code, asked.wording, choices, asked.is_required)
+    choices = tuple(Choice(str(rating), Said(label)) for rating, label in enumerate(asked.labels, start=1))
+    return Question(asked.code, Said(asked.wording), choices, asked.is_required)

@@ -5,7 +5,7 @@ Staff can revoke what links of a case were sent until now; those that are made l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,10 +19,11 @@ from services.case.storage.customer_links import UsedLink
 from shared.ids import derive
 from shared.links import Link, Read
 from shared.links.pages import NO_LONGER_VALID, Given, LinkEnded, Page
+from shared.links.words import Said
 from shared.storage import Transaction
 
-EXPIRED = "This link is too old to be used."
-NOT_HERE = "Nothing can be answered by this link any more."
+EXPIRED = Said("This link is too old to be used.")
+NOT_HERE = Said("Nothing can be answered by this link any more.")
 REVOKED = "revoked"
 """On a case's history, where nobody said why."""
 
@@ -41,7 +42,7 @@ class Taken:
     """What became of an answer: for our records, and for the customer."""
 
     used_for: str
-    thanks: str
+    thanks: Said
 
 
 class Purpose(Protocol):
@@ -55,10 +56,16 @@ class Purpose(Protocol):
 
 
 class CustomerLinks:
-    """Links of every purpose that there is, by the purpose's name."""
+    """Links of every purpose that there is, by the purpose's name. `languages`: of customers, by the method that they make contact by."""
 
-    def __init__(self, purposes: Mapping[str, Purpose]) -> None:
+    def __init__(self, purposes: Mapping[str, Purpose], languages: Callable[[], Mapping[str, str]] = dict) -> None:
         self._purposes = purposes
+        self._languages = languages
+
+    def language(self, tx: Transaction, read: Read) -> str | None:
+        """The customer's; empty: the organisation's; None: there is no such case."""
+        case = cases.get(tx, read.link.record)
+        return None if case is None else self._languages().get(case.method, "")
 
     def page(self, tx: Transaction, read: Read, now: datetime) -> Page:
         """What the link asks; any number of times. Raises `LinkEnded`."""
@@ -113,4 +120,4 @@ def _check_revoked(tx: Transaction, link: Link) -> None:
 
 
 def _used(at: datetime) -> LinkEnded:
-    return LinkEnded(f"This link was used on {at.day} {at:%B %Y}, and works once. We have your answer; there is nothing more to do.")
+    return LinkEnded(Said("This link was used on {day}, and works once. We have your answer; there is nothing more to do.", day=at))

@@ -25,6 +25,7 @@ from services.task.settings import ApiSettings
 from services.task.storage import absences
 from shared.clock import Clock, utc_now
 from shared.links import LinkKeyFile
+from shared.links.words import Said
 from shared.messaging import EventPublisher, ReferenceData, VersionCache
 from shared.messaging.follow import Follower
 from shared.messaging.past import Past
@@ -36,7 +37,7 @@ from shared.web.answering import ANSWER_BYTES, Place, answers_router
 
 __all__ = ["public_routers", "routers", "run"]
 
-DECIDING = Place("/decide", "links", "You can always sign in and decide there.", {"button": "approve"}, metrics.LINKS)
+DECIDING = Place("/decide", "links", Said("You can always sign in and decide there."), {"button": "approve"}, metrics.LINKS)
 
 
 def routers(

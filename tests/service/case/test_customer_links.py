@@ -26,11 +26,13 @@ from services.case.storage import answers as kept_answers
 from services.case.storage import cases
 from shared.links import LinkKeyFile
 from shared.messaging import EventPublisher
+from shared.schemas.configuration.models import Method
 from shared.storage import Database, Transaction
 from shared.web import create_app
 from shared.web.answering import ANSWER_BYTES
 from tests.service.case.conftest import CaseService
 from tests.support.case import NOW, a_case, a_case_configuration
+from tests.support.configuration import a_document
 from tests.support.feedback import FORM, a_key_file, a_link
 from tests.support.waiting import eventually
 from tests.support.web import a_token, a_verifier, bearer, served
@@ -61,7 +63,10 @@ class Answers:
 
 @pytest.fixture
 def service(case_database: Database) -> CaseService:
-    return CaseService(case_database, a_case_configuration(feedback=[FORM]))
+    organisation = a_document()["organisation"] | {"words": {"ar": {FORM["name"]: "كيف كان عملنا؟"}}}
+    configuration = a_case_configuration(feedback=[FORM], organisation=organisation)
+    arabic = Method(code="post", name="Post", directions=("inbound",), language="ar")
+    return CaseService(case_database, configuration.model_copy(update={"methods": (*configuration.methods, arabic)}))
 
 
 @pytest.fixture
@@ -139,7 +144,7 @@ def test_a_link_may_be_opened_any_number_of_times_and_answered_once(customer: ht
     ]
     for again in (customer.post(path, data=form), customer.get(path)):
         assert again.status_code == 410
-        assert "was used on 2 March 2026, and works once" in again.text
+        assert "was used on Mon 2 Mar 2026, 10:00, and works once" in again.text
     assert service.count("feedback") == 1
     assert service.rows("select purpose, record_id, used_for like 'feedback %%' from customer_links") == [("feedback", case.id, True)]
 
@@ -233,6 +238,25 @@ def test_revoked_links_say_nothing_of_the_case_and_later_ones_work(api: httpx.Cl
     assert customer.get(elsewhere).status_code == 200
     later = "/answer/" + a_link("feedback", case.id, NOW + timedelta(microseconds=1))
     assert customer.post(later, data={"q:work": "4"}).status_code == 200
+
+
+@pytest.mark.requirement("EDGE-14", "NOTE-2")
+def test_the_page_is_in_the_customers_language_whatever_their_browser_prefers(customer: httpx.Client, service: CaseService) -> None:
+    browser = {"Accept-Language": "de-AT,de;q=0.9"}
+    arabic, other = ("/answer/" + a_link("feedback", resolved(service, method=method).id, NOW) for method in ("post", "email"))
+    page = customer.get(arabic, headers=browser).text
+    for part in ('<!doctype html>\n<html lang="ar" dir="rtl">', "كيف كان عملنا؟", "القضية \u2068C-", "إرسال</button>", "(اختياري)"):
+        assert part in page
+    # What nobody translated is marked as what it is.
+    assert '<span lang="en" dir="ltr">Anything else?</span>' in page
+    assert "يُرجى اختيار إجابة." in customer.post(arabic, data={"q:words": "-"}, headers=browser).text
+    assert "شكرًا لك" in customer.post(arabic, data={"q:work": "5"}, headers=browser).text
+    assert "استُخدم هذا الرابط (\u2068الاثنين، 2 مارس 2026، 10:00 ص\u2069)" in customer.get(arabic, headers=browser).text
+
+    # Who has no language is written to in the organisation's; of whom nobody knows anything the browser tells.
+    assert '<html lang="en" dir="ltr">' in customer.get(other, headers=browser).text
+    stranger = customer.get("/answer/x", headers=browser)
+    assert (stranger.status_code, '<html lang="de" dir="ltr">' in stranger.text, "nicht von uns" in stranger.text) == (404, True, True)
 
 
 @pytest.mark.requirement("EDGE-14", "EDGE-17")

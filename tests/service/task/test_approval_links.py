@@ -20,7 +20,7 @@ from shared.messaging.reference import staff_of
 from shared.web import create_app
 from shared.web.answering import ANSWER_BYTES
 from tests.service.task.conftest import NOW, TaskService, a_case_event, assert_gapless
-from tests.support.configuration import a_configuration
+from tests.support.configuration import USERS, a_configuration
 from tests.support.feedback import a_key_file, a_link
 from tests.support.web import a_token, a_verifier, bearer, served
 
@@ -29,7 +29,8 @@ CASE = derive("test case", 1)
 
 @pytest.fixture
 def reference() -> ReferenceData:
-    return StaticReference(a_configuration())
+    """Max reads Dutch."""
+    return StaticReference(a_configuration(users=[user | ({"language": "nl"} if user["user"] == "max" else {}) for user in USERS]))
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_an_approver_decides_by_a_link_once_and_looking_changes_nothing(api: htt
         assert "script-src" not in look.headers["content-security-policy"]
         assert look.headers["cache-control"] == "no-store"
     page = api.get(path).text
-    for part in ("Pay the &lt;b&gt;hotel&lt;/b&gt;", "Case C-1:", "Rita", "on 2 March 2026"):
+    for part in ("Pay the &lt;b&gt;hotel&lt;/b&gt;", "Case C-1:", "Rita", "asks you since Mon 2 Mar 2026, "):
         assert part in page
     assert "Please press one" in api.post(path, data={"q:comment": "?"}).text
     refused = api.post(path, data={"button": "decline", "q:comment": " "})
@@ -80,7 +81,7 @@ def test_an_approver_decides_by_a_link_once_and_looking_changes_nothing(api: htt
     with ThreadPoolExecutor(4) as pool:
         statuses = list(pool.map(lambda _: api.post(path, data={"button": "approve", "q:comment": "Go on"}).status_code, range(4)))
     assert sorted(statuses) == [200, 410, 410, 410]
-    assert "You approved this on 2 March 2026" in api.get(path).text
+    assert "You approved this on Mon 2 Mar 2026, " in api.get(path).text
     shown = api.get(f"/approvals/{approval}", headers=bearer(a_token("lena", "task:read"))).json()
     assert (shown["state"], shown["decided_by"], shown["comment"]) == ("approved", "lena", "Go on")
     assert [(step["changed_by"], step["note"]) for step in shown["history"]] == [("rita", ""), ("lena", "by link")]
@@ -114,6 +115,23 @@ def test_revoked_links_say_nothing_and_later_ones_work(api: httpx.Client, servic
     assert api.post(link(approval, service), data={"button": "approve"}).status_code == 200
     assert "no longer valid" in api.get(sent).text
     assert_gapless(service.events)
+
+
+@pytest.mark.requirement("EDGE-14", "NOTE-1")
+def test_the_page_is_in_the_approvers_language(api: httpx.Client, service: TaskService) -> None:
+    approval = str(act(api, "rita", f"/cases/{CASE}/approvals", approver="max", what="Pay the hotel")["id"])
+    path = link(approval, service, user="max")
+    page = api.get(path).text
+    for part in (
+        '<html lang="nl" dir="ltr">',
+        "Keurt u dit goed?",
+        "Zaak C-1:",
+        "Rita Repairs vraagt u dit sinds ma 2 mrt 2026, ",
+        "Goedkeuren",
+    ):
+        assert part in page
+    assert "Vertel waarom" in api.post(path, data={"button": "decline"}).text
+    assert "U hebt het goedgekeurd" in api.post(path, data={"button": "approve"}).text
 
 
 @pytest.mark.requirement("EDGE-14")

@@ -9,7 +9,7 @@ from services.notify.handlers.webhook_queueing import Batch, telling
 from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData
 from shared.schemas import topics
-from shared.schemas.events import CommunicationBounced, CommunicationErased, ContactErased, MessageAsked
+from shared.schemas.events import CommunicationBounced, CommunicationErased, ContactErased, MessageAsked, RecordMessageAsked
 
 
 def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Batch]]:
@@ -22,6 +22,7 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Hand
             CommunicationErased: on_erased,
             ContactErased: on_contact_erased,
             MessageAsked: on_message_asked,
+            RecordMessageAsked: on_message_asked,
         },
         clock,
     )

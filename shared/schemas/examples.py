@@ -24,6 +24,7 @@ from shared.schemas.events import (
     ContactEvent,
     DeliveryState,
     LeadState,
+    RecordMessageAsked,
     ReplacementApproved,
     RuleCut,
     RuleFired,
@@ -144,6 +145,8 @@ def _key(data: Payload) -> str:
             return str(data.contact_id)
         case LeadState():
             return str(data.lead_id)
+        case RecordMessageAsked():
+            return str(data.communication_id)
         case CommunicationRecorded() | CommunicationErased() if not data.case_ids:
             return str(data.communication_id)
         case _:

@@ -12,6 +12,6 @@ KEPT_RECORD_FIELDS = frozenset({"state", "account", "account_id", "area", "erase
 """The same for the history of a contact."""
 KEPT_LEAD_FIELDS = frozenset(
     {"state", "status", "unit", "owner", "priority", "importance", "category", "source", "type", "lost_reason", "account"}
-    | {"expected_completion_at", "estimated_completion_at", "started_at", "closed_at", "erased"}
+    | {"expected_completion_at", "estimated_completion_at", "started_at", "closed_at", "erased", "communication"}
 )
 """The same for the history of a lead."""

@@ -59,7 +59,8 @@ class OnDeliveries:
     def load(self, tx: Transaction, events: Sequence[Event]) -> DeliveryBatch:
         """Which of these messages are recorded, and what is needed of the cases of those that are to be."""
         told: list[DeliveryState] = [event.data for event in events]
-        ids = [data.delivery_id for data in told if data.case_id is not None]
+        # What belongs to no case was written by hand, about a lead or to a contact.
+        ids = [data.delivery_id for data in told if data.case_id is not None or data.audience == "customer"]
         known = communications.known(tx, ids) if ids else set()
         new = [data for data in told if _is_new(data, known)]
         if new:

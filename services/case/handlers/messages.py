@@ -6,34 +6,31 @@ A message has one id: that of its communication is that of its delivery. So what
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.case.domain import hearing, messages
 from services.case.domain.case import Case, HistoryEntry, entries
-from services.case.domain.drafting import Draft, DraftTemplate, Naming, draft
+from services.case.domain.drafting import FILLED_BY_CONTACTS, FILLED_BY_LEADS, Draft, DraftTemplate, Naming, draft
 from services.case.domain.matching import Effect
 from services.case.domain.messages import MessageFile
 from services.case.domain.refusals import CaseLocked, InputRefused
 from services.case.handlers.commands import Asked, UnknownCase
 from services.case.handlers.events import emit_case
-from services.case.handlers.records import NO_ANSWERS
+from services.case.handlers.outbound import Outbound, keep
 from services.case.handlers.staff import UnknownCommunication
-from services.case.storage import cases, communications, contacts
+from services.case.storage import cases, contacts
 from services.case.storage import messages as storage
-from services.case.storage.communications import Attachment, CaseCommunication, Communication
-from services.case.storage.messages import Delivery
+from services.case.storage.communications import CaseCommunication
 from shared.ids import derive
 from shared.languages import nearest
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.events import CaseAmended, CommunicationRecorded, MessageAsked
-from shared.schemas.parts import CustomerRef, FileRef
+from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
-
-_QUEUED_REVISION = 0
-"""Of a delivery that notify has told nothing of."""
 
 
 class Writing:
@@ -55,14 +52,20 @@ class Writing:
             for section in configuration.templates
         ]
         self.templates = {template.code: template for template in templates if template.is_for_cases}
+        self.templates_of_leads = {template.code: template for template in templates if template.is_filled_by(FILLED_BY_LEADS)}
+        self.templates_of_contacts = {template.code: template for template in templates if template.is_filled_by(FILLED_BY_CONTACTS)}
+        self._first_method = next((method.code for method in configuration.methods), "email")
         self._languages = {method.code: method.language for method in configuration.methods if method.language}
         self._configuration = configuration
 
     def way(self, method: str) -> tuple[str, str]:
-        """By which method a message about a case of this method goes, and the account that answers come in by; empty: there is none."""
-        if method in self.accounts or not self.accounts:
-            return method, self.accounts.get(method, "")
-        return next(iter(self.accounts.items()))
+        """By which method a message about a case of this method goes, and the account that answers come in by; empty: there is none.
+
+        `method` empty: it is about no case, and goes by the first mail account's, or the first of all.
+        """
+        if self.accounts and method not in self.accounts:
+            return next(iter(self.accounts.items()))
+        return method or self._first_method, self.accounts.get(method, "")
 
     def texts(self, template: DraftTemplate, method: str) -> tuple[Draft, Naming]:
         """A template's texts for customers of this method, in their language where it is translated, and what is called how in them."""
@@ -133,7 +136,7 @@ class Messages:
         what = f"writing to the customer of case {case.number}"
         if case.merged_into is not None:
             raise CaseLocked(what, "it was merged into another case: write from that one")
-        to = messages.recipient(what, wanted.to, storage.reachable(tx, case))
+        to = messages.recipient(what, wanted.to, storage.reachable(tx, case.customer_email, case.contact_id))
         files = _files(tx, asked, what, case, wanted)
         return self._ask(tx, asked, case, to, wanted, files)
 
@@ -143,11 +146,7 @@ class Messages:
         before = storage.written(tx, asked.case_id, communication_id)
         if before is None:
             raise UnknownCommunication(str(communication_id))
-        what = "sending the message again"
-        if before.is_erased:
-            raise InputRefused(what, "it was erased")
-        if before.state not in (storage.FAILED, storage.BOUNCED):
-            raise CaseLocked(what, "it has reached the customer as far as is known, or is on its way")
+        check_again("sending the message again", before)
         files = tuple([(communication_id, position) for position in range(before.files)])
         return self.send(tx, asked, Wanted(before.subject_line, before.text, files=files))
 
@@ -156,48 +155,26 @@ class Messages:
         writing = self._writing.get(version)
         method, account = writing.way(case.method)
         id = derive("message", asked.cause)
-        message_id = messages.message_id(case.conversation_id, id, writing.mail_domain)
-        answered = messages.answerable(storage.last_mail(tx, case.id))
         member = self._reference.staff.get(by)
-        communication = Communication(
+        sent = Outbound(
             id=id,
-            revision=2,
             config_version=version,
             conversation_id=case.conversation_id,
-            effect=Effect.JOINS.value,
-            direction="outbound",
+            effect=Effect.JOINS,
             method=method,
-            channel_account=account,
-            location="",
-            sender_kind="email",
-            sender=account,
-            sender_name=member.name if member else by,
-            recipients=(to,),
+            account=account,
+            message_id=messages.message_id(case.conversation_id, id, writing.mail_domain),
+            answered=messages.answerable(storage.last_mail(tx, case.id)),
+            to=to,
             contact_id=case.contact_id,
             subject_line=wanted.subject_line,
-            body=wanted.text,
-            body_truncated=False,
-            own_text_length=None,
-            message_id=message_id,
-            in_reply_to=answered,
-            reference_ids=(answered,) if answered else (),
-            robot="none",
-            raw_sha256=None,
-            raw_size=None,
-            occurred_at=now,
-            received_at=now,
-            script_answers=NO_ANSWERS,
-            suggested_case=None,
-            reason="",
-            old=False,
-            entered_by=by,
+            text=wanted.text,
+            files=files,
+            by=by,
+            writer=member.name if member else by,
+            now=now,
         )
-        attached = [
-            Attachment(id, position, file.sha256 or "", file.size, file.filename, file.content_type, False, file.danger)
-            for position, file in enumerate(files)
-        ]
-        communications.add(tx, [communication], attached, [CaseCommunication(id, case.id, 0)], [])
-        storage.keep(tx, [Delivery(id, _QUEUED_REVISION, now, storage.QUEUED, "", "")])
+        keep(tx, sent, [CaseCommunication(id, case.id, 0)])
         heard, changes = hearing.heard(case, now, by, now)
         cases.change(tx, [heard])
         cases.add_history(tx, [HistoryEntry(case.id, None, "communication", None, str(id), by, now), *entries(heard, changes)])
@@ -213,24 +190,7 @@ class Messages:
             occurred_at=now,
         )
         message = MessageAsked(
-            communication_id=id,
-            conversation_id=case.conversation_id,
-            case_id=case.id,
-            item_id=case.id,
-            number=case.number,
-            unit=case.unit,
-            owner=case.owner or "",
-            method=method,
-            recipient=to,
-            recipient_name=case.customer_name[:200],
-            reply_to=account,
-            message_id=message_id,
-            in_reply_to=answered,
-            subject_line=wanted.subject_line,
-            text=wanted.text,
-            files=tuple([_reference_to(file) for file in files]),
-            written_by=by,
-            written_at=now,
+            case_id=case.id, item_id=case.id, number=case.number, unit=case.unit, owner=case.owner or "", **sent.asked(case.customer_name)
         )
         for revision, payload in enumerate((recorded, message), 1):
             tx.emit(
@@ -252,13 +212,25 @@ def _files(tx: Transaction, asked: Asked, what: str, case: Case, wanted: Wanted)
     kept = storage.files_of_case(tx, case.id, wanted.files)
     if len(kept) < len(wanted.files):
         raise InputRefused(what, "one of the files is none of a communication of this case")
-    since = asked.now - messages.HANDED_IN_FOR
-    new = storage.handed_in(tx, wanted.handed_in, asked.actor.user, since)
+    return with_new(tx, what, kept, wanted, asked.actor.user, asked.now)
+
+
+def with_new(tx: Transaction, what: str, kept: Sequence[MessageFile], wanted: Wanted, user: str, now: datetime) -> list[MessageFile]:
+    """The files that go with a message: these, and those that the user handed in for it. Raises `InputRefused`."""
+    new = storage.handed_in(tx, wanted.handed_in, user, now - messages.HANDED_IN_FOR)
     if len(new) < len(wanted.handed_in):
         raise InputRefused(what, "one of the files was not handed in by you, or too long ago: hand it in again")
     files = [*kept, *new]
     messages.check_files(what, files)
     return files
+
+
+def check_again(what: str, before: storage.Written) -> None:
+    """Raise where this message is not to be sent once more."""
+    if before.is_erased:
+        raise InputRefused(what, "it was erased")
+    if before.state not in (storage.FAILED, storage.BOUNCED):
+        raise CaseLocked(what, "it has reached the customer as far as is known, or is on its way")
 
 
 def _locked(tx: Transaction, asked: Asked) -> Case:
@@ -269,7 +241,3 @@ def _locked(tx: Transaction, asked: Asked) -> Case:
         raise UnknownCase(str(asked.case_id))
     asked.permit(case)
     return case
-
-
-def _reference_to(file: MessageFile) -> FileRef:
-    return FileRef(sha256=file.sha256 or "", size=file.size, filename=file.filename, content_type=file.content_type, danger=file.danger)

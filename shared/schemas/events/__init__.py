@@ -51,7 +51,7 @@ from shared.schemas.events.lead import (
     LeadStatusChanged,
 )
 from shared.schemas.events.merging import CaseBroadcast, CaseMerged, CaseMergeUndone
-from shared.schemas.events.messages import MessageAsked
+from shared.schemas.events.messages import MessageAsked, MessageToSend, RecordMessageAsked
 from shared.schemas.events.notify import DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
 from shared.schemas.events.privacy import ContactErased
 from shared.schemas.events.products import ReplacementApproved
@@ -167,7 +167,9 @@ __all__ = [
     "LeadStatusChanged",
     "Line",
     "MessageAsked",
+    "MessageToSend",
     "PlanMade",
+    "RecordMessageAsked",
     "ReplacementApproved",
     "RuleAction",
     "RuleCut",
@@ -220,6 +222,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         CommunicationExpired,
         CommunicationErased,
         MessageAsked,
+        RecordMessageAsked,
         ContactErased,
         LeadOpened,
         LeadStatusChanged,

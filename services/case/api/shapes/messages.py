@@ -31,6 +31,14 @@ class AskedMessage(Shape):
     state: State
 
 
+class AskedRecordMessage(Shape):
+    """A message about a lead or to a contact that is on its way."""
+
+    id: UUID = Field(description="Of its communication, and of its delivery.")
+    recipient: str = Field(examples=["ann@customer.example"])
+    state: State
+
+
 class Recipient(Shape):
     """An address of the customer."""
 
@@ -56,7 +64,7 @@ class MessageChoices(Shape):
     """Where the customer can be written to; nowhere: no email address is known. And what goes with a message at most."""
 
     recipients: list[Recipient]
-    templates: list[MessageTemplate] = Field(description="Those that a case alone can fill.")
+    templates: list[MessageTemplate] = Field(description="Those that the case, the lead or the contact alone can fill.")
     most_files: int
     most_bytes: int = Field(description="Of all files together.")
     longest_text: int = Field(description="In characters.")

@@ -1,0 +1,137 @@
+"""Writing to the customer of a lead by hand (NOTE-2). The lead's id names the conversation, by which answers find the lead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.case.domain import messages
+from services.case.domain.drafting import Draft, DraftTemplate, draft_for_lead
+from services.case.domain.leads.lead import Lead
+from services.case.domain.matching import Effect
+from services.case.domain.messages import MessageFile
+from services.case.domain.refusals import InputRefused
+from services.case.handlers.leads.commands import AskedOfLead, UnknownLead
+from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new
+from services.case.handlers.outbound import Outbound, keep
+from services.case.handlers.staff import UnknownCommunication
+from services.case.storage import contacts, leads
+from services.case.storage import messages as storage
+from services.case.storage import record_messages as items
+from services.case.storage.record_messages import CommunicationItem
+from shared.ids import derive
+from shared.messaging import ReferenceData, VersionCache
+from shared.schemas.events import CommunicationRecorded, ItemKind, RecordMessageAsked
+from shared.schemas.parts import CustomerRef
+from shared.storage import Transaction
+
+
+class LeadMessages:
+    """The commands. Raise `UnknownLead`, `UnknownCommunication`, what `permit` raises, or a `CaseRefusal`."""
+
+    def __init__(self, reference: ReferenceData) -> None:
+        self._reference = reference
+        self._writing = VersionCache(reference, Writing)
+
+    def templates(self) -> Sequence[DraftTemplate]:
+        """Those that a message about a lead may begin with, in the configuration's order."""
+        return tuple(self._writing.get(self._reference.version).templates_of_leads.values())
+
+    def draft(self, lead: Lead, code: str, writer: str) -> Draft | None:
+        """The template of this code filled for a lead; None: there is none that a lead can fill."""
+        writing = self._writing.get(self._reference.version)
+        template = writing.templates_of_leads.get(code)
+        if template is None:
+            return None
+        named = (user for user in (lead.owner, writer) if user is not None)
+        people = {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
+        body, naming = writing.texts(template, writing.way("")[0])
+        return draft_for_lead(body, lead, naming, people, writer)
+
+    def send(self, tx: Transaction, asked: AskedOfLead, wanted: Wanted) -> Asking:
+        """Record the message and have it sent, whether the lead is closed or not."""
+        lead = _locked(tx, asked)
+        what = f"writing to the customer of lead {lead.number}"
+        to = messages.recipient(what, wanted.to, storage.reachable(tx, lead.customer_email, lead.contact_id))
+        kept = items.files_of_lead(tx, lead.id, wanted.files)
+        if len(kept) < len(wanted.files):
+            raise InputRefused(what, "one of the files is none of a communication of this lead")
+        files = with_new(tx, what, kept, wanted, asked.actor.user, asked.now)
+        return self._ask(tx, asked, lead, to, wanted, files)
+
+    def send_again(self, tx: Transaction, asked: AskedOfLead, communication_id: UUID) -> Asking:
+        """Send a message that did not reach the customer once more, as it was, to where they are reached now: a message of its own."""
+        lead = _locked(tx, asked)
+        before = items.written_about_lead(tx, lead.id, communication_id)
+        if before is None:
+            raise UnknownCommunication(str(communication_id))
+        check_again("sending the message again", before)
+        files = tuple([(communication_id, position) for position in range(before.files)])
+        return self.send(tx, asked, Wanted(before.subject_line, before.text, files=files))
+
+    def _ask(self, tx: Transaction, asked: AskedOfLead, lead: Lead, to: str, wanted: Wanted, files: list[MessageFile]) -> Asking:
+        version, by, now = self._reference.version, asked.actor.user, asked.now
+        writing = self._writing.get(version)
+        method, account = writing.way("")
+        id = derive("message", asked.cause)
+        member = self._reference.staff.get(by)
+        sent = Outbound(
+            id=id,
+            config_version=version,
+            conversation_id=lead.id,
+            effect=Effect.RECORDED,
+            method=method,
+            account=account,
+            message_id=messages.message_id(lead.id, id, writing.mail_domain),
+            answered=messages.answerable(items.last_mail(tx, lead)),
+            to=to,
+            contact_id=lead.contact_id,
+            subject_line=wanted.subject_line,
+            text=wanted.text,
+            files=files,
+            by=by,
+            writer=member.name if member else by,
+            now=now,
+        )
+        keep(tx, sent, [])
+        items.add_to_leads(tx, [CommunicationItem(id, items.LEAD, lead.id)], by, now)
+        recorded = CommunicationRecorded(
+            communication_id=id,
+            conversation_id=lead.id,
+            method=method,
+            case_ids=(),
+            customer=CustomerRef(contact_id=lead.contact_id, account_id=lead.account_id, name=lead.customer_name, email=to),
+            subject_line=wanted.subject_line,
+            direction="outbound",
+            occurred_at=now,
+        )
+        message = RecordMessageAsked(
+            item_kind=ItemKind.LEAD,
+            item_id=lead.id,
+            number=lead.number,
+            unit=lead.unit,
+            owner=lead.owner or "",
+            **sent.asked(lead.customer_name),
+        )
+        for revision, payload in enumerate((recorded, message), 1):
+            tx.emit(
+                payload,
+                aggregate_id=id,
+                key=id,
+                revision=revision,
+                cause=asked.cause,
+                time=now,
+                config_version=version,
+                traceparent=asked.traceparent,
+            )
+        return Asking(id, to)
+
+
+def _locked(tx: Transaction, asked: AskedOfLead) -> Lead:
+    # A contact that is merged away meanwhile would keep this communication.
+    contacts.recording(tx)
+    lead = leads.lock(tx, asked.lead_id)
+    if lead is None:
+        raise UnknownLead(str(asked.lead_id))
+    asked.permit(lead)
+    return lead

@@ -250,7 +250,7 @@ class NotifyService:
         producer.flush()
 
     def published(self, expect: int, case: UUID | None = None, *, distinct: bool = False) -> list[tuple[Event, DeliveryState]]:
-        """The first `expect` events that came out, of all or of this case. `distinct`: repetitions aside."""
+        """The first `expect` events that came out, of all, of this case, or of this item that has none. `distinct`: repetitions aside."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
         consumer.subscribe([self.prefix + topics.NOTIFICATIONS])
         found: list[tuple[Event, DeliveryState]] = []
@@ -262,7 +262,7 @@ class NotifyService:
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
                 is_again = distinct and any(event.id == one.id for one, _ in found)
                 # The topic is shared with tests before this one, and so are the ids of what they tell of.
-                if case in (None, event.data.case_id) and not is_again and event.time >= self.began:
+                if case in (None, event.data.case_id or event.data.item_id) and not is_again and event.time >= self.began:
                     found.append((event, event.data))
         consumer.close()
         return found

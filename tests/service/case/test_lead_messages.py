@@ -1,0 +1,208 @@
+"""Writing to the customers of leads by hand: recorded, sent, answered, and seen by whoever reaches the lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from services.case.api import routers
+from services.case.api.messages import message_files_router
+from services.case.domain.case import Actor
+from services.case.domain.leads.lead import Lead, LeadLifeCycle, Opened
+from services.case.handlers.leads.commands import AskedOfLead
+from services.case.handlers.leads.writing import LeadMessages
+from services.case.handlers.messages import Wanted
+from services.case.settings import Settings
+from services.case.storage import leads
+from shared.ids import contact_id, derive
+from shared.messaging import EventPublisher
+from shared.schemas import topics
+from shared.schemas.envelope import Event
+from shared.schemas.events import (
+    CaseOpened,
+    CommunicationReceived,
+    CommunicationRecorded,
+    DeliveryBounced,
+    DeliverySent,
+    DeliveryState,
+    ItemKind,
+    RecordMessageAsked,
+)
+from shared.storage import Database
+from shared.storage.objects import ObjectStore
+from shared.web import create_app
+from tests.service.case.conftest import CaseService
+from tests.support.case import NOW, a_mail, an_event, received
+from tests.support.leads import a_lead, a_lead_configuration
+from tests.support.web import a_token, a_verifier, bearer, served
+
+pytestmark = pytest.mark.requirement("NOTE-2", "LEAD-1")
+WRITER = ("lead:read", "lead:progress", "communication:read", "message:send")
+LETTER = {"subject_line": "The garage", "text": "Dear Joan,\r\n\r\nit is free."}
+TEMPLATES = [
+    {"code": "offer", "name": "Offer", "subject_line": "An offer", "text": "Dear #first_name,\n\n#unit has a garage.\nDue: #due"},
+    {"code": "opened", "name": "Opened", "subject_line": "Your case", "text": "Your case #case_number is open."},
+]
+
+
+@pytest.fixture
+def service(case_database: Database) -> CaseService:
+    return CaseService(case_database, a_lead_configuration(templates=TEMPLATES, communications=[]))
+
+
+@pytest.fixture
+def api(service: CaseService, kafka: str, case_topics: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    publisher = EventPublisher(service.database, kafka, case_topics, "case")
+    settings = Settings(kafka=kafka, database=service.database.url, port=0)
+    objects = ObjectStore((tmp_path / "objects").as_uri())
+
+    def clock() -> Any:
+        return service.now
+
+    given = [*routers(publisher, service.reference, clock), message_files_router(publisher, objects, clock)]
+    with served(create_app("case", settings, given, verifier=a_verifier())) as client:
+        yield client
+    publisher.close()
+
+
+def kept(service: CaseService, **changes: Any) -> Lead:
+    """A lead of the unit `repairs` of Joan, who has written before."""
+    mail = a_mail("Garage?", "Is one free?", sender="joan@customer.example", name="Joan Example")
+    service.receive(received(mail))
+    known = {"contact_id": contact_id("email", "joan@customer.example"), "communication_id": mail.communication_id}
+    lead = a_lead(**(known | changes))
+    with service.database.transaction() as tx:
+        leads.add(tx, [Opened(lead)])
+    return lead
+
+
+def rita(key: str = "", unit: str = "repairs", permissions: tuple[str, ...] = WRITER, user: str = "rita") -> dict[str, str]:
+    headers = bearer(a_token(user, *permissions, unit=unit, scope="unit"))
+    return headers | ({"Idempotency-Key": key} if key else {})
+
+
+def told_when_sent(service: CaseService, lead: Lead) -> list[Event]:
+    """What is told when Rita writes about this lead."""
+    of = AskedOfLead(lead.id, Actor("rita", "repairs"), derive("asked", lead.id), service.now, "", lambda _lead: None)
+    with service.database.transaction() as tx:
+        LeadMessages(service.reference).send(tx, of, Wanted("The garage", "It is free."))
+        return [emitted.event for emitted in tx.emitted]
+
+
+def ended(kind: type[DeliveryState], id: UUID, lead: Lead, revision: int, **changes: Any) -> Event:
+    values = {"delivery_id": id, "case_id": None, "item_kind": ItemKind.LEAD, "item_id": lead.id, "definition": "by-hand"}
+    values |= {"channel": "email", "recipient": "joan@customer.example", "audience": "customer", "conversation_id": lead.id}
+    values |= {"state": kind.event_type.split(".")[2]}
+    return an_event(kind.model_validate(values | changes), subject=id, revision=revision, time=NOW + timedelta(minutes=revision))
+
+
+def an_answer(lead: Lead, message: UUID, **changes: Any) -> CommunicationReceived:
+    """A mail that answers our message, as ingest makes it of one."""
+    ours = f"<{lead.id}.{message}@housing.example>"
+    given = {"sender": "joan@customer.example", "conversation_id": lead.id, "in_reply_to": ours, "references": (ours,)}
+    given |= {"received_at": NOW + timedelta(minutes=5)}
+    return a_mail("Re: The garage", "I take it.", **(given | changes))
+
+
+def test_a_message_about_a_lead_is_recorded_sent_once_and_shown_with_its_state(api: httpx.Client, service: CaseService) -> None:
+    lead = kept(service)
+    choices = api.get(f"/leads/{lead.id}/message-choices", headers=rita()).json()
+    assert choices["recipients"] == [{"address": "joan@customer.example", "came_back": False}]
+    assert [one["code"] for one in choices["templates"]] == ["offer"], "what needs a case is not offered"
+    draft = api.get(f"/leads/{lead.id}/message-draft", params={"template": "offer"}, headers=rita()).json()
+    assert draft == {"subject_line": "An offer", "text": "Dear Joan,\n\nRepairs has a garage."}
+    assert api.get(f"/leads/{lead.id}/message-draft", params={"template": "opened"}, headers=rita()).status_code == 404
+
+    handed = api.post("/message-files", params={"filename": "plan.pdf"}, content=b"%PDF", headers=rita("file")).json()["id"]
+    first, again = (api.post(f"/leads/{lead.id}/messages", json=LETTER | {"handed_in": [handed]}, headers=rita("one")) for _ in range(2))
+    assert (first.status_code, first.json()) == (again.status_code, again.json()) == (202, first.json())
+    id = UUID(first.json()["id"])
+    assert first.json() == {"id": str(id), "recipient": "joan@customer.example", "state": "queued"}
+    service.take(topics.NOTIFICATIONS, [ended(DeliverySent, id, lead, 1), ended(DeliveryBounced, id, lead, 2, error="bounced: 5.2.2")])
+
+    (ours,) = api.get(f"/leads/{lead.id}/communications", headers=rita()).json()["items"]
+    assert (ours["id"], ours["direction"], ours["body"], ours["entered_by"]) == (str(id), "outbound", "Dear Joan,\n\nit is free.", "rita")
+    assert (ours["delivery"]["state"], ours["delivery"]["error"]) == ("bounced", "bounced: 5.2.2")
+    assert (ours["case_ids"], ours["contact_id"]) == ([], str(lead.contact_id))
+    assert [file["filename"] for file in ours["attachments"]] == ["plan.pdf"]
+    history = api.get(f"/leads/{lead.id}", headers=rita()).json()["history"]
+    assert [(entry["field"], entry["new"], entry["by"]) for entry in history] == [("communication", str(id), "rita")]
+
+    once_more = api.post(f"/leads/{lead.id}/messages/{id}/send-again", headers=rita("again"))
+    assert (once_more.status_code, once_more.json()["state"]) == (202, "queued")
+    assert once_more.json()["id"] != str(id)
+    not_yet = api.post(f"/leads/{lead.id}/messages/{once_more.json()['id']}/send-again", headers=rita("too soon"))
+    assert (not_yet.status_code, "on its way" in not_yet.json()["detail"]) == (409, True)
+
+
+def test_what_is_asked_of_notify_names_the_lead_and_the_mail_that_it_answers(service: CaseService) -> None:
+    lead = kept(service, owner="rita")
+    ((mail,),) = service.rows("select message_id from communications where direction = 'inbound'")
+    told = told_when_sent(service, lead)
+    assert [type(event.data) for event in told] == [CommunicationRecorded, RecordMessageAsked]
+    recorded, message = (event.data for event in told)
+    assert {event.key for event in told} == {str(message.communication_id)}, "of no case: each communication by itself"
+    assert (recorded.case_ids, recorded.conversation_id) == ((), lead.id)
+    assert (message.item_kind, message.item_id, message.number, message.owner) == (ItemKind.LEAD, lead.id, lead.number, "rita")
+    assert (message.message_id, message.in_reply_to) == (f"<{lead.id}.{message.communication_id}@housing.example>", mail)
+    assert (message.reply_to, message.method, message.recipient_name) == ("contact@housing.example", "email", "Joan Example")
+
+
+def test_what_cannot_be_sent_is_refused_with_the_reason(api: httpx.Client, service: CaseService) -> None:
+    nowhere = kept(service, customer_email="", contact_id=None)
+    refused = api.post(f"/leads/{nowhere.id}/messages", json=LETTER, headers=rita("a"))
+    assert (refused.status_code, "no email address is known" in refused.json()["detail"]) == (409, True)
+    lead = kept(service)
+    stranger = api.post(f"/leads/{lead.id}/messages", json=LETTER | {"to": "eve@elsewhere.example"}, headers=rita("b"))
+    assert (stranger.status_code, "none of its customer's" in stranger.json()["detail"]) == (422, True)
+    not_ours = LETTER | {"files": [{"communication_id": str(lead.communication_id), "position": 0}]}
+    assert api.post(f"/leads/{lead.id}/messages", json=not_ours, headers=rita("c")).status_code == 422
+    assert service.count("deliveries") == 0
+
+
+def test_who_does_not_reach_the_lead_neither_writes_nor_reads(api: httpx.Client, service: CaseService) -> None:
+    lead = kept(service)
+    id = api.post(f"/leads/{lead.id}/messages", json=LETTER, headers=rita("one")).json()["id"]
+    other = {"unit": "neighbourhood", "user": "nora"}
+    assert api.post(f"/leads/{lead.id}/messages", json=LETTER, headers=rita("x", **other)).status_code == 404
+    assert api.get(f"/leads/{lead.id}/communications", headers=rita(**other)).status_code == 404
+    assert api.get(f"/leads/{lead.id}/message-choices", headers=rita(**other)).status_code == 404
+    assert api.get(f"/communications/{id}", headers=rita(**other)).status_code == 404, "though it feeds no case"
+    assert api.get(f"/communications/{id}", headers=rita(user="paul")).status_code == 200, "of the lead's unit"
+    for missing in ("lead:progress", "message:send"):
+        permissions = tuple(one for one in WRITER if one != missing)
+        assert api.post(f"/leads/{lead.id}/messages", json=LETTER, headers=rita("y", permissions=permissions)).status_code == 403
+    unread = tuple(one for one in WRITER if one != "communication:read")
+    assert api.get(f"/leads/{lead.id}/communications", headers=rita(permissions=unread)).status_code == 403
+
+
+@pytest.mark.requirement("COM-7")
+def test_an_answer_stands_with_its_lead_and_opens_a_case_only_once_that_is_closed(api: httpx.Client, service: CaseService) -> None:
+    lead = kept(service)
+    id = UUID(api.post(f"/leads/{lead.id}/messages", json=LETTER, headers=rita("one")).json()["id"])
+    before = service.count("cases")
+    answer = an_answer(lead, id)
+    told = service.receive(received(answer))
+    assert not any(isinstance(event.data, CaseOpened) for event in told)
+    shown = api.get(f"/leads/{lead.id}/communications", headers=rita()).json()["items"]
+    assert [(one["id"], one["effect"]) for one in shown] == [(str(id), "recorded"), (str(answer.communication_id), "recorded")]
+    assert shown[1]["contact_id"] == str(lead.contact_id)
+    assert service.count("cases") == before
+
+    with service.database.transaction() as tx:
+        leads.change(tx, lead._replace(state=LeadLifeCycle.LOST, status="lost", closed_at=NOW))
+    late = an_answer(lead, id, message_id="<late@customer.example>", communication_id=derive("late", id))
+    stranger = a_mail("Elsewhere", "Another matter.", sender="eve@elsewhere.example")
+    told = service.receive(received(late), received(stranger))
+    assert [event.data.communication_id for event in told if isinstance(event.data, CaseOpened)] == [
+        late.communication_id,
+        stranger.communication_id,
+    ]
+    of_lead = {row[0] for row in service.rows("select communication_id from communication_items where item_id = %s", lead.id)}
+    assert of_lead == {id, answer.communication_id, late.communication_id}

@@ -93,3 +93,23 @@ def written_about_lead(tx: Transaction, lead_id: UUID, communication_id: UUID) -
         (communication_id, lead_id),
     )
     return None if row is None else Written(*row)
+
+
+def written_to_contact(tx: Transaction, contact_id: UUID, communication_id: UUID) -> Written | None:
+    """A message to this contact about no case, lead or task."""
+    row = tx.row(
+        f"""{_WRITTEN} where c.id = %s and c.contact_id = %s and d.definition = ''
+              and not exists (select from case_communications l where l.communication_id = c.id)
+              and not exists (select from communication_items i where i.communication_id = c.id)""",
+        (communication_id, contact_id),
+    )
+    return None if row is None else Written(*row)
+
+
+def files_of_message(tx: Transaction, communication_id: UUID) -> list[MessageFile]:
+    """The files of a message, in their order."""
+    rows = tx.rows(
+        "select sha256, size, filename, content_type, danger from attachments where communication_id = %s order by position",
+        (communication_id,),
+    )
+    return [MessageFile(*row) for row in rows]

@@ -19,7 +19,7 @@ from shared.clock import Clock
 from shared.web import Forbidden
 
 LONGEST_NOTE = 20_000
-DONE = {"noted": "The note is written.", "merged": "Done: both are one customer now, this one."}
+DONE = {"noted": "The note is written.", "merged": "Done: both are one customer now, this one.", "written": "Your message is on its way."}
 
 
 def customer_pages(

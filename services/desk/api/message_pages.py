@@ -1,4 +1,5 @@
-"""Writing to a customer about a case or a lead: `/write/...` (NOTE-2). A path of its own, since its form may be larger than others.
+"""Writing to a customer about a case or a lead, or to a contact: `/write/...` (NOTE-2). A path of its own, since its form may be
+larger than others.
 
 Annotations are no strings here (no `from __future__ import annotations`): FastAPI could not find the dependency that the router makes.
 """
@@ -19,6 +20,7 @@ from services.desk.domain.organisation import Organisation
 from services.desk.domain.records import Communication, size_words
 from services.desk.gateways.asking import Away, Refused
 from services.desk.gateways.contacts import Upload
+from services.desk.gateways.customers import Customers
 from services.desk.gateways.leads import Leads
 from services.desk.gateways.messages import Messages
 from services.desk.gateways.records import Records
@@ -26,8 +28,12 @@ from shared.clock import Clock
 from shared.web import Forbidden, Problem
 from shared.web.held import Held
 
-Kind = Literal["case", "lead"]
-NEEDS: Mapping[Kind, tuple[str, ...]] = {"case": ("message:send",), "lead": ("message:send", "lead:progress")}
+Kind = Literal["case", "lead", "contact"]
+NEEDS: Mapping[Kind, tuple[str, ...]] = {
+    "case": ("message:send",),
+    "lead": ("message:send", "lead:progress"),
+    "contact": ("message:send", "case:read"),
+}
 """What messages may be about, with the permissions that writing needs."""
 FORM_BYTES = MOST_BYTES + 512 * 1024
 """What the form may have in all: the files, and what surrounds them."""
@@ -56,12 +62,13 @@ class Sources(NamedTuple):
     messages: Messages
     records: Records
     leads: Leads
+    customers: Customers
 
 
 def message_pages(
     browser: Browser, sources: Sources, organisation: Callable[[], Organisation], clock: Clock, show_case: ShowCase
 ) -> list[APIRouter]:
-    """`/write/{case}` and `/write/lead/{lead}`, and sending a message again."""
+    """`/write/{case}`, `/write/lead/{lead}` and `/write/contact/{contact}`, and sending a message again."""
     held = Held(HELD_BYTES, _too_many)
     return [_pages(kind, browser, sources, organisation, clock, show_case, held) for kind in NEEDS]
 
@@ -181,6 +188,8 @@ def _written(sources: Sources, visitor: Visitor, about: About, names: Organisati
         lead = sources.leads.one(token, about.id)
         said = sources.leads.communications(token, about.id) if reads else ()
         return Written(lead.number, lead.title, lead.customer_words, _offered(said))
+    if about.kind == "contact":
+        return Written("", "", sources.customers.one(token, about.id).heading)
     case = sources.records.case(token, about.id)
     title = case.title or names.name("subject", case.subject)
     return Written(case.number, title, case.customer_name, _offered(case.communications) if reads else ())

@@ -20,7 +20,7 @@ _KEPT = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,4})")
 class About:
     """What a message is about."""
 
-    kind: Literal["case", "lead"]
+    kind: Literal["case", "lead", "contact"]
     id: UUID
 
     @property
@@ -41,7 +41,10 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is said of it beside the form. `offered`: files that may go along: how the form names each, its name and its size."""
+    """What is said of it beside the form; a message to a contact has neither number nor title.
+
+    `offered`: files that may go along: how the form names each, its name and its size.
+    """
 
     number: str
     title: str

@@ -8,20 +8,19 @@ from uuid import UUID
 from services.case.domain import messages
 from services.case.domain.drafting import Draft, DraftTemplate, draft_for_lead
 from services.case.domain.leads.lead import Lead
-from services.case.domain.matching import Effect
 from services.case.domain.messages import MessageFile
 from services.case.domain.refusals import InputRefused
+from services.case.handlers.contacts import Origin
 from services.case.handlers.leads.commands import AskedOfLead, UnknownLead
 from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new
-from services.case.handlers.outbound import Outbound, keep
+from services.case.handlers.record_messages import Letter, ask
 from services.case.handlers.staff import UnknownCommunication
 from services.case.storage import contacts, leads
 from services.case.storage import messages as storage
 from services.case.storage import record_messages as items
 from services.case.storage.record_messages import CommunicationItem
-from shared.ids import derive
 from shared.messaging import ReferenceData, VersionCache
-from shared.schemas.events import CommunicationRecorded, ItemKind, RecordMessageAsked
+from shared.schemas.events import ItemKind
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
@@ -70,61 +69,13 @@ class LeadMessages:
         return self.send(tx, asked, Wanted(before.subject_line, before.text, files=files))
 
     def _ask(self, tx: Transaction, asked: AskedOfLead, lead: Lead, to: str, wanted: Wanted, files: list[MessageFile]) -> Asking:
-        version, by, now = self._reference.version, asked.actor.user, asked.now
-        writing = self._writing.get(version)
-        method, account = writing.way("")
-        id = derive("message", asked.cause)
-        member = self._reference.staff.get(by)
-        sent = Outbound(
-            id=id,
-            config_version=version,
-            conversation_id=lead.id,
-            effect=Effect.RECORDED,
-            method=method,
-            account=account,
-            message_id=messages.message_id(lead.id, id, writing.mail_domain),
-            answered=messages.answerable(items.last_mail(tx, lead)),
-            to=to,
-            contact_id=lead.contact_id,
-            subject_line=wanted.subject_line,
-            text=wanted.text,
-            files=files,
-            by=by,
-            writer=member.name if member else by,
-            now=now,
-        )
-        keep(tx, sent, [])
-        items.add_to_leads(tx, [CommunicationItem(id, items.LEAD, lead.id)], by, now)
-        recorded = CommunicationRecorded(
-            communication_id=id,
-            conversation_id=lead.id,
-            method=method,
-            case_ids=(),
-            customer=CustomerRef(contact_id=lead.contact_id, account_id=lead.account_id, name=lead.customer_name, email=to),
-            subject_line=wanted.subject_line,
-            direction="outbound",
-            occurred_at=now,
-        )
-        message = RecordMessageAsked(
-            item_kind=ItemKind.LEAD,
-            item_id=lead.id,
-            number=lead.number,
-            unit=lead.unit,
-            owner=lead.owner or "",
-            **sent.asked(lead.customer_name),
-        )
-        for revision, payload in enumerate((recorded, message), 1):
-            tx.emit(
-                payload,
-                aggregate_id=id,
-                key=id,
-                revision=revision,
-                cause=asked.cause,
-                time=now,
-                config_version=version,
-                traceparent=asked.traceparent,
-            )
-        return Asking(id, to)
+        origin = Origin(asked.actor.user, asked.cause, asked.now, asked.traceparent)
+        about = {"item_kind": ItemKind.LEAD, "item_id": lead.id, "number": lead.number, "unit": lead.unit, "owner": lead.owner or ""}
+        customer = CustomerRef(contact_id=lead.contact_id, account_id=lead.account_id, name=lead.customer_name, email=to)
+        letter = Letter(lead.id, customer, about, wanted, files, items.last_mail(tx, lead))
+        message = ask(tx, self._reference, self._writing.get(self._reference.version), origin, letter)
+        items.add_to_leads(tx, [CommunicationItem(message.communication_id, items.LEAD, lead.id)], origin.user, origin.now)
+        return message
 
 
 def _locked(tx: Transaction, asked: AskedOfLead) -> Lead:

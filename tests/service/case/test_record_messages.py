@@ -1,4 +1,4 @@
-"""Writing to the customers of leads by hand: recorded, sent, answered, and seen by whoever reaches the lead."""
+"""Writing by hand about leads, and to contacts: recorded, sent, answered, and seen by whoever reaches the lead or the contact."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ WRITER = ("lead:read", "lead:progress", "communication:read", "message:send")
 LETTER = {"subject_line": "The garage", "text": "Dear Joan,\r\n\r\nit is free."}
 TEMPLATES = [
     {"code": "offer", "name": "Offer", "subject_line": "An offer", "text": "Dear #first_name,\n\n#unit has a garage.\nDue: #due"},
+    {"code": "hello", "name": "Hello", "subject_line": "Hello from #organisation", "text": "Dear #first_name,\n\n#changed_by"},
     {"code": "opened", "name": "Opened", "subject_line": "Your case", "text": "Your case #case_number is open."},
 ]
 
@@ -95,9 +96,11 @@ def told_when_sent(service: CaseService, lead: Lead) -> list[Event]:
         return [emitted.event for emitted in tx.emitted]
 
 
-def ended(kind: type[DeliveryState], id: UUID, lead: Lead, revision: int, **changes: Any) -> Event:
-    values = {"delivery_id": id, "case_id": None, "item_kind": ItemKind.LEAD, "item_id": lead.id, "definition": "by-hand"}
-    values |= {"channel": "email", "recipient": "joan@customer.example", "audience": "customer", "conversation_id": lead.id}
+def ended(kind: type[DeliveryState], id: UUID, lead: Lead | None, revision: int, **changes: Any) -> Event:
+    of = lead.id if lead else id
+    kind_of = ItemKind.LEAD if lead else ItemKind.COMMUNICATION
+    values = {"delivery_id": id, "case_id": None, "item_kind": kind_of, "item_id": of, "definition": "by-hand"}
+    values |= {"channel": "email", "recipient": "joan@customer.example", "audience": "customer", "conversation_id": of}
     values |= {"state": kind.event_type.split(".")[2]}
     return an_event(kind.model_validate(values | changes), subject=id, revision=revision, time=NOW + timedelta(minutes=revision))
 
@@ -114,7 +117,7 @@ def test_a_message_about_a_lead_is_recorded_sent_once_and_shown_with_its_state(a
     lead = kept(service)
     choices = api.get(f"/leads/{lead.id}/message-choices", headers=rita()).json()
     assert choices["recipients"] == [{"address": "joan@customer.example", "came_back": False}]
-    assert [one["code"] for one in choices["templates"]] == ["offer"], "what needs a case is not offered"
+    assert [one["code"] for one in choices["templates"]] == ["offer", "hello"], "what needs a case is not offered"
     draft = api.get(f"/leads/{lead.id}/message-draft", params={"template": "offer"}, headers=rita()).json()
     assert draft == {"subject_line": "An offer", "text": "Dear Joan,\n\nRepairs has a garage."}
     assert api.get(f"/leads/{lead.id}/message-draft", params={"template": "opened"}, headers=rita()).status_code == 404
@@ -206,3 +209,61 @@ def test_an_answer_stands_with_its_lead_and_opens_a_case_only_once_that_is_close
     ]
     of_lead = {row[0] for row in service.rows("select communication_id from communication_items where item_id = %s", lead.id)}
     assert of_lead == {id, answer.communication_id, late.communication_id}
+
+
+CLERK = ("case:read", "communication:read", "message:send")
+
+
+def test_a_contact_is_written_to_without_a_case_and_an_answer_opens_one(api: httpx.Client, service: CaseService) -> None:
+    contact = kept(service).contact_id
+    choices = api.get(f"/contacts/{contact}/message-choices", headers=rita(permissions=CLERK)).json()
+    assert [one["address"] for one in choices["recipients"]] == ["joan@customer.example"]
+    assert choices["templates"] == [{"code": "hello", "name": "Hello"}]
+    draft = api.get(f"/contacts/{contact}/message-draft", params={"template": "hello"}, headers=rita(permissions=CLERK)).json()
+    assert draft == {"subject_line": "Hello from Test Homes", "text": "Dear Joan,\n\nRita Repairs"}
+    handed = api.post("/message-files", params={"filename": "plan.pdf"}, content=b"%PDF", headers=rita("file", permissions=CLERK)).json()[
+        "id"
+    ]
+    first, again = (
+        api.post(f"/contacts/{contact}/messages", json=LETTER | {"handed_in": [handed]}, headers=rita("one", permissions=CLERK))
+        for _ in range(2)
+    )
+    assert (first.status_code, first.json()) == (again.status_code, again.json()) == (202, first.json())
+    id = UUID(first.json()["id"])
+    page = api.get(f"/contacts/{contact}", headers=rita(permissions=CLERK)).json()
+    ours = next(one for one in page["communications"] if one["direction"] == "outbound")
+    assert (ours["id"], ours["delivery"]["state"], ours["entered_by"]) == (str(id), "queued", "rita")
+    history = api.get(f"/contacts/{contact}/history", headers=rita(permissions=CLERK)).json()["items"]
+    assert [entry["new"] for entry in history if entry["field"] == "communication"] == [str(id)]
+
+    service.take(topics.NOTIFICATIONS, [ended(DeliveryBounced, id, None, 2, error="bounced: 5.1.1")])
+    once_more = api.post(f"/contacts/{contact}/messages/{id}/send-again", headers=rita("again", permissions=CLERK))
+    assert once_more.status_code == 202, once_more.text
+    copies = service.rows("select filename from attachments where communication_id = any(%s)", [id, UUID(once_more.json()["id"])])
+    assert copies == [("plan.pdf",), ("plan.pdf",)]
+
+    ((conversation, message_id),) = service.rows("select conversation_id, message_id from communications where id = %s", id)
+    answer = an_answer(a_lead(), id, conversation_id=conversation, in_reply_to=message_id, references=(message_id,))
+    told = service.receive(received(answer))
+    (opened,) = [event.data for event in told if isinstance(event.data, CaseOpened)]
+    assert (opened.communication_id, opened.customer.contact_id) == (answer.communication_id, contact)
+
+
+def test_to_whom_a_message_cannot_go_is_said(api: httpx.Client, service: CaseService) -> None:
+    lead = kept(service)
+    to = f"/contacts/{lead.contact_id}/messages"
+    stranger = api.post(to, json=LETTER | {"to": "eve@elsewhere.example"}, headers=rita("a", permissions=CLERK))
+    assert (stranger.status_code, "none of its customer's" in stranger.json()["detail"]) == (422, True)
+    kept_file = LETTER | {"files": [{"communication_id": str(lead.communication_id), "position": 0}]}
+    assert api.post(to, json=kept_file, headers=rita("b", permissions=CLERK)).status_code == 422
+    with service.database.transaction() as tx:
+        tx.execute("delete from handles where kind = 'email'")
+        tx.execute("update contacts set email = ''")
+    nowhere = api.post(to, json=LETTER, headers=rita("c", permissions=CLERK))
+    assert (nowhere.status_code, "no email address is known" in nowhere.json()["detail"]) == (409, True)
+    for missing in ("case:read", "message:send"):
+        permissions = tuple(one for one in CLERK if one != missing)
+        assert api.post(to, json=LETTER, headers=rita("d", permissions=permissions)).status_code == 403
+    own = bearer(a_token("paul", *CLERK, unit="repairs", scope="own"))
+    assert api.post(to, json=LETTER, headers=own).status_code == 404, "no case of Paul's is theirs"
+    assert service.count("deliveries") == 0

@@ -60,6 +60,12 @@ class MessageBody(Body):
     handed_in: Annotated[tuple[UUID, ...], Field(max_length=rules.MOST_FILES, description="Ids that `POST /message-files` gave.")] = ()
 
 
+class CaseMessageBody(MessageBody):
+    """What to write about a case."""
+
+    task_id: UUID | None = Field(default=None, description="The task of the case that it is written for; it is named in the record.")
+
+
 def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock) -> APIRouter:
     """The routes under `/cases/{id}`."""
     router = APIRouter(prefix="/cases/{case_id}", tags=["messages"])
@@ -108,8 +114,8 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         dependencies=[sends],
         summary="Write to its customer: recorded as an outbound communication, and sent.",
     )
-    def send(case_id: UUID, body: MessageBody, asking: Asking) -> Response:
-        wanted = wanted_of(body, asking.principal)
+    def send(case_id: UUID, body: CaseMessageBody, asking: Asking) -> Response:
+        wanted = wanted_of(body, asking.principal)._replace(task_id=body.task_id)
         return once(asking, case_id, lambda tx, asked: commands.send(tx, asked, wanted))
 
     @router.post(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,14 +21,16 @@ from services.case.handlers.commands import Asked, UnknownCase
 from services.case.handlers.events import emit_case
 from services.case.handlers.outbound import Outbound, keep
 from services.case.handlers.staff import UnknownCommunication
-from services.case.storage import cases, contacts
+from services.case.storage import cases, contacts, plans
 from services.case.storage import messages as storage
+from services.case.storage import record_messages as items
 from services.case.storage.communications import CaseCommunication
+from services.case.storage.record_messages import CommunicationItem
 from shared.ids import derive
 from shared.languages import nearest
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
-from shared.schemas.events import CaseAmended, CommunicationRecorded, MessageAsked
+from shared.schemas.events import CaseAmended, CommunicationRecorded, ItemKind, MessageAsked
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
@@ -91,7 +93,7 @@ class Writing:
 
 class Wanted(NamedTuple):
     """A message as somebody wants it sent. `to` empty: where the customer is reached. `files`: of communications of the case, each by its
-    place there; `handed_in`: those that were handed in for it.
+    place there; `handed_in`: those that were handed in for it. `task_id`: the task of the case that it is written for.
     """
 
     subject_line: str
@@ -99,6 +101,7 @@ class Wanted(NamedTuple):
     to: str = ""
     files: tuple[tuple[UUID, int], ...] = ()
     handed_in: tuple[UUID, ...] = ()
+    task_id: UUID | None = None
 
 
 class Asking(NamedTuple):
@@ -136,6 +139,8 @@ class Messages:
         what = f"writing to the customer of case {case.number}"
         if case.merged_into is not None:
             raise CaseLocked(what, "it was merged into another case: write from that one")
+        if wanted.task_id is not None and not plans.is_task_of(tx, case.id, wanted.task_id):
+            raise InputRefused(what, "the task that it is for is none of this case")
         to = messages.recipient(what, wanted.to, storage.reachable(tx, case.customer_email, case.contact_id))
         files = _files(tx, asked, what, case, wanted)
         return self._ask(tx, asked, case, to, wanted, files)
@@ -148,7 +153,8 @@ class Messages:
             raise UnknownCommunication(str(communication_id))
         check_again("sending the message again", before)
         files = tuple([(communication_id, position) for position in range(before.files)])
-        return self.send(tx, asked, Wanted(before.subject_line, before.text, files=files))
+        again = Wanted(before.subject_line, before.text, files=files, task_id=items.task_of(tx, communication_id))
+        return self.send(tx, asked, again)
 
     def _ask(self, tx: Transaction, asked: Asked, case: Case, to: str, wanted: Wanted, files: list[MessageFile]) -> tuple[Case, Asking]:
         version, by, now = self._reference.version, asked.actor.user, asked.now
@@ -175,6 +181,10 @@ class Messages:
             now=now,
         )
         keep(tx, sent, [CaseCommunication(id, case.id, 0)])
+        about: dict[str, Any] = {"item_id": case.id}
+        if wanted.task_id is not None:
+            items.add(tx, [CommunicationItem(id, items.TASK, wanted.task_id)])
+            about = {"item_kind": ItemKind.TASK, "item_id": wanted.task_id}
         heard, changes = hearing.heard(case, now, by, now)
         cases.change(tx, [heard])
         cases.add_history(tx, [HistoryEntry(case.id, None, "communication", None, str(id), by, now), *entries(heard, changes)])
@@ -190,7 +200,7 @@ class Messages:
             occurred_at=now,
         )
         message = MessageAsked(
-            case_id=case.id, item_id=case.id, number=case.number, unit=case.unit, owner=case.owner or "", **sent.asked(case.customer_name)
+            case_id=case.id, number=case.number, unit=case.unit, owner=case.owner or "", **about, **sent.asked(case.customer_name)
         )
         for revision, payload in enumerate((recorded, message), 1):
             tx.emit(

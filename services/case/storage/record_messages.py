@@ -95,6 +95,12 @@ def written_about_lead(tx: Transaction, lead_id: UUID, communication_id: UUID) -
     return None if row is None else Written(*row)
 
 
+def task_of(tx: Transaction, communication_id: UUID) -> UUID | None:
+    """The task that a message was written for."""
+    row = tx.row("select item_id from communication_items where communication_id = %s and kind = 'task'", (communication_id,))
+    return row[0] if row else None
+
+
 def written_to_contact(tx: Transaction, contact_id: UUID, communication_id: UUID) -> Written | None:
     """A message to this contact about no case, lead or task."""
     row = tx.row(

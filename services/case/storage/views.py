@@ -22,6 +22,10 @@ _COMMUNICATION = """id, revision, config_version, conversation_id, effect, direc
      from calls where calls.communication_id = communications.id) as call,
     (select jsonb_build_object('state', state, 'error', error, 'at', changed_at, 'definition', definition)
      from deliveries where deliveries.communication_id = communications.id) as delivery,
+    (select min(i.item_id::text)::uuid from communication_items i
+     where i.communication_id = communications.id and i.kind = 'task') as task_id,
+    (select min(i.item_id::text)::uuid from communication_items i
+     where i.communication_id = communications.id and i.kind = 'lead') as lead_id,
     array(select case_id from case_communications l where l.communication_id = communications.id order by position) as case_ids"""
 
 

@@ -133,12 +133,17 @@ def _pages(
         )
 
     @router.get("")
-    def write(visitor: Writes, id: UUID, template: Annotated[str, Query(max_length=64, pattern=r"^[a-z0-9._-]*$")] = "") -> Response:
-        letter, about = Letter(), About(kind, id)
+    def write(
+        visitor: Writes,
+        id: UUID,
+        template: Annotated[str, Query(max_length=64, pattern=r"^[a-z0-9._-]*$")] = "",
+        task: UUID | None = None,
+    ) -> Response:
+        letter, about = Letter(task=task), About(kind, id)
         if template:
             try:
                 subject_line, text = messages.draft(visitor.token.token, about, template)
-                letter = Letter(subject_line=subject_line, text=text)
+                letter = Letter(subject_line=subject_line, text=text, task=task)
             except Away:
                 return unread(browser, visitor, about.form)
             except Refused as refused:
@@ -155,6 +160,8 @@ def _pages(
             try:
                 ids = [messages.hand_in(token, file, f"desk-file-{sent.key}-{place}") for place, file in enumerate(sent.files)]
                 content = {"subject_line": letter.subject_line, "text": letter.text, "to": letter.to}
+                if kind == "case" and letter.task:
+                    content["task_id"] = str(letter.task)
                 messages.send(token, about, content | {"files": kept_files(letter), "handed_in": ids}, sent.key)
             except Away:
                 away = "It could not be taken just now. Send it again in a moment: even if it was taken after all, it is sent once."
@@ -217,11 +224,11 @@ async def _sent(form: FormData) -> Sent:
     if len(uploads) + len(kept) > MOST_FILES or sum(file.size or 0 for file in uploads) > MOST_BYTES:
         trouble, uploads = f"These files are too many or too large. {FILES_HINT}", []
     try:
-        key = UUID(text("key"))
+        key, task = UUID(text("key")), UUID(text("task")) if text("task") else None
     except ValueError as error:
         raise Problem(400, "The form was not whole. Open the page anew.") from error
     files = [Upload(file.filename or "file", file.content_type or "application/octet-stream", await file.read()) for file in uploads]
-    letter = Letter(text("to").strip(), " ".join(text("subject_line").split()), text("text"), kept)
+    letter = Letter(text("to").strip(), " ".join(text("subject_line").split()), text("text"), kept, task)
     return Sent(key, letter, tuple(files), trouble)
 
 

@@ -76,12 +76,15 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What was filled in, as it was: to be sent, or to be shown again. `kept`: files of the case, as `communication:position`."""
+    """What was filled in, as it was: to be sent, or to be shown again. `kept`: files of the case, as `communication:position`.
+    `task`: that it is written for.
+    """
 
     to: str = ""
     subject_line: str = ""
     text: str = ""
     kept: Sequence[str] = ()
+    task: UUID | None = None
 
 
 def errors_of(letter: Letter) -> dict[str, str]:

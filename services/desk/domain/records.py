@@ -155,6 +155,10 @@ class Communication:
     is_erased: bool = False
     delivery: Delivery | None = None
     """What became of it, where it is a message of ours."""
+    task: UUID | None = None
+    """That it was written for."""
+    lead: UUID | None = None
+    """That it is about."""
 
     @property
     def own_text(self) -> str:
@@ -212,6 +216,8 @@ class Communication:
             return "It opened no case, because it is from before this system was in use. It is kept as history."
         if self.robot in ROBOT_WORDS:
             return f"It opened no case and nothing was sent back, because it is {ROBOT_WORDS[self.robot]}."
+        if self.lead and self.is_inbound:
+            return "It opened no case, because it is about a lead that was being worked on."
         if not self.is_inbound:
             return "It opened no case, because it went to the customer."
         return "It has opened no case so far: nobody has chosen a subject for it."

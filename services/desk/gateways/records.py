@@ -104,6 +104,8 @@ def communication_of(item: Mapping[str, Any]) -> Communication:
         script_answers=tuple(ScriptAnswer(one["script"], one["prompt"], one["answer"]) for one in item.get("script_answers") or ()),
         files=tuple(_file(file) for file in item.get("attachments") or ()),
         is_erased=item.get("erased_at") is not None,
+        task=UUID(item["task_id"]) if item.get("task_id") else None,
+        lead=UUID(item["lead_id"]) if item.get("lead_id") else None,
         delivery=_delivery(item["delivery"]) if item.get("delivery") else None,
     )
 

@@ -37,7 +37,7 @@ from shared.schemas.parts import FileRef
 from shared.storage.objects import ObjectStore
 from shared.web import create_app
 from tests.service.case.conftest import CaseService
-from tests.support.case import NOW, a_mail, an_event, received
+from tests.support.case import NOW, a_mail, a_plan, an_event, received
 from tests.support.web import a_token, a_verifier, bearer, served
 
 pytestmark = pytest.mark.requirement("NOTE-2")
@@ -291,3 +291,20 @@ def test_an_erasure_takes_what_the_mail_server_said_as_well(service: CaseService
     assert service.rows("select state, error from deliveries") == [("failed", "")]
     service.take(topics.NOTIFICATIONS, [ended(DeliveryBounced, id, leak, 2, audience="customer", text="Dear Ann")])
     assert service.rows("select body from communications where id = %s", id) == [("[erased]",)]
+
+
+def test_a_message_that_is_written_for_a_task_names_it(api: httpx.Client, service: CaseService, leak: UUID) -> None:
+    task, other = derive("task", 1), derive("task", 2)
+    service.take(topics.TASKS, [a_plan(leak, task)])
+    refused = api.post(f"/cases/{leak}/messages", json=LETTER | {"task_id": str(other)}, headers=rita("no"))
+    assert (refused.status_code, "none of this case" in refused.json()["detail"]) == (422, True)
+    id = api.post(f"/cases/{leak}/messages", json=LETTER | {"task_id": str(task)}, headers=rita("yes")).json()["id"]
+    shown = api.get(f"/cases/{leak}", headers=rita()).json()["communications"]
+    assert {one["id"]: one["task_id"] for one in shown if one["direction"] == "outbound"} == {id: str(task)}
+    service.take(
+        topics.NOTIFICATIONS, [ended(DeliveryFailed, UUID(id), leak, 1, item_kind=ItemKind.TASK, item_id=task, definition="by-hand")]
+    )
+    again = api.post(f"/cases/{leak}/messages/{id}/send-again", headers=rita("again")).json()["id"]
+    assert api.get(f"/communications/{again}", headers=rita()).json()["task_id"] == str(task)
+    message = send(service, leak, Wanted("Your leak", "Today.", task_id=task), "for a task")[1].data
+    assert (message.item_kind, message.item_id, message.case_id) == (ItemKind.TASK, task, leak)

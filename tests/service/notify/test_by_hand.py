@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -120,12 +121,27 @@ def test_what_a_definition_sends_to_a_customer_is_told_with_its_text_but_not_wha
     assert event.key == str(derive("case", 8_102))
 
 
+def about_lead(lead: UUID, id: UUID) -> Event:
+    """A message about a lead was asked for."""
+    values = asked().data.model_dump(exclude={"case_id"}) | {"communication_id": id, "conversation_id": lead, "item_id": lead}
+    values |= {"item_kind": "lead", "number": "L-2026-000007", "message_id": f"<{lead}.{id}@housing.example>", "in_reply_to": ""}
+    return an_event(RecordMessageAsked.model_validate(values), id, id)
+
+
+@pytest.mark.requirement("EDGE-17")
+def test_whom_an_erased_message_of_no_case_went_to_is_not_kept(notify: NotifyService) -> None:
+    id = derive("message about a lead", 2)
+    notify.take(about_lead(derive("lead", 8_103), id))
+    notify.take(an_event(CommunicationErased(communication_id=id), id, id))
+    assert notify.rows("select state, recipient, recipient_name from deliveries") == [("failed", "", "")]
+    ((facts,),) = notify.rows("select facts from deliveries")
+    assert "Ann" not in facts
+
+
 @pytest.mark.requirement("LEAD-1")
 def test_a_message_about_a_lead_is_sent_in_its_own_thread_and_told_of_by_its_id(notify: NotifyService) -> None:
     lead, id = derive("lead", 8_102), derive("message about a lead", 1)
-    values = asked().data.model_dump(exclude={"case_id"}) | {"communication_id": id, "conversation_id": lead, "item_id": lead}
-    values |= {"item_kind": "lead", "number": "L-2026-000007", "message_id": f"<{lead}.{id}@housing.example>", "in_reply_to": ""}
-    notify.take(an_event(RecordMessageAsked.model_validate(values), id, id))
+    notify.take(about_lead(lead, id))
     with MailServer() as server, notify.sending(server.port):
         eventually(lambda: notify.all_sent(1))
     (mail,) = server.taken

@@ -48,7 +48,7 @@ def contact_messages_router(publisher: EventPublisher, commands: ContactMessages
         with publisher.database.read() as tx:
             contact = _visible(tx, contact_id, principal)
             found = storage.reachable(tx, contact.email, contact.id)
-        return choices_of(found, commands.templates()).response()
+        return choices_of(found, commands.templates(), commands.tags(contact, principal.user)).response()
 
     @router.get(
         "/message-draft",

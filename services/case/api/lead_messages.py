@@ -68,7 +68,7 @@ def lead_messages_router(publisher: EventPublisher, commands: LeadMessages, cloc
         with publisher.database.read() as tx:
             lead = _visible(tx, lead_id, principal)
             found = storage.reachable(tx, lead.customer_email, lead.contact_id)
-        return choices_of(found, commands.templates()).response()
+        return choices_of(found, commands.templates(), commands.tags(lead, principal.user)).response()
 
     @router.get(
         "/message-draft",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from shared.clock import Clock
 from shared.dangers import danger
 from shared.ids import derive
 from shared.messaging import EventPublisher
+from shared.schemas.configuration.tags import TAGS
 from shared.schemas.events import Code, Line
 from shared.schemas.events.messages import LONGEST_TEXT
 from shared.storage import Transaction
@@ -88,7 +89,7 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         with publisher.database.read() as tx:
             case = _visible(tx, case_id, principal)
             found = storage.reachable(tx, case.customer_email, case.contact_id)
-        return choices_of(found, commands.templates()).response()
+        return choices_of(found, commands.templates(), commands.tags(case, principal.user)).response()
 
     @router.get(
         "/message-draft",
@@ -139,12 +140,13 @@ def wanted_of(body: MessageBody, principal: Principal) -> Wanted:
     return Wanted(body.subject_line, body.text.replace("\r\n", "\n"), body.to, files, body.handed_in)
 
 
-def choices_of(found: Sequence[Reachable], templates: Sequence[DraftTemplate]) -> Answer:
-    """Where a customer can be written to, how a message may begin, and how much goes with it."""
+def choices_of(found: Sequence[Reachable], templates: Sequence[DraftTemplate], tags: Mapping[str, str]) -> Answer:
+    """Where a customer can be written to, how a message may begin, what its tags stand for, and how much goes with it."""
     return Answer(
         {
             "recipients": [one._asdict() for one in found],
             "templates": [{"code": one.code, "name": one.name} for one in templates],
+            "tags": [{"tag": tag, "means": TAGS[tag], "value": value} for tag, value in tags.items()],
             "most_files": rules.MOST_FILES,
             "most_bytes": rules.MOST_BYTES,
             "longest_text": LONGEST_TEXT,

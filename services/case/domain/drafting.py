@@ -5,6 +5,7 @@ Offered are the templates that a case alone can fill. Others are about an event:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,9 @@ FILLED_BY_CONTACTS = frozenset(
 )
 """Those that have a value where nothing is known but whom it is for and who writes."""
 FILLED_BY_LEADS = FILLED_BY_CONTACTS | {"assignee", "due", "item", "opened", "owner", "unit"}
+
+
+_TAG = re.compile(r"(?<![&#\w])#(\w+)")
 
 
 class Draft(NamedTuple):
@@ -90,27 +94,7 @@ def draft(template: Draft, case: Case, naming: Naming, people: Mapping[str, str]
 
     A line whose tags all stand for nothing is left out.
     """
-    return filled_with(template, _values(case, naming, people, writer))
-
-
-def draft_for_lead(template: Draft, lead: Lead, naming: Naming, people: Mapping[str, str], writer: str) -> Draft:
-    """The same for a lead."""
-    unit = naming.units.get(lead.unit, lead.unit)
-    assignee = people.get(lead.owner, lead.owner) if lead.owner else ""
-    about = {
-        "assignee": assignee,
-        "due": naming.moment(lead.expected_completion_at),
-        "item": naming.words.get("lead", "lead"),
-        "opened": naming.moment(lead.opened_at),
-        "owner": assignee or unit,
-        "unit": unit,
-    }
-    return filled_with(template, about | _of_person(lead.customer_name, lead.customer_email, naming, people, writer))
-
-
-def draft_for_contact(template: Draft, name: str, email: str, naming: Naming, people: Mapping[str, str], writer: str) -> Draft:
-    """The same for a contact, where nothing else is known."""
-    return filled_with(template, _of_person(name, email, naming, people, writer))
+    return filled_with(template, tag_values(case, naming, people, writer))
 
 
 def filled_with(template: Draft, values: Mapping[str, str]) -> Draft:
@@ -129,7 +113,13 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return "".join([literal + (values[tag] if tag else "") for literal, tag in tokens(text)])
 
 
-def _values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+def filled_in(text: str, values: Mapping[str, str]) -> str:
+    """What somebody wrote, its tags filled. They may write anything else with a `#`: what is no tag stays as it is."""
+    return _TAG.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def tag_values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message about this case that `writer` writes."""
     unit = naming.units.get(case.unit, case.unit)
     assignee = people.get(case.owner, case.owner) if case.owner else ""
     return {
@@ -144,10 +134,26 @@ def _values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) 
         "status": naming.statuses.get(case.status, case.status),
         "subject": naming.subjects.get(case.subject, case.subject),
         "unit": unit,
-    } | _of_person(case.customer_name, case.customer_email, naming, people, writer)
+    } | contact_tag_values(case.customer_name, case.customer_email, naming, people, writer)
 
 
-def _of_person(name: str, email: str, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+def lead_tag_values(lead: Lead, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message about this lead."""
+    unit = naming.units.get(lead.unit, lead.unit)
+    assignee = people.get(lead.owner, lead.owner) if lead.owner else ""
+    about = {
+        "assignee": assignee,
+        "due": naming.moment(lead.expected_completion_at),
+        "item": naming.words.get("lead", "lead"),
+        "opened": naming.moment(lead.opened_at),
+        "owner": assignee or unit,
+        "unit": unit,
+    }
+    return about | contact_tag_values(lead.customer_name, lead.customer_email, naming, people, writer)
+
+
+def contact_tag_values(name: str, email: str, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message to somebody of whom nothing else is known."""
     first, last = _names_of(name)
     unknown = naming.words.get(UNKNOWN_CUSTOMER, UNKNOWN_CUSTOMER)
     return {

@@ -5,7 +5,7 @@ A message has one id: that of its communication is that of its delivery. So what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from services.case.domain import hearing, messages
 from services.case.domain.case import Case, HistoryEntry, entries
-from services.case.domain.drafting import FILLED_BY_CONTACTS, FILLED_BY_LEADS, Draft, DraftTemplate, Naming, draft
+from services.case.domain.drafting import FILLED_BY_CONTACTS, FILLED_BY_LEADS, Draft, DraftTemplate, Naming, draft, filled_in, tag_values
 from services.case.domain.matching import Effect
 from services.case.domain.messages import MessageFile
 from services.case.domain.refusals import CaseLocked, InputRefused
@@ -31,6 +31,8 @@ from shared.languages import nearest
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.events import CaseAmended, CommunicationRecorded, ItemKind, MessageAsked
+from shared.schemas.events.messages import LONGEST_TEXT
+from shared.schemas.events.texts import LINE_LENGTH
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
 
@@ -74,6 +76,10 @@ class Writing:
         language = nearest(self._languages.get(method, ""), template.translations)
         body = template.translations.get(language) or Draft(template.subject_line, template.text)
         return body, self._naming(language)
+
+    def naming(self, method: str) -> Naming:
+        """What is called how in the language of customers of this method."""
+        return self._naming(self._languages.get(method, ""))
 
     def _naming(self, language: str) -> Naming:
         configuration, organisation = self._configuration, self._configuration.organisation
@@ -128,10 +134,17 @@ class Messages:
         template = writing.templates.get(code)
         if template is None:
             return None
-        named = (user for user in (case.owner, writer) if user is not None)
-        people = {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
         body, naming = writing.texts(template, case.method)
-        return draft(body, case, naming, people, writer)
+        return draft(body, case, naming, self._people(case, writer), writer)
+
+    def tags(self, case: Case, writer: str) -> dict[str, str]:
+        """What each tag stands for in a message about this case."""
+        naming = self._writing.get(self._reference.version).naming(case.method)
+        return tag_values(case, naming, self._people(case, writer), writer)
+
+    def _people(self, case: Case, writer: str) -> dict[str, str]:
+        named = (user for user in (case.owner, writer) if user is not None)
+        return {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
 
     def send(self, tx: Transaction, asked: Asked, wanted: Wanted) -> tuple[Case, Asking]:
         """Record the message and have it sent."""
@@ -143,7 +156,7 @@ class Messages:
             raise InputRefused(what, "the task that it is for is none of this case")
         to = messages.recipient(what, wanted.to, storage.reachable(tx, case.customer_email, case.contact_id))
         files = _files(tx, asked, what, case, wanted)
-        return self._ask(tx, asked, case, to, wanted, files)
+        return self._ask(tx, asked, case, to, with_tags(what, wanted, self.tags(case, asked.actor.user)), files)
 
     def send_again(self, tx: Transaction, asked: Asked, communication_id: UUID) -> tuple[Case, Asking]:
         """Send a message that did not reach the customer once more, as it was, to where they are reached now: a message of its own."""
@@ -233,6 +246,14 @@ def with_new(tx: Transaction, what: str, kept: Sequence[MessageFile], wanted: Wa
     files = [*kept, *new]
     messages.check_files(what, files)
     return files
+
+
+def with_tags(what: str, wanted: Wanted, tags: Mapping[str, str]) -> Wanted:
+    """The message with its tags filled. Raises `InputRefused`."""
+    subject_line, text = " ".join(filled_in(wanted.subject_line, tags).split()), filled_in(wanted.text, tags)
+    if len(subject_line) > LINE_LENGTH or len(text) > LONGEST_TEXT:
+        raise InputRefused(what, "with its tags filled it is too long")
+    return wanted._replace(subject_line=subject_line, text=text)
 
 
 def check_again(what: str, before: storage.Written) -> None:

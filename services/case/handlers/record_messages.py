@@ -9,13 +9,13 @@ from uuid import UUID
 from services.case.domain import messages
 from services.case.domain.case import Change
 from services.case.domain.contacts import Contact
-from services.case.domain.drafting import Draft, DraftTemplate, draft_for_contact
+from services.case.domain.drafting import Draft, DraftTemplate, contact_tag_values, filled_with
 from services.case.domain.matching import Effect
 from services.case.domain.messages import MessageFile
 from services.case.domain.notes import RecordKind, record_entries
 from services.case.domain.refusals import InputRefused, NotTold
 from services.case.handlers.contacts import Origin, UnknownContact
-from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new
+from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new, with_tags
 from services.case.handlers.outbound import Outbound, keep
 from services.case.handlers.staff import UnknownCommunication
 from services.case.storage import contacts, notes
@@ -113,9 +113,17 @@ class ContactMessages:
         template = writing.templates_of_contacts.get(code)
         if template is None:
             return None
-        member = self._reference.staff.get(writer)
         body, naming = writing.texts(template, writing.way("")[0])
-        return draft_for_contact(body, contact.name, contact.email, naming, {writer: member.name} if member else {}, writer)
+        return filled_with(body, contact_tag_values(contact.name, contact.email, naming, self._people(writer), writer))
+
+    def tags(self, contact: Contact, writer: str) -> dict[str, str]:
+        """What each tag stands for in a message to this contact."""
+        writing = self._writing.get(self._reference.version)
+        return contact_tag_values(contact.name, contact.email, writing.naming(writing.way("")[0]), self._people(writer), writer)
+
+    def _people(self, writer: str) -> dict[str, str]:
+        member = self._reference.staff.get(writer)
+        return {writer: member.name} if member else {}
 
     def send(self, tx: Transaction, origin: Origin, unit: str, contact_id: UUID, wanted: Wanted) -> Asking:
         """Record the message and have it sent. `unit`: the writer's; empty: they have none."""
@@ -124,7 +132,7 @@ class ContactMessages:
         if wanted.files:
             raise InputRefused(what, "files of communications go with messages about their case or lead only: hand the file in")
         files = with_new(tx, what, [], wanted, origin.user, origin.now)
-        return self._send(tx, origin, unit, contact, wanted, files)
+        return self._send(tx, origin, unit, contact, with_tags(what, wanted, self.tags(contact, origin.user)), files)
 
     def send_again(self, tx: Transaction, origin: Origin, unit: str, contact_id: UUID, communication_id: UUID) -> Asking:
         """Send a message that did not reach the contact once more, as it was, to where they are reached now: a message of its own."""

@@ -44,7 +44,7 @@ from tests.support.web import a_token, a_verifier, bearer, served
 
 pytestmark = pytest.mark.requirement("NOTE-2", "LEAD-1")
 WRITER = ("lead:read", "lead:progress", "communication:read", "message:send")
-LETTER = {"subject_line": "The garage", "text": "Dear Joan,\r\n\r\nit is free."}
+LETTER = {"subject_line": "The garage", "text": "Dear #first_name,\r\n\r\nit is free."}
 TEMPLATES = [
     {"code": "offer", "name": "Offer", "subject_line": "An offer", "text": "Dear #first_name,\n\n#unit has a garage.\nDue: #due"},
     {"code": "hello", "name": "Hello", "subject_line": "Hello from #organisation", "text": "Dear #first_name,\n\n#changed_by"},
@@ -118,6 +118,8 @@ def test_a_message_about_a_lead_is_recorded_sent_once_and_shown_with_its_state(a
     choices = api.get(f"/leads/{lead.id}/message-choices", headers=rita()).json()
     assert choices["recipients"] == [{"address": "joan@customer.example", "came_back": False}]
     assert [one["code"] for one in choices["templates"]] == ["offer", "hello"], "what needs a case is not offered"
+    tags = {one["tag"]: one["value"] for one in choices["tags"]}
+    assert (tags["first_name"], tags["unit"], tags["changed_by"]) == ("Joan", "Repairs", "Rita Repairs")
     draft = api.get(f"/leads/{lead.id}/message-draft", params={"template": "offer"}, headers=rita()).json()
     assert draft == {"subject_line": "An offer", "text": "Dear Joan,\n\nRepairs has a garage."}
     assert api.get(f"/leads/{lead.id}/message-draft", params={"template": "opened"}, headers=rita()).status_code == 404
@@ -233,6 +235,7 @@ def test_a_contact_is_written_to_without_a_case_and_an_answer_opens_one(api: htt
     page = api.get(f"/contacts/{contact}", headers=rita(permissions=CLERK)).json()
     ours = next(one for one in page["communications"] if one["direction"] == "outbound")
     assert (ours["id"], ours["delivery"]["state"], ours["entered_by"]) == (str(id), "queued", "rita")
+    assert service.rows("select body from communications where id = %s", id) == [("Dear Joan,\n\nit is free.",)], "with its tags filled"
     history = api.get(f"/contacts/{contact}/history", headers=rita(permissions=CLERK)).json()["items"]
     assert [entry["new"] for entry in history if entry["field"] == "communication"] == [str(id)]
 

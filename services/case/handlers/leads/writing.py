@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.case.domain import messages
-from services.case.domain.drafting import Draft, DraftTemplate, draft_for_lead
+from services.case.domain.drafting import Draft, DraftTemplate, filled_with, lead_tag_values
 from services.case.domain.leads.lead import Lead
 from services.case.domain.messages import MessageFile
 from services.case.domain.refusals import InputRefused
 from services.case.handlers.contacts import Origin
 from services.case.handlers.leads.commands import AskedOfLead, UnknownLead
-from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new
+from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new, with_tags
 from services.case.handlers.record_messages import Letter, ask
 from services.case.handlers.staff import UnknownCommunication
 from services.case.storage import contacts, leads
@@ -42,10 +42,17 @@ class LeadMessages:
         template = writing.templates_of_leads.get(code)
         if template is None:
             return None
-        named = (user for user in (lead.owner, writer) if user is not None)
-        people = {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
         body, naming = writing.texts(template, writing.way("")[0])
-        return draft_for_lead(body, lead, naming, people, writer)
+        return filled_with(body, lead_tag_values(lead, naming, self._people(lead, writer), writer))
+
+    def tags(self, lead: Lead, writer: str) -> dict[str, str]:
+        """What each tag stands for in a message about this lead."""
+        writing = self._writing.get(self._reference.version)
+        return lead_tag_values(lead, writing.naming(writing.way("")[0]), self._people(lead, writer), writer)
+
+    def _people(self, lead: Lead, writer: str) -> dict[str, str]:
+        named = (user for user in (lead.owner, writer) if user is not None)
+        return {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
 
     def send(self, tx: Transaction, asked: AskedOfLead, wanted: Wanted) -> Asking:
         """Record the message and have it sent, whether the lead is closed or not."""
@@ -56,7 +63,7 @@ class LeadMessages:
         if len(kept) < len(wanted.files):
             raise InputRefused(what, "one of the files is none of a communication of this lead")
         files = with_new(tx, what, kept, wanted, asked.actor.user, asked.now)
-        return self._ask(tx, asked, lead, to, wanted, files)
+        return self._ask(tx, asked, lead, to, with_tags(what, wanted, self.tags(lead, asked.actor.user)), files)
 
     def send_again(self, tx: Transaction, asked: AskedOfLead, communication_id: UUID) -> Asking:
         """Send a message that did not reach the customer once more, as it was, to where they are reached now: a message of its own."""

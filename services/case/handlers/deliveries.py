@@ -14,6 +14,7 @@ from uuid import UUID
 
 from services.case.domain.matching import Effect
 from services.case.domain.messages import NOTICE
+from services.case.handlers import undeliverable
 from services.case.handlers.messages import Writing
 from services.case.handlers.records import NO_ANSWERS
 from services.case.storage import cases, communications, contacts
@@ -41,6 +42,8 @@ class DeliveryBatch:
     news: dict[UUID, Delivery] = field(default_factory=dict)
     communications: dict[UUID, Communication] = field(default_factory=dict)
     links: list[CaseCommunication] = field(default_factory=list)
+    dead: list[undeliverable.Told] = field(default_factory=list)
+    """What is told of handles that nothing arrives at."""
 
 
 class OnDeliveries:
@@ -62,7 +65,7 @@ class OnDeliveries:
         ids = [data.delivery_id for data in told if data.case_id is not None]
         known = communications.known(tx, ids) if ids else set()
         new = [data for data in told if _is_new(data, known)]
-        if new:
+        if new or any(data.undeliverable_since is not None for data in told):
             # A contact that is merged away meanwhile would keep what is recorded now.
             contacts.recording(tx)
         found = storage.about_cases(tx, sorted({data.case_id for data in new if data.case_id is not None})) if new else {}
@@ -78,6 +81,9 @@ def _is_new(data: DeliveryState, known: set[UUID]) -> bool:
 def ended(batch: DeliveryBatch, event: Event) -> None:
     """Take in how a delivery ended; of several words on one the highest revision counts."""
     data: DeliveryState = event.data
+    dead = undeliverable.told_by(event)
+    if dead is not None:
+        batch.dead.append(dead)
     if _is_new(data, batch.known) and data.case_id in batch.cases:
         case = batch.cases[data.case_id]
         batch.communications[data.delivery_id] = _communication(batch, event, case)
@@ -98,6 +104,8 @@ def save(tx: Transaction, batch: DeliveryBatch) -> None:
         cases.hold(tx, sorted({link.case_id for link in batch.links}))
         communications.add(tx, list(batch.communications.values()), [], batch.links, [])
     storage.keep(tx, list(batch.news.values()))
+    if batch.dead:
+        undeliverable.mark(tx, batch.dead, batch.now)
 
 
 def _communication(batch: DeliveryBatch, event: Event, case: AboutCase) -> Communication:

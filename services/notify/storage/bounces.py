@@ -45,4 +45,4 @@ def came_back(tx: Transaction, verdicts: Sequence[Verdict]) -> list[Finished]:
     if dead:
         statuses = arrays.texts([verdict.status for verdict in dead])
         tx.execute(_DIE, {"ids": arrays.uuids([verdict.delivery_id for verdict in dead]), "statuses": statuses})
-    return found
+    return [one._replace(dead_status=by_id[one.id].status) if by_id[one.id].is_dead else one for one in found]

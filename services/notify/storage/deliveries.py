@@ -74,6 +74,8 @@ class Finished(NamedTuple):
     thread_id: UUID
     template: str
     created_at: datetime
+    dead_status: str = ""
+    """Where nothing arrives at its address any more: what was reported."""
 
 
 FINISHED = """d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,

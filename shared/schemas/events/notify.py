@@ -37,6 +37,10 @@ class DeliveryState(Payload):
     """Of a message to a customer that a communication definition or a rule made, with `text`: what was sent, as far as it was made."""
     text: str = ""
     """Its plain text, cut at `BODY_LIMIT_BYTES`."""
+    undeliverable_since: AwareDatetime | None = None
+    """Since when it is known that nothing arrives at this address or number, where this message's end says so."""
+    status: str = ""
+    """With it, what was reported: as RFC 3463 has it, or by the gateway of text messages."""
 
 
 class DeliverySent(DeliveryState):

@@ -60,6 +60,7 @@ def test_a_bounce_ends_its_delivery_once_and_is_told(notify: NotifyService) -> N
     assert notify.rows("select state, error, revision from deliveries") == [("bounced", "bounced: 5.1.1", 2)]
     ((event, data),) = notify.published(1, derive("case", 9_077))
     assert (event.type, data.state, event.revision) == ("casestream.delivery.bounced.v1", "bounced", 2)
+    assert (data.undeliverable_since, data.status) == (event.time, "5.1.1")
     # Whom the report names does not matter: only the address that we wrote to is marked.
     assert notify.rows("select address, status from dead_addresses") == [("ann@mail.example", "5.1.1")]
 
@@ -80,9 +81,12 @@ def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: 
 
 
 def test_a_full_mailbox_has_bounced_and_is_written_to_again(notify: NotifyService) -> None:
-    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.2.2")))
+    notify.publisher.start_sweeper()
+    notify.take(recorded(1, sent_to_ann(notify, 9_078), ("failed", "5.2.2")))
     assert notify.states() == {"bounced": 1}
     assert notify.rows("select 1 from dead_addresses") == []
+    ((_, data),) = notify.published(1, derive("case", 9_078))
+    assert (data.state, data.undeliverable_since) == ("bounced", None)
 
 
 def test_a_delay_and_what_is_forged_change_nothing(notify: NotifyService) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from services.notify.domain.suppressions import WHOLE_DOMAIN, Suppression, entries_for, suppressed
@@ -11,6 +12,14 @@ from services.notify.storage.deliveries import Finished, end
 from shared.storage import Transaction, arrays
 
 _COUNTS: Final = "(until is null or until > now())"
+
+
+class Restored(NamedTuple):
+    """An address, in small letters, or a number that is known to work since `at`, and who says so."""
+
+    address: str
+    at: datetime
+    by: str
 
 
 def is_any(tx: Transaction) -> bool:
@@ -97,6 +106,23 @@ def revive(tx: Transaction, addresses: Collection[str]) -> int:
     return tx.execute(
         "delete from suppressions where reason = 'bounced' and address = any(%b)", (arrays.texts(sorted(addresses)),)
     ).rowcount
+
+
+def restore(tx: Transaction, restored: Sequence[Restored]) -> None:
+    """What came back before an address was known to work again says nothing any more. Entries for other reasons stay."""
+    if not restored:
+        return
+    tx.execute(
+        """with gone as (
+               delete from suppressions s using unnest(%b::text[], %b::timestamptz[], %b::text[]) as r (address, at, by_user)
+               where s.address = r.address and s.reason = 'bounced' and s.since <= r.at returning r.by_user, s.address, s.reason)
+           insert into suppression_changes (by_user, what, address, reason) select by_user, 'removed', address, reason from gone""",
+        (
+            arrays.texts([one.address for one in restored]),
+            arrays.moments([one.at for one in restored]),
+            arrays.texts([one.by for one in restored]),
+        ),
+    )
 
 
 def changes(tx: Transaction, before: int | None, limit: int) -> list[dict[str, Any]]:

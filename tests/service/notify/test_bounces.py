@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,7 @@ from services.notify.api import build
 from services.notify.settings import Settings
 from shared.ids import derive
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseAssigned, CommunicationBounced, CommunicationErased, ContactErased
+from shared.schemas.events import CaseAssigned, CommunicationBounced, CommunicationErased, ContactChanged, ContactErased
 from shared.schemas.parts import BounceReport, CustomerRef, Undelivered
 from tests.service.notify.harness import ANN, NotifyService, a_case, an_event
 from tests.support.configuration import COMMUNICATIONS, a_configuration
@@ -78,6 +78,24 @@ def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: 
     notify.take(a_case(3, customer=upper))
     assert notify.rows("select 1 from dead_addresses") == []
     assert notify.rows("select state from deliveries where case_id = %s", [derive("case", 3)]) == [("queued",)]
+
+
+def test_what_case_knows_to_work_again_is_written_to_again_unless_it_came_back_since(notify: NotifyService) -> None:
+    def known(at: datetime, by: str = "rita") -> Event:
+        ann = derive("contact", "ann")
+        restored = ({"kind": "email", "value": "ann@mail.example", "at": at},)
+        data = {"contact_id": ann, "name": "Ann", "email": "", "area": "", "state": "prospect", "changed_by": by, "restored": restored}
+        return an_event(ContactChanged.model_validate(data), ann, ann)
+
+    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
+    notify.take(known(datetime.now(UTC) - timedelta(days=1)))
+    assert notify.rows("select address from dead_addresses") == [("ann@mail.example",)]
+    notify.take(known(datetime.now(UTC) + timedelta(days=1)))
+    assert notify.rows("select address from suppressions") == []
+    assert notify.rows("select by_user, what, address from suppression_changes") == [("rita", "removed", "ann@mail.example")]
+    notify.rows("insert into suppressions (address, reason) values ('ann@mail.example', 'unsubscribed') returning 1")
+    notify.take(known(datetime.now(UTC) + timedelta(days=2)))
+    assert notify.rows("select reason from suppressions") == [("unsubscribed",)]
 
 
 def test_a_full_mailbox_has_bounced_and_is_written_to_again(notify: NotifyService) -> None:

@@ -179,6 +179,12 @@ def claim(tx: Transaction, me: str, limit: int, lease: timedelta, channel: str =
     return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease, "channel": channel})]
 
 
+def as_claimed(tx: Transaction, ids: Sequence[UUID]) -> list[Claimed]:
+    """These deliveries as whoever claimed them last had them."""
+    query = f"select {CLAIMED} from deliveries d, (select false as taken_over) due where d.id = any(%b)"
+    return [Claimed(*row) for row in tx.rows(query, (arrays.uuids(ids),))]
+
+
 def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta) -> set[UUID]:
     """Prolong the leases of these claims (id, attempt). Returns the ids of those that are still held."""
     tx.execute("set local synchronous_commit = off")

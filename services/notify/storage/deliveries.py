@@ -49,6 +49,8 @@ class Result(NamedTuple):
     outcome: Outcome
     error: str = ""
     again_in: timedelta | None = None
+    dead_status: str = ""
+    """Where it was refused since nothing arrives at its address: the status that was given."""
 
 
 class Finished(NamedTuple):
@@ -237,7 +239,9 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
             "pauses": arrays.big_ints([None if r.again_in is None else r.again_in // _MICROSECOND for r in results]),
         },
     )
-    return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+    dead = {result.id: result.dead_status for result in results if result.dead_status}
+    finished = [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+    return [one._replace(dead_status=dead[one.id]) if one.state == "failed" and one.id in dead else one for one in finished]
 
 
 def count(tx: Transaction) -> int:

@@ -13,7 +13,9 @@ from shared.schemas.envelope import Event
 from shared.schemas.events import CaseAssigned, CommunicationBounced, CommunicationErased, ContactChanged, ContactErased
 from shared.schemas.parts import BounceReport, CustomerRef, Undelivered
 from tests.service.notify.harness import ANN, NotifyService, a_case, an_event
+from tests.service.notify.mail_server import MailServer
 from tests.support.configuration import COMMUNICATIONS, a_configuration
+from tests.support.waiting import eventually
 from tests.support.web import a_token, a_verifier, bearer, served
 
 pytestmark = pytest.mark.requirement("EDGE-2", "NOTE-2")
@@ -78,6 +80,15 @@ def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: 
     notify.take(a_case(3, customer=upper))
     assert notify.rows("select 1 from dead_addresses") == []
     assert notify.rows("select state from deliveries where case_id = %s", [derive("case", 3)]) == [("queued",)]
+
+
+def test_an_address_that_the_server_knows_to_be_none_is_not_written_to_again_and_that_is_told(notify: NotifyService) -> None:
+    notify.take(a_case(9_079))
+    with MailServer(rcpt=lambda _: "550 5.1.1 no such user") as server, notify.sending(server.port):
+        eventually(lambda: notify.states() == {"failed": 1})
+        ((_, data),) = notify.published(1, derive("case", 9_079))
+    assert (data.state, data.status, data.undeliverable_since is not None) == ("failed", "5.1.1", True)
+    assert notify.rows("select address, status from dead_addresses") == [("ann@mail.example", "5.1.1")]
 
 
 def test_what_case_knows_to_work_again_is_written_to_again_unless_it_came_back_since(notify: NotifyService) -> None:

@@ -22,7 +22,7 @@ from services.case.storage import contacts
 from services.case.storage import undeliverable as storage
 from services.case.storage.contacts import HandleKey
 from shared.schemas.envelope import Event
-from shared.schemas.events import CommunicationReceived, DeliveryState
+from shared.schemas.events import AddressRevived, CommunicationReceived, DeliveryState
 from shared.storage import Transaction
 
 FIELD = "undeliverable"
@@ -102,8 +102,10 @@ def heard(tx: Transaction, heard: Mapping[HandleKey, Heard], now: datetime) -> N
     _tell(tx, locked, found, changes, now, {one.handle: one for one in over})
 
 
-def revived(tx: Transaction, handle: HandleKey, event: Event, by: str, now: datetime) -> None:
-    """An operator has had notify write to this handle again. `contacts.recording` is held."""
+def revived(tx: Transaction, event: Event, now: datetime) -> None:
+    """An operator has had notify write to a handle again. `contacts.recording` is held."""
+    data: AddressRevived = event.data
+    handle, by = (data.kind, data.address.replace("\x00", "")), data.revived_by
     found = storage.holders(tx, [handle])
     locked = contacts.lock(tx, found.get(handle, ()))
     over = [one for one in storage.known(tx, [handle]).values() if is_over(one, event.time)]

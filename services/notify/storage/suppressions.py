@@ -14,6 +14,14 @@ from shared.storage import Transaction, arrays
 _COUNTS: Final = "(until is null or until > now())"
 
 
+class Removed(NamedTuple):
+    """An entry that was taken off the list. `change`: which of the changes that is; `delivery_id`: what had come back."""
+
+    change: int
+    reason: str
+    delivery_id: UUID | None
+
+
 class Restored(NamedTuple):
     """An address, in small letters, or a number that is known to work since `at`, and who says so."""
 
@@ -83,20 +91,17 @@ def add(tx: Transaction, entry: Suppression, by: str) -> None:
     )
 
 
-def remove(tx: Transaction, address: str, by: str, reason: str | None = None) -> tuple[UUID | None] | None:
-    """Take an entry off the list, where `reason` is given only one of that; the delivery that came back, if one did.
-
-    None: there is no such entry.
-    """
+def remove(tx: Transaction, address: str, by: str, reason: str | None = None) -> Removed | None:
+    """Take an entry off the list, where `reason` is given only one of that. None: there is no such entry."""
     row = tx.row(
         """with gone as (delete from suppressions where address = %(address)s and (%(reason)s::text is null or reason = %(reason)s)
                          returning address, reason, delivery_id),
                 told as (insert into suppression_changes (by_user, what, address, reason)
-                         select %(by)s, 'removed', address, reason from gone)
-           select delivery_id from gone""",
+                         select %(by)s, 'removed', address, reason from gone returning id)
+           select told.id, gone.reason, gone.delivery_id from gone, told""",
         {"address": address, "by": by, "reason": reason},
     )
-    return None if row is None else (row[0],)
+    return None if row is None else Removed(*row)
 
 
 def revive(tx: Transaction, addresses: Collection[str]) -> int:

@@ -1,11 +1,11 @@
-"""What notify publishes: what became of each message."""
+"""What notify publishes: what became of each message, and addresses that are written to again."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, StringConstraints
 
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
@@ -59,3 +59,16 @@ class DeliveryFailed(DeliveryState):
     """The message is given up, with the reason."""
 
     event_type: ClassVar[str] = "casestream.delivery.failed.v1"
+
+
+class AddressRevived(Payload):
+    """An operator has had an address or number written to again that messages had come back from for good."""
+
+    event_type: ClassVar[str] = "casestream.address.revived.v1"
+    topic: ClassVar[str] = topics.NOTIFICATIONS
+
+    revival_id: UUID
+    kind: Literal["email", "phone"]
+    address: Annotated[str, StringConstraints(max_length=320)]
+    """In small letters; a number in E.164."""
+    revived_by: str

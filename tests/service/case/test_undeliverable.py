@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from shared.ids import case_id, contact_id, derive
 from shared.messaging import EventPublisher
 from shared.schemas import topics
 from shared.schemas.envelope import Event
-from shared.schemas.events import CommunicationReceived, ContactChanged, DeliveryBounced, DeliveryFailed, ItemKind
+from shared.schemas.events import AddressRevived, CommunicationReceived, ContactChanged, DeliveryBounced, DeliveryFailed, ItemKind
 from shared.web import create_app
 from tests.service.case.conftest import CaseService
 from tests.support.case import NOW, a_mail, an_event, received
@@ -124,6 +124,20 @@ def test_the_mark_goes_when_its_owner_writes_and_what_is_told_late_does_not_brin
     assert take(service, came_back(mail, 2, BACK_AT + timedelta(minutes=30))) == [], "it came back before she wrote"
     (told,) = take(service, came_back(mail, 3, BACK_AT + timedelta(hours=2)))
     assert [one.since for one in told.undeliverable] == [BACK_AT + timedelta(hours=2)]
+
+
+def test_the_mark_goes_when_an_operator_has_it_written_to_again(service: CaseService, mail: CommunicationReceived) -> None:
+    def revived(at: datetime) -> Event:
+        id = derive("revived", at)
+        return an_event(
+            AddressRevived(revival_id=id, kind="email", address="ann@customer.example", revived_by="olga"), subject=id, revision=1, time=at
+        )
+
+    take(service, came_back(mail))
+    assert take(service, revived(NOW)) == [], "that was before it came back"
+    (told,) = take(service, revived(BACK_AT + timedelta(hours=1)))
+    assert (told.changed_by, told.undeliverable, told.restored) == ("olga", (), ()), "notify knows already"
+    assert take(service, revived(BACK_AT + timedelta(hours=2)), came_back(mail, 2, BACK_AT + timedelta(minutes=1))) == []
 
 
 def test_what_came_back_before_she_wrote_marks_nothing_when_it_is_told_after(service: CaseService, mail: CommunicationReceived) -> None:

@@ -262,7 +262,7 @@ class NotifyService:
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
                 is_again = distinct and any(event.id == one.id for one, _ in found)
                 # The topic is shared with tests before this one, and so are the ids of what they tell of.
-                if case in (None, event.data.case_id) and not is_again and event.time >= self.began:
+                if case in (None, getattr(event.data, "case_id", None)) and not is_again and event.time >= self.began:
                     found.append((event, event.data))
         consumer.close()
         return found

@@ -10,7 +10,7 @@ from services.notify.api import build
 from services.notify.settings import Settings
 from shared.ids import derive
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseAssigned, CommunicationBounced, CommunicationErased, ContactChanged, ContactErased
+from shared.schemas.events import AddressRevived, CaseAssigned, CommunicationBounced, CommunicationErased, ContactChanged, ContactErased
 from shared.schemas.parts import BounceReport, CustomerRef, Undelivered
 from tests.service.notify.harness import ANN, NotifyService, a_case, an_event
 from tests.service.notify.mail_server import MailServer
@@ -126,10 +126,11 @@ def test_a_delay_and_what_is_forged_change_nothing(notify: NotifyService) -> Non
 
 
 def test_dead_addresses_are_listed_and_written_to_again_when_an_operator_says_so(notify: NotifyService) -> None:
+    notify.publisher.start_sweeper()
     notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
     operator = a_token("olga", "delivery:revive", scope="all")
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
-    with served(build(settings, notify.database, a_verifier(), reference=notify.reference), operator) as api:
+    with served(build(settings, notify.database, a_verifier(), publisher=notify.publisher), operator) as api:
         page = api.get("/dead-addresses").json()
         assert [(found["address"], found["status"]) for found in page["items"]] == [("ann@mail.example", "5.1.1")]
         assert page["next"] is None
@@ -140,6 +141,8 @@ def test_dead_addresses_are_listed_and_written_to_again_when_an_operator_says_so
         assert api.post("/dead-addresses/revive", json={"address": "ann@mail.example"}, headers=nobody).status_code == 403
         assert api.post("/dead-addresses/revive", json={"address": " Ann@Mail.example "}).status_code == 204
         assert api.get("/dead-addresses").json()["items"] == []
+    told = [event.data for event, _ in notify.published(2) if isinstance(event.data, AddressRevived)]
+    assert [(data.kind, data.address, data.revived_by) for data in told] == [("email", "ann@mail.example", "olga")]
     notify.take(a_case(2))
     assert notify.rows("select state from deliveries where recipient = 'ann@mail.example' order by sequence desc limit 1") == [("queued",)]
 

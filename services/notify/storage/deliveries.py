@@ -78,6 +78,8 @@ class Finished(NamedTuple):
     created_at: datetime
     dead_status: str = ""
     """Where nothing arrives at its address any more: what was reported."""
+    dead_since: datetime | None = None
+    """With it, since when that is known; none: by this delivery."""
 
 
 FINISHED = """d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
@@ -128,10 +130,11 @@ def end(tx: Transaction, refused: Mapping[UUID, str]) -> list[Finished]:
         return []
     rows = tx.rows(
         f"""with refused as (
-                select d.id, r.error from unnest(%b, %b) as r(id, error) join deliveries d on d.id = r.id
+                select d.id, r.error, lower(d.recipient) as address from unnest(%b, %b) as r(id, error) join deliveries d on d.id = r.id
                 where d.state = 'queued' order by d.id for update of d)
             update deliveries d set state = 'failed', revision = d.revision + 1, finished_at = now(), error = r.error
-            from refused r where d.id = r.id returning {FINISHED}""",
+            from refused r left join suppressions s on s.address = r.address and s.reason = 'bounced'
+            where d.id = r.id returning {FINISHED}, coalesce(s.status, ''), s.since""",
         (arrays.uuids(list(refused)), arrays.texts(list(refused.values()))),
     )
     return [Finished(*row) for row in rows]

@@ -68,6 +68,7 @@ def test_a_bounce_ends_its_delivery_once_and_is_told(notify: NotifyService) -> N
 
 
 def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: NotifyService) -> None:
+    notify.publisher.start_sweeper()
     told = {"code": "told", "name": "Told", "on": "case.assigned", "to": ["customer", "unit"], "template": "opened"}
     notify.reference = type(notify.reference)(a_configuration(communications=[*COMMUNICATIONS, told]))  # type: ignore[call-arg]
     notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
@@ -77,6 +78,9 @@ def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: 
     assert states == {"Ann@Mail.example": "failed", "repairs@housing.example": "queued"}
     ((error,),) = notify.rows("select error from deliveries where recipient = 'Ann@Mail.example'")
     assert "5.1.1" in error
+    (spared,) = [event.data for event, _ in notify.published(2) if event.data.state == "failed"]
+    ((since,),) = notify.rows("select since from dead_addresses")
+    assert (spared.undeliverable_since, spared.status) == (since, "5.1.1"), "who has it meanwhile may not know yet"
     notify.take(a_case(3, customer=upper))
     assert notify.rows("select 1 from dead_addresses") == []
     assert notify.rows("select state from deliveries where case_id = %s", [derive("case", 3)]) == [("queued",)]

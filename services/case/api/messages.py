@@ -27,6 +27,7 @@ from shared.clock import Clock
 from shared.dangers import danger
 from shared.ids import derive
 from shared.messaging import EventPublisher
+from shared.schemas.configuration.tags import TAGS
 from shared.schemas.events import Code, Line
 from shared.schemas.events.messages import LONGEST_TEXT
 from shared.storage import Transaction
@@ -81,9 +82,11 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         with publisher.database.read() as tx:
             case = _visible(tx, case_id, principal)
             found = storage.reachable(tx, case)
+        tags = commands.tags(case, principal.user)
         content = {
             "recipients": [one._asdict() for one in found],
             "templates": [{"code": one.code, "name": one.name} for one in commands.templates()],
+            "tags": [{"tag": tag, "means": TAGS[tag], "value": value} for tag, value in tags.items()],
             "most_files": rules.MOST_FILES,
             "most_bytes": rules.MOST_BYTES,
             "longest_text": LONGEST_TEXT,

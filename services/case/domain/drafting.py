@@ -5,6 +5,7 @@ Offered are the templates that a case alone can fill. Others are about an event:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,9 @@ FILLED = frozenset(
     | {"organisation", "owner", "priority", "recipient", "recipient_first_name", "status", "subject", "unit", "changed_by"}
 )
 """The tags that have a value here."""
+
+
+_TAG = re.compile(r"(?<![&#\w])#(\w+)")
 
 
 class Draft(NamedTuple):
@@ -80,7 +84,7 @@ def draft(template: Draft, case: Case, naming: Naming, people: Mapping[str, str]
 
     A line whose tags all stand for nothing is left out.
     """
-    values = _values(case, naming, people, writer)
+    values = tag_values(case, naming, people, writer)
     lines = [filled for line in template.text.split("\n") if (filled := _line(line, values)) is not None]
     return Draft(" ".join(_filled(template.subject_line, values).split()), "\n".join(lines))
 
@@ -95,7 +99,13 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return "".join([literal + (values[tag] if tag else "") for literal, tag in tokens(text)])
 
 
-def _values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+def filled_in(text: str, values: Mapping[str, str]) -> str:
+    """What somebody wrote, its tags filled. They may write anything else with a `#`: what is no tag stays as it is."""
+    return _TAG.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def tag_values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message about this case that `writer` writes."""
     first, last = _names_of(case.customer_name)
     unknown = naming.words.get(UNKNOWN_CUSTOMER, UNKNOWN_CUSTOMER)
     unit = naming.units.get(case.unit, case.unit)

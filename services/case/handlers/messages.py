@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from services.case.domain import hearing, messages
 from services.case.domain.case import Case, HistoryEntry, entries
-from services.case.domain.drafting import Draft, DraftTemplate, Naming, draft
+from services.case.domain.drafting import Draft, DraftTemplate, Naming, draft, filled_in, tag_values
 from services.case.domain.matching import Effect
 from services.case.domain.messages import MessageFile
 from services.case.domain.refusals import CaseLocked, InputRefused
@@ -29,6 +29,8 @@ from shared.languages import nearest
 from shared.messaging import ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.events import CaseAmended, CommunicationRecorded, MessageAsked
+from shared.schemas.events.messages import LONGEST_TEXT
+from shared.schemas.events.texts import LINE_LENGTH
 from shared.schemas.parts import CustomerRef, FileRef
 from shared.storage import Transaction
 
@@ -69,6 +71,10 @@ class Writing:
         language = nearest(self._languages.get(method, ""), template.translations)
         body = template.translations.get(language) or Draft(template.subject_line, template.text)
         return body, self._naming(language)
+
+    def naming(self, method: str) -> Naming:
+        """What is called how in the language of customers of this method."""
+        return self._naming(self._languages.get(method, ""))
 
     def _naming(self, language: str) -> Naming:
         configuration, organisation = self._configuration, self._configuration.organisation
@@ -122,10 +128,17 @@ class Messages:
         template = writing.templates.get(code)
         if template is None:
             return None
-        named = (user for user in (case.owner, writer) if user is not None)
-        people = {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
         body, naming = writing.texts(template, case.method)
-        return draft(body, case, naming, people, writer)
+        return draft(body, case, naming, self._people(case, writer), writer)
+
+    def tags(self, case: Case, writer: str) -> dict[str, str]:
+        """What each tag stands for in a message about this case."""
+        naming = self._writing.get(self._reference.version).naming(case.method)
+        return tag_values(case, naming, self._people(case, writer), writer)
+
+    def _people(self, case: Case, writer: str) -> dict[str, str]:
+        named = (user for user in (case.owner, writer) if user is not None)
+        return {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
 
     def send(self, tx: Transaction, asked: Asked, wanted: Wanted) -> tuple[Case, Asking]:
         """Record the message and have it sent."""
@@ -135,6 +148,11 @@ class Messages:
             raise CaseLocked(what, "it was merged into another case: write from that one")
         to = messages.recipient(what, wanted.to, storage.reachable(tx, case))
         files = _files(tx, asked, what, case, wanted)
+        tags = self.tags(case, asked.actor.user)
+        subject_line, text = " ".join(filled_in(wanted.subject_line, tags).split()), filled_in(wanted.text, tags)
+        if len(subject_line) > LINE_LENGTH or len(text) > LONGEST_TEXT:
+            raise InputRefused(what, "with its tags filled it is too long")
+        wanted = wanted._replace(subject_line=subject_line, text=text)
         return self._ask(tx, asked, case, to, wanted, files)
 
     def send_again(self, tx: Transaction, asked: Asked, communication_id: UUID) -> tuple[Case, Asking]:

@@ -29,12 +29,21 @@ class Beginning(NamedTuple):
     name: str
 
 
+class Tag(NamedTuple):
+    """What can be filled in: `#first_name`, what that is, and what it is here."""
+
+    name: str
+    means: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the customer can be written to, and how a message may begin."""
+    """Where the customer can be written to, how a message may begin, and what can be filled in."""
 
     addresses: tuple[Address, ...] = ()
     beginnings: tuple[Beginning, ...] = ()
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.desk import metrics
-from services.desk.domain.messages import Address, Beginning, Reach
+from services.desk.domain.messages import Address, Beginning, Reach, Tag
 from services.desk.gateways.asking import Asking
 from services.desk.gateways.contacts import SECONDS, Upload
 
@@ -30,6 +30,7 @@ class Messages:
         return Reach(
             tuple([Address(one["address"], one["came_back"]) for one in found["recipients"]]),
             tuple([Beginning(one["code"], one["name"]) for one in found["templates"]]),
+            tuple([Tag(one["tag"], one["means"], one["value"]) for one in found["tags"] if one["value"]]),
         )
 
     def draft(self, token: str, case: UUID, template: str) -> tuple[str, str]:

@@ -80,7 +80,7 @@ def queueing(
         return policies.get(version).rules
 
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
-        return Queue(Directory(reference.staff, reference.units))
+        return Queue(Directory(reference.staff, reference.units, policies.get().phones if reference.version else {}))
 
     def placed(tx: Transaction, planned: Sequence[Delivery]) -> list[Finished]:
         if not planned:

@@ -14,6 +14,7 @@ import pytest
 from services.case.api import routers
 from services.case.api.messages import message_files_router
 from services.case.domain.case import Actor
+from services.case.domain.refusals import InputRefused
 from services.case.handlers.commands import Asked
 from services.case.handlers.messages import Messages, Wanted
 from services.case.settings import Settings
@@ -33,6 +34,7 @@ from shared.schemas.events import (
     ItemKind,
     MessageAsked,
 )
+from shared.schemas.events.messages import LONGEST_TEXT
 from shared.schemas.parts import FileRef
 from shared.storage.objects import ObjectStore
 from shared.web import create_app
@@ -189,11 +191,22 @@ def test_a_message_begins_with_a_template_that_the_case_fills(api: httpx.Client,
     choices = api.get(f"/cases/{leak}/message-choices", headers=rita()).json()
     assert choices["recipients"] == [{"address": "ann@customer.example", "came_back": False}]
     assert [one["code"] for one in choices["templates"]] == ["alert", "acknowledge"]
+    tags = {one["tag"]: one for one in choices["tags"]}
+    assert tags["first_name"] == {"tag": "first_name", "means": "The customer's first name.", "value": "Ann"}
+    assert tags["case_number"]["value"].startswith("C-2026-")
     draft = api.get(f"/cases/{leak}/message-draft", params={"template": "acknowledge"}, headers=rita())
     assert draft.json()["text"] == "Dear Ann,\n\nthank you."
     assert draft.json()["subject_line"].startswith("We got your message, C-2026-")
     assert api.get(f"/cases/{leak}/message-draft", params={"template": "new-task"}, headers=rita()).status_code == 404
     assert api.get(f"/cases/{leak}/message-draft", params={"template": "alert"}, headers=rita(unit="neighbourhood")).status_code == 404
+
+
+def test_tags_in_a_message_are_filled_when_it_is_sent(service: CaseService, leak: UUID) -> None:
+    send(service, leak, Wanted("About #subject", "Dear #first_name,\n\nflat #12 is next."))
+    rows = service.rows("select subject_line, body from communications where direction = 'outbound'")
+    assert rows == [("About Water leak", "Dear Ann,\n\nflat #12 is next.")]
+    with pytest.raises(InputRefused, match="too long"):
+        send(service, leak, Wanted("About it", "#first_name" + "x" * (LONGEST_TEXT - 1)))
 
 
 def test_the_state_only_goes_forward(service: CaseService, leak: UUID) -> None:

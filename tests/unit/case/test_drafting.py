@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.case.domain.drafting import FILLED, Draft, DraftTemplate, Naming, _values, draft
+from services.case.domain.drafting import FILLED, Draft, DraftTemplate, Naming, draft, filled_in, tag_values
 from services.case.domain.messages import MOST_BYTES, MessageFile, Reachable, answerable, check_files, file_name, recipient
 from services.case.domain.refusals import InputRefused, NotTold
 from tests.support.case import NOW, a_case
@@ -36,12 +36,25 @@ def test_a_template_is_filled_with_what_the_case_is() -> None:
     assert draft(a_text("#first_name/#last_name"), case._replace(customer_name="Bell, Ann"), NAMING, {}, "max").text == "Ann/Bell"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dear #first_name, about #case_number.", "Dear Ann, about C-1."),
+        ("Flat #12, #nothing, ## and a#first_name", "Flat #12, #nothing, ## and a#first_name"),
+        ("#first_names &#first_name; ##first_name", "#first_names &#first_name; ##first_name"),
+        ("#full_name", "#first_name"),
+    ],
+)
+def test_tags_in_what_somebody_wrote_are_filled_and_all_else_stays(text: str, expected: str) -> None:
+    assert filled_in(text, {"first_name": "Ann", "case_number": "C-1", "full_name": "#first_name"}) == expected
+
+
 def test_only_what_a_case_can_fill_is_offered() -> None:
     assert a_template("Dear #first_name, #unit").is_for_cases
     assert not a_template("Tell us by #feedback_link").is_for_cases
     assert not a_template("Dear #first_name", "#task").is_for_cases
     assert not a_template("Dear #first_name")._replace(translations={"nl": Draft("", "#task")}).is_for_cases
-    assert _values(a_case(), NAMING, {}, "max").keys() == FILLED
+    assert tag_values(a_case(), NAMING, {}, "max").keys() == FILLED
 
 
 def test_a_message_goes_to_the_customers_own_addresses_only() -> None:

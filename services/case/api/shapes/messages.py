@@ -45,6 +45,14 @@ class MessageTemplate(Shape):
     name: str = Field(examples=["Appointment"])
 
 
+class MessageTag(Shape):
+    """A tag that the message may have, written `#first_name`; it is filled when the message is sent."""
+
+    tag: str = Field(examples=["first_name"])
+    means: str = Field(examples=["The customer's first name."])
+    value: str = Field(description="What it stands for now; empty: nothing.", examples=["Ann"])
+
+
 class MessageDraft(Shape):
     """What a message begins with."""
 
@@ -57,6 +65,7 @@ class MessageChoices(Shape):
 
     recipients: list[Recipient]
     templates: list[MessageTemplate] = Field(description="Those that a case alone can fill.")
+    tags: list[MessageTag]
     most_files: int
     most_bytes: int = Field(description="Of all files together.")
     longest_text: int = Field(description="In characters.")

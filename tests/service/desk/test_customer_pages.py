@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from services.case.consumer import handlers
-from shared.ids import contact_id, derive
-from shared.schemas import topics
-from shared.schemas.events import CommunicationReceived, DeliveryBounced
-from tests.support.case import a_mail, an_event
+from shared.ids import contact_id
+from tests.support.case import a_mail
 from tests.support.desk import PASSWORD
 from tests.support.desk_records import Records, desk_beside_records
 from tests.support.platform import fresh_databases
@@ -93,40 +89,11 @@ def test_what_makes_no_note_is_said_and_nothing_is_lost(records: Records) -> Non
     assert records.client.get(f"/contacts/{contact_id('email', 'nobody')}").status_code == 404
 
 
-def comes_back(records: Records, mail: CommunicationReceived, recipient: str, channel: str = "email", status: str = "5.1.1") -> None:
-    """Our message to the customer comes back, as if that had come by Kafka."""
-    id, case = derive("ours", recipient), records.case_of(mail.communication_id)
-    data = DeliveryBounced.model_validate(
-        {
-            "delivery_id": id,
-            "case_id": case,
-            "item_kind": "case",
-            "item_id": case,
-            "definition": "opened",
-            "channel": channel,
-            "recipient": recipient,
-            "state": "bounced",
-            "error": f"bounced: {status}",
-            "audience": "customer",
-            "conversation_id": mail.conversation_id,
-            "undeliverable_since": datetime(2026, 3, 3, 10, tzinfo=UTC),
-            "status": status,
-        }
-    )
-    event = an_event(data, subject=id, revision=2)
-    handler = handlers(records.reference)[topics.NOTIFICATIONS]
-    with records.database.transaction() as tx:
-        batch = handler.load(tx, [event])
-        handler.apply[DeliveryBounced](batch, event)
-        handler.save(tx, batch)
-        tx.emitted.clear()
-
-
 @pytest.mark.requirement("EDGE-2", "CON-2")
 def test_an_address_that_mail_comes_back_from_is_told_in_words_and_taken_back_by_who_may_edit(records: Records) -> None:
     mail = a_mail("A leak", "A leak.", sender="cyd@tenant.example", name="Cyd")
     records.take(mail)
-    comes_back(records, mail, "cyd@tenant.example")
+    records.comes_back(mail, "cyd@tenant.example")
     customer, case = f"/contacts/{contact_id('email', 'cyd@tenant.example')}", f"/cases/{records.case_of(mail.communication_id)}"
     told = "Mail does not arrive. Mail to cyd@tenant.example came back Tue 3 Mar"
     sign_in(records, "max")
@@ -136,6 +103,9 @@ def test_an_address_that_mail_comes_back_from_is_told_in_words_and_taken_back_by
         assert "the mailbox does not exist. Nothing more is sent there until they write from it, or somebody says" in words_of(page)
         assert "It works again : cyd@tenant.example" in words_of(page)
     form = {"key": key_in(page), "kind": "email", "handle": "cyd@tenant.example"}
+    sign_in(records, "paul")
+    assert records.client.post(f"{customer}/restore", data=form).status_code == 403
+    sign_in(records, "max")
 
     other = records.client.post(f"{customer}/restore", data=form | {"handle": "not theirs@tenant.example"})
     assert (other.status_code, "That did not work." in words_of(other), told in words_of(other)) == (409, True, True)

@@ -21,6 +21,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.notify import metrics
+from services.notify.domain.bounces import dead_status_in
 from services.notify.domain.limits import Limits
 from services.notify.domain.message import UnusableAddress, Written
 from services.notify.domain.retry import Outcome, next_attempt
@@ -261,7 +262,8 @@ class Sender:
             faster = self._settings.send_retry_speed
             again_in = next_attempt(answer.outcome, claimed.attempt, claimed.age, self._jitter(), faster)
         error = "" if answer.outcome is Outcome.SENT else f"{answer.code or ''} {answer.text}".strip()
-        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in), job.written)
+        dead_status = dead_status_in(error) if answer.outcome is Outcome.REFUSED else ""
+        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in, dead_status), job.written)
 
     def _database_away(self, error: Exception) -> None:
         log.warning("database away; trying again", error=type(error).__name__)

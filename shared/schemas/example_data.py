@@ -18,6 +18,12 @@ FURTHER: dict[str, dict[str, Any]] = {
         "handles": ({"kind": "email", "value": "joan@tenant.example"}, {"kind": "phone", "value": "+441632960001"}),
         "changed_by": "sam.agent",
     },
+    "casestream.address.revived.v1": {
+        "revival_id": id_of("revival"),
+        "kind": "email",
+        "address": "joan@tenant.example",
+        "revived_by": "olga.operator",
+    },
     "casestream.communication.bounced.v1": {
         "subject_line": "Undelivered Mail Returned to Sender",
         "robot": "bounce",

@@ -9,6 +9,7 @@ from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
     PAYLOADS,
     AccountChanged,
+    AddressRevived,
     ApprovalChanged,
     BookingChanged,
     CallChanged,
@@ -110,7 +111,17 @@ def _subject(data: Payload) -> str:
             return str(data.cut_id)
         case ApprovalChanged():
             return str(data.approval_id)
-    for field in ("feedback_id", "clock_id", "entry_id", "booking_id", "task_id", "delivery_id", "communication_id", "case_id"):
+    for field in (
+        "feedback_id",
+        "clock_id",
+        "entry_id",
+        "revival_id",
+        "booking_id",
+        "task_id",
+        "delivery_id",
+        "communication_id",
+        "case_id",
+    ):
         if hasattr(data, field) and not (field == "communication_id" and isinstance(data, CaseState)):
             return str(getattr(data, field))
     match data:
@@ -135,6 +146,8 @@ def _key(data: Payload) -> str:
             return str(data.contact_id)
         case AccountChanged():
             return str(data.account_id)
+        case AddressRevived():
+            return str(data.revival_id)
         case StaffChanged():
             return f"user:{data.user}"
         case UnitChanged():

@@ -15,7 +15,7 @@ from services.case.domain.matching import Effect, continues, effect, is_among, i
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
-from services.case.handlers import calls, hearing, late_replies, loops
+from services.case.handlers import calls, hearing, late_replies, loops, undeliverable
 from services.case.handlers.calls import CallBatch
 from services.case.handlers.events import emit_case
 from services.case.handlers.hearing import Hearings
@@ -90,6 +90,8 @@ class CommunicationBatch:
     history: list[HistoryEntry] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
     heard: Hearings = field(default_factory=dict)
+    alive: dict[HandleKey, undeliverable.Heard] = field(default_factory=dict)
+    """Addresses that people wrote from, each with the last time."""
 
 
 class OnCommunications:
@@ -193,6 +195,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         case_ids = (*(opening.id for opening in openings), *case_ids)
     else:
         openings = ()
+    undeliverable.note(batch.alive, event)
     batch.known.add(data.communication_id)
     batch.communications.append(communication_record(data, decision, contact, batch.config_version))
     for position, file in enumerate(data.attachments):
@@ -241,6 +244,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
     late_replies.save(tx, batch.late, batch.now)
     cases.add_history(tx, batch.history)
     hearing.save(tx, batch.heard, answered, batch.now)
+    undeliverable.heard(tx, batch.alive, batch.now)
     for communication in batch.communications:
         metrics.COMMUNICATIONS.labels(communication.effect).inc()
     loops.tell(batch.breaker, batch.contacts)

@@ -49,6 +49,7 @@ CASE_DONE = {
     "cancelled": "The case is cancelled.",
     "approval-asked": "It is asked. You see here when it is decided.",
     "task-added": "The task is added.",
+    "restored": "Done: messages to the customer go there again.",
     "written": "Your message is on its way. Below you see what becomes of it.",
 }
 """The same of the page of a case."""

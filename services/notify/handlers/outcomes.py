@@ -33,6 +33,8 @@ def emit_outcome(tx: Transaction, delivery: Finished, written: Written | None = 
     told: dict[str, Any] = {"audience": delivery.audience, "queued_at": delivery.created_at}
     if delivery.audience == "customer":
         told["conversation_id"] = delivery.thread_id
+    if delivery.dead_status:
+        told |= {"undeliverable_since": delivery.dead_since or delivery.finished_at, "status": delivery.dead_status}
     if is_by_hand(delivery.definition, delivery.template):
         messages.let_go(tx, [delivery.id])
     elif is_told_with_text(delivery):

@@ -18,7 +18,7 @@ from services.notify import metrics
 from services.notify.domain.message import Written
 from services.notify.domain.retry import Outcome
 from services.notify.handlers.outcomes import emit_outcome, is_told_with_text
-from services.notify.storage import deliveries, digests
+from services.notify.storage import bounces, deliveries, digests
 from services.notify.storage.deliveries import Claimed, Finished, Result
 from services.notify.storage.journal import Journal
 from shared.messaging import EventPublisher
@@ -147,6 +147,7 @@ class Recorder:
             try:
                 with self._publisher.quick_transaction(committed) as tx:
                     finished += deliveries.record(tx, [one.result for one in ended])
+                    bounces.suppress(tx, finished)
                     finished += digests.told(tx, finished)
                     written = {one.result.id: one.written for one in ended}
                     for delivery in finished:

@@ -121,20 +121,26 @@ def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], l
 
         apply[RuleFired] = on_rule_fired
     if learns:
-        own_erasing = apply[ContactErased]
+        own_changing, own_erasing = apply[ContactChanged], apply[ContactErased]
 
         def on_erased(batch: Batch, event: Event) -> None:
             own_erasing(batch, event)
             batch.erased.add(event.data.contact_id)
 
-        apply |= {ContactChanged: on_changed, CommunicationRecorded: on_recorded, ContactErased: on_erased}
+        def on_contact_changed(batch: Batch, event: Event) -> None:
+            own_changing(batch, event)
+            on_changed(batch, event)
+
+        apply |= {ContactChanged: on_contact_changed, CommunicationRecorded: on_recorded, ContactErased: on_erased}
     return Handler(load=load, apply=apply, save=save)
 
 
 def on_changed(batch: Batch, event: Event) -> None:
-    """Staff made or changed a contact: the first of its numbers counts."""
+    """Staff made or changed a contact: the first of its numbers counts; one that text messages do not reach, where there is no other."""
     data: ContactChanged = event.data
-    batch.told[data.contact_id] = next((_number(one.value) for one in data.handles if one.kind == PHONE), "")
+    numbers = [one.value for one in data.handles if one.kind == PHONE]
+    lost = {one.value for one in data.undeliverable if one.kind == PHONE}
+    batch.told[data.contact_id] = next((_number(one) for one in sorted(numbers, key=lambda one: one in lost)), "")
 
 
 def on_recorded(batch: Batch, event: Event) -> None:

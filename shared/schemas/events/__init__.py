@@ -52,7 +52,7 @@ from shared.schemas.events.lead import (
 )
 from shared.schemas.events.merging import CaseBroadcast, CaseMerged, CaseMergeUndone
 from shared.schemas.events.messages import MessageAsked, MessageToSend, RecordMessageAsked
-from shared.schemas.events.notify import DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
+from shared.schemas.events.notify import AddressRevived, DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
 from shared.schemas.events.privacy import ContactErased
 from shared.schemas.events.products import ReplacementApproved
 from shared.schemas.events.resources import (
@@ -98,6 +98,7 @@ __all__ = [
     "PAYLOADS",
     "AccountChanged",
     "AccountRepublished",
+    "AddressRevived",
     "ApprovalAsked",
     "ApprovalChanged",
     "ApprovalDecided",
@@ -262,6 +263,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         DeliverySent,
         DeliveryBounced,
         DeliveryFailed,
+        AddressRevived,
         StaffChanged,
         UnitChanged,
         ConfigurationPublished,

@@ -269,7 +269,8 @@ class NotifyService:
                 headers = dict(headers_of(message))
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
                 is_again = distinct and any(event.id == one.id for one, _ in found)
-                if case in (None, event.data.case_id or event.data.item_id) and not is_again:
+                about = getattr(event.data, "case_id", None) or getattr(event.data, "item_id", None)
+                if case in (None, about) and not is_again:
                     found.append((event, event.data))
         consumer.close()
         return found

@@ -26,7 +26,7 @@ from shared.ids import derive
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas.envelope import Event
 from shared.schemas.events import CaseAssigned, CommunicationRecorded, ContactChanged, ContactErased, RuleFired
-from shared.schemas.parts import CustomerRef, Handle
+from shared.schemas.parts import CustomerRef, Handle, UndeliverableHandle
 from shared.storage import Database
 from tests.service.notify.harness import ANN, NOW, NotifyService, a_case, a_task, an_event
 from tests.support.configuration import COMMUNICATIONS, TEMPLATES, USERS, a_configuration
@@ -45,13 +45,16 @@ TEXTED = [
 pytestmark = pytest.mark.requirement("NOTE-2")
 
 
-def a_contact(*numbers: str, name: str = "ann", number: int = 1) -> Event:
-    """Staff made or changed a contact that has these numbers."""
+def a_contact(*numbers: str, name: str = "ann", number: int = 1, lost: str = "") -> Event:
+    """Staff made or changed a contact that has these numbers, of which text messages to one are `lost`."""
     contact = derive("contact", name)
     handles = (Handle(kind="email", value="ann@mail.example"), *(Handle(kind="phone", value=value) for value in numbers))
     changed = ContactChanged(
         contact_id=contact, name="Ann Bell", email="ann@mail.example", area="", state="prospect", handles=handles, changed_by="cora"
     )
+    if lost:
+        mark = UndeliverableHandle(kind="phone", value=lost, since=NOW, status="21614")
+        changed = changed.model_copy(update={"undeliverable": (mark,)})
     return an_event(changed, contact, contact, number)
 
 
@@ -145,6 +148,10 @@ def test_numbers_are_learned_from_calls_and_from_staff_who_know_better(texts: Te
     assert numbers() == []
     texts.notify.take(a_contact(OTHER, number=2))
     assert numbers() == [(OTHER,)]
+    texts.notify.take(a_contact(OTHER, ANNS, number=3, lost=OTHER))
+    assert numbers() == [(ANNS,)], "text messages do not reach the first"
+    texts.notify.take(a_contact(OTHER, number=4, lost=OTHER))
+    assert numbers() == [(OTHER,)], "there is no other"
     contact = derive("contact", "ann")
     texts.notify.take(an_event(ContactErased(contact_id=contact), contact, contact))
     assert numbers() == []
@@ -168,6 +175,7 @@ def test_what_twilio_puts_off_is_tried_again_and_what_it_refuses_is_not(texts: T
         texts.notify.take(a_case(2))
         eventually(lambda: [row[2] for row in texts.rows()] == ["sent", "failed"])
     assert texts.twilio.asked == 4
+    assert texts.notify.rows("select address, status from suppressions") == [(ANNS, "21610")]
     assert texts.notify.rows("select attempts from deliveries where channel = 'sms' order by sequence") == [(3,), (1,)]
 
 

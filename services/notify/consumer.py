@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from services.notify.handlers.occasions import CASES, CLOCKS, TASKS
-from services.notify.handlers.queueing import on_bounce, on_contact_erased, on_erased, on_message_asked, queueing
+from services.notify.handlers.queueing import on_bounce, on_contact_changed, on_contact_erased, on_erased, on_message_asked, queueing
 from services.notify.handlers.texting import texting
 from services.notify.handlers.webhook_queueing import Batch, telling
 from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData
 from shared.schemas import topics
-from shared.schemas.events import CommunicationBounced, CommunicationErased, ContactErased, MessageAsked
+from shared.schemas.events import (
+    CommunicationBounced,
+    CommunicationErased,
+    ContactChanged,
+    ContactErased,
+    MessageAsked,
+    RecordMessageAsked,
+)
 
 
 def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Handler[Batch]]:
@@ -20,8 +27,10 @@ def handlers(reference: ReferenceData, clock: Clock = utc_now) -> dict[str, Hand
         {
             CommunicationBounced: on_bounce,
             CommunicationErased: on_erased,
+            ContactChanged: on_contact_changed,
             ContactErased: on_contact_erased,
             MessageAsked: on_message_asked,
+            RecordMessageAsked: on_message_asked,
         },
         clock,
     )

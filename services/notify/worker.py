@@ -21,11 +21,14 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.notify import metrics
+from services.notify.domain.bounces import dead_status_in
 from services.notify.domain.limits import Limits
+from services.notify.domain.message import UnusableAddress, Written
 from services.notify.domain.retry import Outcome, next_attempt
+from services.notify.domain.templates import UnknownTag
 from services.notify.gateways.relay import AnyRelay, connector
 from services.notify.gateways.smtp import Answer
-from services.notify.handlers.composing import Composer, LinkMaker
+from services.notify.handlers.composing import Composer, LinkMaker, NotComposable
 from services.notify.handlers.definitions import limits_of
 from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.ending import end_what_is_in_vain
@@ -35,7 +38,7 @@ from services.notify.handlers.rounds import Rounds
 from services.notify.handlers.text_sending import Texter
 from services.notify.settings import SendSettings, SmsSettings
 from services.notify.storage import deliveries, digests
-from services.notify.storage.deliveries import Result
+from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.journal import Journal
 from services.notify.storage.limits import claim_within, limited
 from services.notify.storage.wakeup import Wakeup
@@ -46,7 +49,7 @@ from shared.messaging.process import stop_on_signals
 from shared.observability import configure_logging, get_logger, serve_health
 from shared.storage import Database
 from shared.storage.database import CONNECTION_LOST
-from shared.storage.objects import open_store
+from shared.storage.objects import StoreUnavailable, open_store
 
 log = get_logger(__name__)
 
@@ -112,7 +115,7 @@ class Sender:
 
     def run(self) -> None:
         """Send until the stop is set; then finish what is on the wire, give back the rest, record all, and return."""
-        if sent := self._recorder.take_over():
+        if sent := self._recorder.take_over(self._written):
             log.warning("messages that an earlier process had sent and not recorded", count=sent)
         with self._publisher.transaction() as tx:
             if left := deliveries.release_own(tx, self._me):
@@ -138,6 +141,14 @@ class Sender:
             thread.join(max(0.0, patience - time.monotonic()))
         self._recorder.close(LAST_RECORD_SECONDS)
         listener.join(2 * POLL_SECONDS)
+
+    def _written(self, claimed: Claimed) -> Written | None:
+        """The message that an earlier process made of this, for what is told of it."""
+        try:
+            return self._composer.compose(claimed) if self._composer.knows(claimed) else None
+        except (NotComposable, UnknownTag, UnusableAddress, StoreUnavailable) as error:
+            log.warning("it was sent, and cannot be shown", delivery_id=str(claimed.id), reason=str(error))
+            return None
 
     def _turn(self) -> None:
         if (failure := self._failure or self._recorder.failure) is not None:
@@ -251,7 +262,8 @@ class Sender:
             faster = self._settings.send_retry_speed
             again_in = next_attempt(answer.outcome, claimed.attempt, claimed.age, self._jitter(), faster)
         error = "" if answer.outcome is Outcome.SENT else f"{answer.code or ''} {answer.text}".strip()
-        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in), job.written)
+        dead_status = dead_status_in(error) if answer.outcome is Outcome.REFUSED else ""
+        return Ended(Result(claimed.id, claimed.attempt, answer.outcome, error, again_in, dead_status), job.written)
 
     def _database_away(self, error: Exception) -> None:
         log.warning("database away; trying again", error=type(error).__name__)

@@ -9,6 +9,7 @@ from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
     PAYLOADS,
     AccountChanged,
+    AddressRevived,
     ApprovalChanged,
     BookingChanged,
     CallChanged,
@@ -24,6 +25,7 @@ from shared.schemas.events import (
     ContactEvent,
     DeliveryState,
     LeadState,
+    RecordMessageAsked,
     ReplacementApproved,
     RuleCut,
     RuleFired,
@@ -109,7 +111,17 @@ def _subject(data: Payload) -> str:
             return str(data.cut_id)
         case ApprovalChanged():
             return str(data.approval_id)
-    for field in ("feedback_id", "clock_id", "entry_id", "booking_id", "task_id", "delivery_id", "communication_id", "case_id"):
+    for field in (
+        "feedback_id",
+        "clock_id",
+        "entry_id",
+        "revival_id",
+        "booking_id",
+        "task_id",
+        "delivery_id",
+        "communication_id",
+        "case_id",
+    ):
         if hasattr(data, field) and not (field == "communication_id" and isinstance(data, CaseState)):
             return str(getattr(data, field))
     match data:
@@ -134,6 +146,8 @@ def _key(data: Payload) -> str:
             return str(data.contact_id)
         case AccountChanged():
             return str(data.account_id)
+        case AddressRevived():
+            return str(data.revival_id)
         case StaffChanged():
             return f"user:{data.user}"
         case UnitChanged():
@@ -144,6 +158,8 @@ def _key(data: Payload) -> str:
             return str(data.contact_id)
         case LeadState():
             return str(data.lead_id)
+        case RecordMessageAsked():
+            return str(data.communication_id)
         case CommunicationRecorded() | CommunicationErased() if not data.case_ids:
             return str(data.communication_id)
         case _:

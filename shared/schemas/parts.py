@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Part(BaseModel):
@@ -20,6 +20,25 @@ class Handle(Part):
     kind: Literal["email", "phone", "x", "other"]
     value: Annotated[str, StringConstraints(max_length=320)]
     name: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class UndeliverableHandle(Part):
+    """A handle that a message came back from for good."""
+
+    kind: Literal["email", "phone", "x", "other"]
+    value: Annotated[str, StringConstraints(max_length=320)]
+    since: AwareDatetime
+    status: str = ""
+    """What was reported: as RFC 3463 has it, like `5.1.1`, or by the gateway of text messages."""
+
+
+class RestoredHandle(Part):
+    """A handle that works again."""
+
+    kind: Literal["email", "phone", "x", "other"]
+    value: Annotated[str, StringConstraints(max_length=320)]
+    at: AwareDatetime
+    """What came back before then says nothing any more."""
 
 
 class FileRef(Part):

@@ -52,7 +52,7 @@ PERMISSIONS: dict[str, str] = {
     "notification:manage": "See and set how others are told of things.",
     "notification:own": "Choose how one is told of things, and see what one was told.",
     "product:check": "Check the warranty of a product, have it replaced, judge a return.",
-    "message:send": "Write to the customer of a case.",
+    "message:send": "Write to the customer of a case; with lead:progress of a lead; with case:read to a contact.",
     "note:write": "Write notes on cases, contacts and accounts.",
     "lead:import": "Import leads from a file.",
     "lead:progress": "Create leads, edit them, set their status, accept them, win and lose them, write notes on them.",

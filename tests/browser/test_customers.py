@@ -24,7 +24,9 @@ def records(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, to
 @pytest.mark.requirement("CON-2")
 def test_a_customer_is_looked_up_and_noted_upon_by_keyboard_on_a_phone_in_the_dark(browser: Browser, records: Records) -> None:
     long = "x" * 60 + "@tenant.example"
-    records.take(a_mail("Leak in the kitchen", "A leak.", sender=long, name="Ann Lee"))
+    mail = a_mail("Leak in the kitchen", "A leak.", sender=long, name="Ann Lee")
+    records.take(mail)
+    records.comes_back(mail, long)
     context = browser.new_context(viewport={"width": 375, "height": 740}, color_scheme="dark")
     page = context.new_page()
     said: list[str] = []
@@ -34,8 +36,16 @@ def test_a_customer_is_looked_up_and_noted_upon_by_keyboard_on_a_phone_in_the_da
 
     page.get_by_role("link", name="Cases", exact=True).press("Enter")
     page.get_by_role("rowheader", name="Leak in the kitchen").get_by_role("link").press("Enter")
+    came_back = page.get_by_text(f"Mail does not arrive. Mail to {long} came back Tue 3 Mar")
+    expect(came_back).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
     page.get_by_role("link", name="Ann Lee").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ann Lee")
+    expect(came_back).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    page.get_by_role("button", name="It works again").press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Done: messages go there again.")
+    expect(came_back).to_have_count(0)
     assert page.get_by_role("heading", level=2).all_inner_texts()[0].startswith("Open cases")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
     note = page.get_by_label("New note")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,16 +20,17 @@ from services.ingest.api.mail_html import mail_html_router
 from services.ingest.domain.mail import own_text_length, parse_mail
 from shared.clock import utc_now
 from shared.dangers import danger
+from shared.ids import derive
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas import topics
-from shared.schemas.events import CommunicationReceived
+from shared.schemas.events import CommunicationReceived, DeliveryBounced, ItemKind
 from shared.schemas.parts import FileRef
 from shared.settings import ProcessSettings
 from shared.storage import Database
 from shared.storage.objects import ObjectStore
 from shared.web import TokenVerifier, create_app
 from shared.web.tokens import TokenSigner
-from tests.support.case import a_mail, received
+from tests.support.case import a_mail, an_event, received
 from tests.support.configuration import a_configuration
 from tests.support.desk import Platform, desk_beside_task
 from tests.support.web import served
@@ -84,6 +86,32 @@ class Records:
             robot=parsed.robot,
             **(given | changes),
         )
+
+    def comes_back(self, mail: CommunicationReceived, recipient: str, status: str = "5.1.1") -> None:
+        """Our message about this mail comes back from the recipient for good, as if that had come by Kafka."""
+        id, case = derive("ours", recipient), self.case_of(mail.communication_id)
+        data = DeliveryBounced(
+            delivery_id=id,
+            case_id=case,
+            item_kind=ItemKind.CASE,
+            item_id=case,
+            definition="opened",
+            channel="email",
+            recipient=recipient,
+            state="bounced",
+            error=f"bounced: {status}",
+            audience="customer",
+            conversation_id=mail.conversation_id,
+            undeliverable_since=datetime(2026, 3, 3, 10, tzinfo=UTC),
+            status=status,
+        )
+        event = an_event(data, subject=id, revision=2)
+        handler = handlers(self.reference)[topics.NOTIFICATIONS]
+        with self.database.transaction() as tx:
+            batch = handler.load(tx, [event])
+            handler.apply[DeliveryBounced](batch, event)
+            handler.save(tx, batch)
+            tx.emitted.clear()
 
     def case_of(self, communication: UUID) -> UUID:
         """The first case that it feeds."""

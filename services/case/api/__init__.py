@@ -10,12 +10,14 @@ from services.case.api.accounts import accounts_router, visible_account
 from services.case.api.bulk import bulk_router
 from services.case.api.commanding import commanding_router
 from services.case.api.communications import communications_router
+from services.case.api.contact_messages import contact_messages_router
 from services.case.api.contacts import contacts_router, visible_contact
 from services.case.api.deletion import deletion_router
 from services.case.api.erasure import erasing
 from services.case.api.feedback import feedback_router
 from services.case.api.figures import figures_router
 from services.case.api.files import files_router
+from services.case.api.lead_messages import lead_messages_router
 from services.case.api.leads import leads_routers
 from services.case.api.lists import lists_router
 from services.case.api.merging import merging_router
@@ -35,11 +37,13 @@ from services.case.handlers.acceptance import Acceptance, waiting_answer
 from services.case.handlers.commands import Commands
 from services.case.handlers.feedback import PURPOSE as FEEDBACK
 from services.case.handlers.feedback import FeedbackIntake, FeedbackLink, forms_of
+from services.case.handlers.leads.writing import LeadMessages
 from services.case.handlers.links import CustomerLinks, Purpose
 from services.case.handlers.major import Major
 from services.case.handlers.merging import Merging
 from services.case.handlers.messages import Messages
 from services.case.handlers.products import ProductCommands, offer_of
+from services.case.handlers.record_messages import ContactMessages
 from services.case.handlers.rules import rules_of
 from services.case.handlers.splitting import Splitting
 from services.case.handlers.staff import CommunicationCommands
@@ -81,6 +85,8 @@ def routers(publisher: EventPublisher, reference: ReferenceData, clock: Clock = 
         notes_routes(publisher, clock, "/contacts", RecordKind.CONTACT, visible_contact),
         notes_routes(publisher, clock, "/accounts", RecordKind.ACCOUNT, visible_account),
         *leads_routers(publisher, reference, clock),
+        lead_messages_router(publisher, LeadMessages(reference), clock),
+        contact_messages_router(publisher, ContactMessages(reference), clock),
         operating(publisher, clock),
         erasing(publisher, clock),
         erasing_people(publisher, clock),

@@ -16,7 +16,7 @@ from services.case.api.shapes.records import HistoryEntry
 from services.case.domain.contacts import Contact, checked_handle
 from services.case.domain.notes import RecordKind
 from services.case.handlers import contact_merging as merging
-from services.case.handlers import contacts
+from services.case.handlers import contacts, undeliverable
 from services.case.handlers.contacts import Origin, Permit
 from services.case.handlers.rules import Rules
 from services.case.storage import contact_merges as merges
@@ -197,6 +197,16 @@ def contacts_router(publisher: EventPublisher, rules: VersionCache[Rules], clock
     def remove_handle(contact_id: UUID, body: HandleBody, asking: Asking) -> Response:
         handle = (body.kind, body.value)
         return do(asking, contact_id, lambda tx, asked, permit: contacts.remove_handle(tx, asked, contact_id, permit, *handle))
+
+    @router.post(
+        "/contacts/{contact_id}/handles/restore",
+        responses=gives(ListedContact, etag=True),
+        dependencies=[edits],
+        summary="Take back that a handle is undeliverable: messages go there again.",
+    )
+    def restore_handle(contact_id: UUID, body: HandleBody, asking: Asking) -> Response:
+        handle = (body.kind, body.value)
+        return do(asking, contact_id, lambda tx, asked, permit: undeliverable.restore(tx, asked, contact_id, permit, *handle))
 
     @router.post(
         "/contacts/{contact_id}/account",

@@ -128,7 +128,7 @@ def _reading(publisher: EventPublisher) -> APIRouter:
     @router.get("/{lead_id}", responses=gives(ShownLead, etag=True), summary="A lead with its customer, competitors, products and history.")
     def show_lead(lead_id: UUID, principal: Reader) -> Response:
         with database.read() as tx:
-            found = _visible(tx, lead_id, principal)
+            found = visible_lead(tx, lead_id, principal)
             past = notes.history_of(tx, RecordKind.LEAD, lead_id, 0, 500)
         return Answer(_described(found) | {"history": past}, revision=found["revision"]).response()
 
@@ -138,7 +138,7 @@ def _reading(publisher: EventPublisher) -> APIRouter:
         if after is not None and not isinstance(after[0], int):
             raise _bad_cursor()
         with database.read() as tx:
-            _visible(tx, lead_id, principal)
+            visible_lead(tx, lead_id, principal)
             found = notes.history_of(tx, RecordKind.LEAD, lead_id, after[0] if after else 0, page.limit + 1)
         shown = found[: page.limit]
         return Answer({"items": shown, "next": page.following(len(found), shown, lambda row: (row["id"],))}).response()
@@ -147,7 +147,7 @@ def _reading(publisher: EventPublisher) -> APIRouter:
     def list_notes(lead_id: UUID, principal: Reader, page: Paging) -> Response:
         keys = page.keys(2)
         with database.read() as tx:
-            _visible(tx, lead_id, principal)
+            visible_lead(tx, lead_id, principal)
             found = notes.of_record(tx, RecordKind.LEAD, lead_id, page.limit + 1, None if keys is None else _place(keys))
         shown = found[: page.limit]
         following = page.following(len(found), shown, lambda row: (row["written_at"].isoformat(), str(row["id"])))
@@ -199,19 +199,9 @@ def _commanding(publisher: EventPublisher, commands: LeadCommands, clock: Clock)
     progresses = Depends(requires("lead:progress"))
     assigns = Depends(requires("case:assign"))
 
-    def asked_of(lead_id: UUID, asking: Command) -> AskedOfLead:
-        principal = asking.principal
-
-        def permit(lead: Lead) -> None:
-            if not may_see(principal, lead.unit, lead.owner):
-                raise NotFound
-            check_revision(asking, lead.revision)
-
-        return AskedOfLead(lead_id, Actor(principal.user, principal.unit), asking.cause, clock(), current_traceparent(), permit)
-
     def do(lead_id: UUID, asking: Command, work: Callable[[Transaction, AskedOfLead], Lead]) -> Response:
         def answer() -> Answer:
-            lead = work(tx, asked_of(lead_id, asking))
+            lead = work(tx, asked_of(lead_id, asking, clock))
             return Answer(_shown(tx, lead.id), revision=lead.revision)
 
         with refusals(), publisher.transaction() as tx:
@@ -268,7 +258,7 @@ def _commanding(publisher: EventPublisher, commands: LeadCommands, clock: Clock)
     )
     def write_note(lead_id: UUID, body: NoteBody, asking: Asking) -> Response:
         def answer() -> Answer:
-            note = commands.note(tx, asked_of(lead_id, asking), body.text)
+            note = commands.note(tx, asked_of(lead_id, asking, clock), body.text)
             return Answer({"id": note.id, "text": note.text, "author": note.author, "written_at": note.written_at}, 201)
 
         with refusals(), publisher.transaction() as tx:
@@ -277,7 +267,21 @@ def _commanding(publisher: EventPublisher, commands: LeadCommands, clock: Clock)
     return router
 
 
-def _visible(tx: Transaction, lead_id: UUID, principal: Principal) -> dict[str, Any]:
+def asked_of(lead_id: UUID, asking: Command, clock: Clock, *, checks_revision: bool = True) -> AskedOfLead:
+    """A command on a lead as the handlers take it."""
+    principal = asking.principal
+
+    def permit(lead: Lead) -> None:
+        if not may_see(principal, lead.unit, lead.owner):
+            raise NotFound
+        if checks_revision:
+            check_revision(asking, lead.revision)
+
+    return AskedOfLead(lead_id, Actor(principal.user, principal.unit), asking.cause, clock(), current_traceparent(), permit)
+
+
+def visible_lead(tx: Transaction, lead_id: UUID, principal: Principal) -> dict[str, Any]:
+    """The lead as it is shown. Raises `NotFound` where the caller does not reach it."""
     found = lead_views.show(tx, lead_id)
     if found is None or not may_see(principal, found["unit"], found["owner"]):
         raise NotFound

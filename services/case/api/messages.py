@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -17,7 +17,8 @@ from services.case.api.shapes.declaring import gives
 from services.case.api.shapes.messages import AskedMessage, MessageChoices, MessageDraft, MessageFile
 from services.case.domain import messages as rules
 from services.case.domain.case import Case
-from services.case.domain.drafting import Draft
+from services.case.domain.drafting import Draft, DraftTemplate
+from services.case.domain.messages import Reachable
 from services.case.handlers import messages
 from services.case.handlers.commands import Asked
 from services.case.handlers.messages import Messages, Wanted
@@ -27,6 +28,7 @@ from shared.clock import Clock
 from shared.dangers import danger
 from shared.ids import derive
 from shared.messaging import EventPublisher
+from shared.schemas.configuration.tags import TAGS
 from shared.schemas.events import Code, Line
 from shared.schemas.events.messages import LONGEST_TEXT
 from shared.storage import Transaction
@@ -59,6 +61,12 @@ class MessageBody(Body):
     handed_in: Annotated[tuple[UUID, ...], Field(max_length=rules.MOST_FILES, description="Ids that `POST /message-files` gave.")] = ()
 
 
+class CaseMessageBody(MessageBody):
+    """What to write about a case."""
+
+    task_id: UUID | None = Field(default=None, description="The task of the case that it is written for; it is named in the record.")
+
+
 def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock) -> APIRouter:
     """The routes under `/cases/{id}`."""
     router = APIRouter(prefix="/cases/{case_id}", tags=["messages"])
@@ -80,15 +88,8 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
     def choices(case_id: UUID, principal: Writer) -> Response:
         with publisher.database.read() as tx:
             case = _visible(tx, case_id, principal)
-            found = storage.reachable(tx, case)
-        content = {
-            "recipients": [one._asdict() for one in found],
-            "templates": [{"code": one.code, "name": one.name} for one in commands.templates()],
-            "most_files": rules.MOST_FILES,
-            "most_bytes": rules.MOST_BYTES,
-            "longest_text": LONGEST_TEXT,
-        }
-        return Answer(content).response()
+            found = storage.reachable(tx, case.customer_email, case.contact_id)
+        return choices_of(found, commands.templates(), commands.tags(case, principal.user)).response()
 
     @router.get(
         "/message-draft",
@@ -114,11 +115,8 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         dependencies=[sends],
         summary="Write to its customer: recorded as an outbound communication, and sent.",
     )
-    def send(case_id: UUID, body: MessageBody, asking: Asking) -> Response:
-        if body.files and not asking.principal.may(READS):
-            raise Forbidden(f"Sending files of communications needs the permission {READS}.")
-        files = tuple([(file.communication_id, file.position) for file in body.files])
-        wanted = Wanted(body.subject_line, body.text.replace("\r\n", "\n"), body.to, files, body.handed_in)
+    def send(case_id: UUID, body: CaseMessageBody, asking: Asking) -> Response:
+        wanted = wanted_of(body, asking.principal)._replace(task_id=body.task_id)
         return once(asking, case_id, lambda tx, asked: commands.send(tx, asked, wanted))
 
     @router.post(
@@ -132,6 +130,28 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         return once(asking, case_id, lambda tx, asked: commands.send_again(tx, asked, communication_id))
 
     return router
+
+
+def wanted_of(body: MessageBody, principal: Principal) -> Wanted:
+    """The message that was asked for. Raises `Forbidden` where it takes files along that its writer may not read."""
+    if body.files and not principal.may(READS):
+        raise Forbidden(f"Sending files of communications needs the permission {READS}.")
+    files = tuple([(file.communication_id, file.position) for file in body.files])
+    return Wanted(body.subject_line, body.text.replace("\r\n", "\n"), body.to, files, body.handed_in)
+
+
+def choices_of(found: Sequence[Reachable], templates: Sequence[DraftTemplate], tags: Mapping[str, str]) -> Answer:
+    """Where a customer can be written to, how a message may begin, what its tags stand for, and how much goes with it."""
+    return Answer(
+        {
+            "recipients": [one._asdict() for one in found],
+            "templates": [{"code": one.code, "name": one.name} for one in templates],
+            "tags": [{"tag": tag, "means": TAGS[tag], "value": value} for tag, value in tags.items()],
+            "most_files": rules.MOST_FILES,
+            "most_bytes": rules.MOST_BYTES,
+            "longest_text": LONGEST_TEXT,
+        }
+    )
 
 
 def _visible(tx: Transaction, case_id: UUID, principal: Principal) -> Case:

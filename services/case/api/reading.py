@@ -15,7 +15,7 @@ from services.case.api.shapes.declaring import Listed, gives
 from services.case.api.shapes.records import HistoryEntry, Read
 from services.case.api.showing import choices_of, shown_case
 from services.case.handlers.rules import Rules
-from services.case.storage import reads, views
+from services.case.storage import reads, undeliverable, views
 from shared.clock import Clock
 from shared.messaging import EventPublisher, VersionCache
 from shared.schemas.configuration.targets import Targets
@@ -56,10 +56,12 @@ def reading_router(publisher: EventPublisher, rules: VersionCache[Rules], target
             found = _visible_case(tx, case_id, principal)
             shown = shown_case(tx, found, rules, clock())
             past = views.history(tx, case_id, 0, 500)
+            contact_id = found["contact_id"]
+            marked = undeliverable.of_contact(tx, contact_id) if contact_id is not None else []
         if found["subject"] in rules.get().sensitive:
             _record_read("case", case_id, principal)
         holding = targets.get(found["config_version"]).of(found["subject"], found["method"], found["priority"], found["unit"])
-        shown |= {"history": past, "targets": [target._asdict() for target in holding]}
+        shown |= {"history": past, "targets": [target._asdict() for target in holding], "undeliverable": marked}
         return Answer(shown, revision=found["revision"]).response()
 
     @router.get(

@@ -5,6 +5,7 @@ Offered are the templates that a case alone can fill. Others are about an event:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.case.domain.case import Case
+from services.case.domain.leads.lead import Lead
 from shared.languages import moments
 from shared.schemas.configuration.tags import tokens
 
@@ -26,6 +28,14 @@ FILLED = frozenset(
     | {"organisation", "owner", "priority", "recipient", "recipient_first_name", "status", "subject", "unit", "changed_by"}
 )
 """The tags that have a value here."""
+FILLED_BY_CONTACTS = frozenset(
+    {"changed_by", "customer_email", "first_name", "full_name", "last_name", "organisation", "recipient", "recipient_first_name"}
+)
+"""Those that have a value where nothing is known but whom it is for and who writes."""
+FILLED_BY_LEADS = FILLED_BY_CONTACTS | {"assignee", "due", "item", "opened", "owner", "unit"}
+
+
+_TAG = re.compile(r"(?<![&#\w])#(\w+)")
 
 
 class Draft(NamedTuple):
@@ -48,8 +58,12 @@ class DraftTemplate(NamedTuple):
     @property
     def is_for_cases(self) -> bool:
         """Whether every tag that it has can be filled from a case."""
+        return self.is_filled_by(FILLED)
+
+    def is_filled_by(self, known: frozenset[str]) -> bool:
+        """Whether every tag that it has is among these."""
         texts = [self.subject_line, self.text, *(text for one in self.translations.values() for text in one)]
-        return all(not tag or tag in FILLED for text in texts for _, tag in tokens(text))
+        return all(not tag or tag in known for text in texts for _, tag in tokens(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,11 @@ def draft(template: Draft, case: Case, naming: Naming, people: Mapping[str, str]
 
     A line whose tags all stand for nothing is left out.
     """
-    values = _values(case, naming, people, writer)
+    return filled_with(template, tag_values(case, naming, people, writer))
+
+
+def filled_with(template: Draft, values: Mapping[str, str]) -> Draft:
+    """A template's texts with these values of its tags. A line whose tags all stand for nothing is left out."""
     lines = [filled for line in template.text.split("\n") if (filled := _line(line, values)) is not None]
     return Draft(" ".join(_filled(template.subject_line, values).split()), "\n".join(lines))
 
@@ -95,31 +113,58 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return "".join([literal + (values[tag] if tag else "") for literal, tag in tokens(text)])
 
 
-def _values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
-    first, last = _names_of(case.customer_name)
-    unknown = naming.words.get(UNKNOWN_CUSTOMER, UNKNOWN_CUSTOMER)
+def filled_in(text: str, values: Mapping[str, str]) -> str:
+    """What somebody wrote, its tags filled. They may write anything else with a `#`: what is no tag stays as it is."""
+    return _TAG.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def tag_values(case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message about this case that `writer` writes."""
     unit = naming.units.get(case.unit, case.unit)
     assignee = people.get(case.owner, case.owner) if case.owner else ""
     return {
         "assignee": assignee,
         "case_number": case.number,
         "case_title": case.title,
-        "changed_by": people.get(writer, writer),
-        "customer_email": case.customer_email,
         "due": naming.moment(case.expected_completion_at),
-        "first_name": first or unknown,
-        "full_name": case.customer_name or unknown,
         "item": naming.words.get("case", "case"),
-        "last_name": last,
         "opened": naming.moment(case.opened_at),
-        "organisation": naming.organisation,
         "owner": assignee or unit,
         "priority": naming.priorities.get(case.priority, case.priority),
-        "recipient": case.customer_name,
-        "recipient_first_name": first or unknown,
         "status": naming.statuses.get(case.status, case.status),
         "subject": naming.subjects.get(case.subject, case.subject),
         "unit": unit,
+    } | contact_tag_values(case.customer_name, case.customer_email, naming, people, writer)
+
+
+def lead_tag_values(lead: Lead, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message about this lead."""
+    unit = naming.units.get(lead.unit, lead.unit)
+    assignee = people.get(lead.owner, lead.owner) if lead.owner else ""
+    about = {
+        "assignee": assignee,
+        "due": naming.moment(lead.expected_completion_at),
+        "item": naming.words.get("lead", "lead"),
+        "opened": naming.moment(lead.opened_at),
+        "owner": assignee or unit,
+        "unit": unit,
+    }
+    return about | contact_tag_values(lead.customer_name, lead.customer_email, naming, people, writer)
+
+
+def contact_tag_values(name: str, email: str, naming: Naming, people: Mapping[str, str], writer: str) -> dict[str, str]:
+    """What each tag stands for in a message to somebody of whom nothing else is known."""
+    first, last = _names_of(name)
+    unknown = naming.words.get(UNKNOWN_CUSTOMER, UNKNOWN_CUSTOMER)
+    return {
+        "changed_by": people.get(writer, writer),
+        "customer_email": email,
+        "first_name": first or unknown,
+        "full_name": name or unknown,
+        "last_name": last,
+        "organisation": naming.organisation,
+        "recipient": name,
+        "recipient_first_name": first or unknown,
     }
 
 

@@ -8,10 +8,10 @@ _TOLD = {"communication", "erased", "reopened", "merged_into", "merged", "split"
 KEPT_CASE_FIELDS = frozenset(COVERED) | _TOLD
 """Fields of a case's history whose values are codes, times and ids. Every other field may hold what somebody wrote, and is emptied."""
 
-KEPT_RECORD_FIELDS = frozenset({"state", "account", "account_id", "area", "erased", "merged into", "merged_into"})
+KEPT_RECORD_FIELDS = frozenset({"state", "account", "account_id", "area", "erased", "merged into", "merged_into", "communication"})
 """The same for the history of a contact."""
 KEPT_LEAD_FIELDS = frozenset(
     {"state", "status", "unit", "owner", "priority", "importance", "category", "source", "type", "lost_reason", "account"}
-    | {"expected_completion_at", "estimated_completion_at", "started_at", "closed_at", "erased"}
+    | {"expected_completion_at", "estimated_completion_at", "started_at", "closed_at", "erased", "communication"}
 )
 """The same for the history of a lead."""

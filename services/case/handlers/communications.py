@@ -15,7 +15,7 @@ from services.case.domain.matching import Effect, continues, effect, is_among, i
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
-from services.case.handlers import calls, hearing, late_replies, loops
+from services.case.handlers import calls, hearing, late_replies, loops, undeliverable
 from services.case.handlers.calls import CallBatch
 from services.case.handlers.events import emit_case
 from services.case.handlers.hearing import Hearings
@@ -31,10 +31,11 @@ from services.case.handlers.records import (
     opening_of,
 )
 from services.case.handlers.rules import Rules
-from services.case.storage import cases, communications, contacts, conversations
+from services.case.storage import cases, communications, contacts, conversations, record_messages
 from services.case.storage.communications import Attachment, CaseCommunication, Communication, JoinedConversation
 from services.case.storage.contacts import Contact, HandleRow
 from services.case.storage.conversations import CaseWithContact
+from services.case.storage.record_messages import CommunicationItem, LeadThread
 from shared.clock import Clock
 from shared.messaging import Handler, ReferenceData, Refused, VersionCache
 from shared.schemas.envelope import Event
@@ -77,6 +78,9 @@ class CommunicationBatch:
     rules_of: Callable[[int], Rules]
     with_staff: set[UUID]
     """Conversations that are with staff, about a case."""
+    leads: dict[UUID, LeadThread]
+    """The leads that conversations belong to."""
+    of_leads: list[CommunicationItem] = field(default_factory=list)
     new_contacts: list[Contact] = field(default_factory=list)
     new_handles: list[HandleRow] = field(default_factory=list)
     communications: list[Communication] = field(default_factory=list)
@@ -86,6 +90,8 @@ class CommunicationBatch:
     history: list[HistoryEntry] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
     heard: Hearings = field(default_factory=dict)
+    alive: dict[HandleKey, undeliverable.Heard] = field(default_factory=dict)
+    """Addresses that people wrote from, each with the last time."""
 
 
 class OnCommunications:
@@ -112,6 +118,7 @@ class OnCommunications:
         handles = {customer_handle(data) for data in received} | reported.handles
         version = self._reference.version
         threads = conversations.lead(tx, list({data.conversation_id for data in received}))
+        answering = sorted({data.conversation_id for data in received if data.in_reply_to or data.references or data.bounce})
         # A reply to us quotes the number too, but its references tell already.
         quotes = {
             (number, data.sender.value.lower())
@@ -139,6 +146,8 @@ class OnCommunications:
             late=late_replies.load(tx, rules, closed, threads.with_staff, threaded),
             rules_of=self._rules.get,
             with_staff=threads.with_staff,
+            # Only what answers something can belong to a lead: its conversation begins with a message of ours.
+            leads=record_messages.leads_of(tx, answering) if answering else {},
         )
 
 
@@ -150,19 +159,21 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     _check(data, batch.rules)
     cases_of_it, suggested = _cases_of(data, batch.conversations, batch.quoted, batch.rules)
     conversation = batch.conversations.get(data.conversation_id, [])
+    lead = batch.leads.get(data.conversation_id)
     what = effect(
         direction=data.direction,
         robot=data.robot,
         has_cases=bool(conversation),
         has_references=bool(data.in_reply_to or data.references),
         is_threaded=bool(data.message_id),
-        opens_case=data.opens_case,
+        # An answer about a lead that is worked on is read there. Nobody looks at a closed one any more.
+        opens_case=data.opens_case and not (lead and lead.is_open),
         is_trusted=_is_trusted(data, batch.rules),
         quotes_own_case=bool(cases_of_it),
         old=data.old,
     )
     openings = _openings(batch, data) if what is Effect.OPENS else ()
-    contact = _contact(batch, data, cases_of_it or conversation)
+    contact = _contact(batch, data, cases_of_it or conversation or ([(lead.id, lead.contact_id)] if lead else []))
     decision = _broken(batch, data, what, cases_of_it) or Decision(what, suggested)
     case_ids: tuple[UUID, ...] = ()
     if decision.effect is Effect.OPENS:
@@ -184,6 +195,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         case_ids = (*(opening.id for opening in openings), *case_ids)
     else:
         openings = ()
+    undeliverable.note(batch.alive, event)
     batch.known.add(data.communication_id)
     batch.communications.append(communication_record(data, decision, contact, batch.config_version))
     for position, file in enumerate(data.attachments):
@@ -191,6 +203,8 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
             Attachment(data.communication_id, position, file.sha256, file.size, file.filename, file.content_type, file.inline, file.danger)
         )
     batch.links += [CaseCommunication(data.communication_id, id, position) for position, id in enumerate(case_ids)]
+    if lead:
+        batch.of_leads.append(CommunicationItem(data.communication_id, record_messages.LEAD, lead.id))
     # Of an old one nobody hears: to whoever listens it would be activity now, a clock that is over already, or a bounce to act upon.
     if not data.old:
         area = contact.area if contact else ""
@@ -210,6 +224,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
         cases.hold(tx, sorted(joined))
     contacts.add(tx, batch.new_contacts, batch.new_handles)
     communications.add(tx, batch.communications, batch.attachments, batch.links, batch.joined)
+    record_messages.add_to_leads(tx, batch.of_leads, SYSTEM, batch.now)
     numbers = iter(cases.next_numbers(tx, sum(len(recorded.openings) for recorded in batch.recorded)))
     opened: list[Case] = []
     for recorded in batch.recorded:
@@ -229,6 +244,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
     late_replies.save(tx, batch.late, batch.now)
     cases.add_history(tx, batch.history)
     hearing.save(tx, batch.heard, answered, batch.now)
+    undeliverable.heard(tx, batch.alive, batch.now)
     for communication in batch.communications:
         metrics.COMMUNICATIONS.labels(communication.effect).inc()
     loops.tell(batch.breaker, batch.contacts)

@@ -16,8 +16,9 @@ from services.case.domain.case import Change
 from services.case.domain.contacts import MOST_HANDLES, Account, Contact, HandleRow, edited, in_account, require_unmerged
 from services.case.domain.notes import RecordKind, record_entries
 from services.case.domain.refusals import ContactRefused
+from services.case.domain.undeliverable import Undeliverable
 from services.case.handlers.rules import CustomerTerms
-from services.case.storage import accounts, contacts, notes
+from services.case.storage import accounts, contacts, notes, undeliverable
 from services.case.storage.contacts import HandleKey
 from shared.ids import derive
 from shared.schemas.events import AccountChanged, AccountRepublished, ContactChanged
@@ -99,6 +100,7 @@ def remove_handle(tx: Transaction, asked: Origin, contact_id: UUID, permit: Perm
     if handle not in contacts.handles_of(tx, contact_id):
         raise ContactRefused("removing a handle", "the contact does not have it")
     contacts.remove_handles(tx, contact_id, [handle])
+    undeliverable.forget_unheld(tx, handle)
     change = Change("handle", " ".join(handle), None)
     return _changed(tx, asked, contact._replace(revision=contact.revision + 1), (change,))
 
@@ -163,9 +165,9 @@ def locked(tx: Transaction, contact_id: UUID, permit: Permit, what: str) -> Cont
     return contact
 
 
-def keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...]) -> None:
-    """Write the history of a contact that changed, and tell of it. Its row is written."""
-    _keep(tx, asked, contact, changes)
+def keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...], restored: Sequence[Undeliverable] = ()) -> None:
+    """Write the history of a contact that changed, and tell of it. Its row is written. `restored`: handles that work again by it."""
+    _keep(tx, asked, contact, changes, restored)
 
 
 def _changed(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...]) -> Contact:
@@ -175,7 +177,7 @@ def _changed(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Ch
     return contact
 
 
-def _keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...]) -> None:
+def _keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...], restored: Sequence[Undeliverable] = ()) -> None:
     notes.add_history(tx, record_entries(RecordKind.CONTACT, contact.id, contact.revision, changes, asked.user, asked.now))
     tx.emit(
         ContactChanged.model_validate(
@@ -189,6 +191,8 @@ def _keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Chang
                 "handles": tuple(Handle.model_validate({"kind": k, "value": v}) for k, v in contacts.handles_of(tx, contact.id)),
                 "merged_into": contact.merged_into,
                 "changed_by": asked.user,
+                "undeliverable": undeliverable.of_contact(tx, contact.id),
+                "restored": tuple({"kind": one.kind, "value": one.value, "at": one.restored_at} for one in restored),
             }
         ),
         aggregate_id=contact.id,

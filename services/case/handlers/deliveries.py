@@ -14,6 +14,7 @@ from uuid import UUID
 
 from services.case.domain.matching import Effect
 from services.case.domain.messages import NOTICE
+from services.case.handlers import undeliverable
 from services.case.handlers.messages import Writing
 from services.case.handlers.records import NO_ANSWERS
 from services.case.storage import cases, communications, contacts
@@ -23,7 +24,7 @@ from services.case.storage.messages import AboutCase, Delivery
 from shared.clock import Clock
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.envelope import Event, Payload
-from shared.schemas.events import DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
+from shared.schemas.events import AddressRevived, DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
 from shared.storage import Transaction
 
 
@@ -41,6 +42,10 @@ class DeliveryBatch:
     news: dict[UUID, Delivery] = field(default_factory=dict)
     communications: dict[UUID, Communication] = field(default_factory=dict)
     links: list[CaseCommunication] = field(default_factory=list)
+    dead: list[undeliverable.Told] = field(default_factory=list)
+    """What is told of handles that nothing arrives at."""
+    revived: list[Event] = field(default_factory=list)
+    """Of addresses that an operator has had written to again."""
 
 
 class OnDeliveries:
@@ -54,15 +59,16 @@ class OnDeliveries:
     def handler(self) -> Handler[DeliveryBatch]:
         """The three steps, for the consumer loop."""
         kinds: tuple[type[Payload], ...] = (DeliverySent, DeliveryFailed, DeliveryBounced)
-        return Handler(load=self.load, apply=dict.fromkeys(kinds, ended), save=save)
+        return Handler(load=self.load, apply=dict.fromkeys(kinds, ended) | {AddressRevived: revived}, save=save)
 
     def load(self, tx: Transaction, events: Sequence[Event]) -> DeliveryBatch:
         """Which of these messages are recorded, and what is needed of the cases of those that are to be."""
-        told: list[DeliveryState] = [event.data for event in events]
-        ids = [data.delivery_id for data in told if data.case_id is not None]
+        told: list[DeliveryState] = [event.data for event in events if isinstance(event.data, DeliveryState)]
+        # What belongs to no case was written by hand, about a lead or to a contact.
+        ids = [data.delivery_id for data in told if data.case_id is not None or data.audience == "customer"]
         known = communications.known(tx, ids) if ids else set()
         new = [data for data in told if _is_new(data, known)]
-        if new:
+        if new or len(told) < len(events) or any(data.undeliverable_since is not None for data in told):
             # A contact that is merged away meanwhile would keep what is recorded now.
             contacts.recording(tx)
         found = storage.about_cases(tx, sorted({data.case_id for data in new if data.case_id is not None})) if new else {}
@@ -78,6 +84,9 @@ def _is_new(data: DeliveryState, known: set[UUID]) -> bool:
 def ended(batch: DeliveryBatch, event: Event) -> None:
     """Take in how a delivery ended; of several words on one the highest revision counts."""
     data: DeliveryState = event.data
+    dead = undeliverable.told_by(event)
+    if dead is not None:
+        batch.dead.append(dead)
     if _is_new(data, batch.known) and data.case_id in batch.cases:
         case = batch.cases[data.case_id]
         batch.communications[data.delivery_id] = _communication(batch, event, case)
@@ -92,12 +101,21 @@ def ended(batch: DeliveryBatch, event: Event) -> None:
         batch.news[data.delivery_id] = Delivery(data.delivery_id, event.revision, event.time, data.state, error, definition)
 
 
+def revived(batch: DeliveryBatch, event: Event) -> None:
+    """Take in that an address is written to again."""
+    batch.revived.append(event)
+
+
 def save(tx: Transaction, batch: DeliveryBatch) -> None:
     """Write what is new."""
     if batch.links:
         cases.hold(tx, sorted({link.case_id for link in batch.links}))
         communications.add(tx, list(batch.communications.values()), [], batch.links, [])
     storage.keep(tx, list(batch.news.values()))
+    if batch.dead:
+        undeliverable.mark(tx, batch.dead, batch.now)
+    for event in batch.revived:
+        undeliverable.revived(tx, event, batch.now)
 
 
 def _communication(batch: DeliveryBatch, event: Event, case: AboutCase) -> Communication:

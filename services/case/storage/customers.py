@@ -12,8 +12,12 @@ from shared.storage import Transaction
 
 _CONTACT = "c.id, c.revision, c.account_id, c.name, c.email, c.state, c.area, c.merged_into, c.created_at"
 _ACCOUNT = "id, revision, number, name, kind, area, classification, credit_rating, created_at"
-_HANDLES = """coalesce((select jsonb_agg(jsonb_build_object('kind', h.kind, 'value', h.value) order by h.kind, h.value)
-                        from handles h where h.contact_id = c.id), '[]'::jsonb) as handles"""
+_HANDLES = """coalesce((
+    select jsonb_agg(jsonb_build_object('kind', h.kind, 'value', h.value, 'undeliverable',
+                                        case when u.kind is not null then jsonb_build_object('since', u.since, 'status', u.status) end)
+                     order by h.kind, h.value)
+    from handles h left join undeliverable_handles u on u.kind = h.kind and u.value = h.value and u.restored_at is null
+    where h.contact_id = c.id), '[]'::jsonb) as handles"""
 _OF_ACCOUNT = "cases.contact_id in (select id from contacts where account_id = accounts.id)"
 MOST_OTHERS = 50
 """Contacts of an account that are shown with one of them."""

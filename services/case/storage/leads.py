@@ -57,6 +57,12 @@ def lock(tx: Transaction, lead_id: UUID) -> Lead | None:
     return None if row is None else _lead(row)
 
 
+def get(tx: Transaction, lead_id: UUID) -> Lead | None:
+    """One lead."""
+    row = tx.row(f"select {COLUMNS} from leads where id = %s", (lead_id,))
+    return None if row is None else _lead(row)
+
+
 def lock_opened_from(tx: Transaction, communication_id: UUID) -> list[Lead]:
     """Lock the leads that were opened from a communication, and load them."""
     rows = tx.rows(f"select {COLUMNS} from leads where communication_id = %s order by id for update", (communication_id,))

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.case.domain.case import Case
 from services.case.domain.messages import MessageFile, Reachable
 from services.case.storage.records import columns_of, insert
 from shared.storage import Transaction, arrays
@@ -61,8 +60,8 @@ def keep(tx: Transaction, news: Sequence[Delivery]) -> None:
     )
 
 
-def reachable(tx: Transaction, case: Case) -> list[Reachable]:
-    """The email addresses of a case's customer: that of the case first, then the contact's; each as it is written, once.
+def reachable(tx: Transaction, email: str, contact_id: UUID | None) -> list[Reachable]:
+    """The email addresses of a customer: `email`, which the case or lead has, first, then the contact's; each as it is written, once.
 
     `came_back`: the last of our messages to it bounced, and nothing has come from it since.
     """
@@ -79,7 +78,7 @@ def reachable(tx: Transaction, case: Case) -> list[Reachable]:
                where c.contact_id = %(contact)s and c.direction = 'outbound' and lower(c.recipients[1]) = lower(k.address)
                order by c.received_at desc, c.id limit 1) last on true
            where k.address <> '' order by lower(k.address), k.place""",
-        {"email": case.customer_email, "contact": case.contact_id},
+        {"email": email, "contact": contact_id},
     )
     return [Reachable(address, came_back) for address, _, came_back in sorted(rows, key=lambda row: (row[1], row[0]))]
 

@@ -168,6 +168,13 @@ def erase_contact(tx: Transaction, person: Person, own_cases: Sequence[UUID], no
             values,
         )
     tx.execute("delete from contact_merges where source = any(%(contacts)b) or target = any(%(contacts)b)", values)
+    # What is known of a handle that others have too stays theirs.
+    tx.execute(
+        """delete from undeliverable_handles u using handles h
+           where h.contact_id = any(%(contacts)b) and h.kind = u.kind and h.value = u.value
+             and not exists (select from handles o where o.kind = u.kind and o.value = u.value and o.contact_id <> all(%(contacts)b))""",
+        values,
+    )
     tx.execute("delete from handles where contact_id = any(%(contacts)b)", values)
     tx.execute(
         """update contacts set name = %(mark)s, email = '', erased_at = %(now)s, revision = revision + 1
@@ -190,6 +197,11 @@ SECTIONS = (
     Section("account", "select to_jsonb(a) from accounts a where id = (select account_id from contacts where id = %(contact)s)"),
     Section("merged_contacts", "select to_jsonb(m) from contact_merges m where target = %(contact)s order by merged_at"),
     Section("handles", "select to_jsonb(h) from handles h where contact_id = %(contact)s order by kind, value"),
+    Section(
+        "undeliverable_handles",
+        """select to_jsonb(u) from handles h join undeliverable_handles u using (kind, value)
+           where h.contact_id = %(contact)s order by u.kind, u.value""",
+    ),
     Section(
         "communications",
         f"""select to_jsonb(c) || jsonb_build_object('case_ids', array(

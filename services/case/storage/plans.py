@@ -85,6 +85,16 @@ def open_approvals(tx: Transaction, case_ids: Sequence[UUID]) -> dict[UUID, tupl
     return found
 
 
+def is_task_of(tx: Transaction, case_id: UUID, task_id: UUID) -> bool:
+    """Whether this task is known as one of this case."""
+    row = tx.row(
+        """select 1 from case_plans where case_id = %(case)s and %(task)s = any(task_ids)
+           union all select 1 from case_tasks where case_id = %(case)s and task_id = %(task)s limit 1""",
+        {"case": case_id, "task": task_id},
+    )
+    return row is not None
+
+
 def gate(tx: Transaction, case_id: UUID) -> Gate:
     """What completion of this case waits for."""
     row = tx.row(

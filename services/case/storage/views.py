@@ -22,6 +22,10 @@ _COMMUNICATION = """id, revision, config_version, conversation_id, effect, direc
      from calls where calls.communication_id = communications.id) as call,
     (select jsonb_build_object('state', state, 'error', error, 'at', changed_at, 'definition', definition)
      from deliveries where deliveries.communication_id = communications.id) as delivery,
+    (select min(i.item_id::text)::uuid from communication_items i
+     where i.communication_id = communications.id and i.kind = 'task') as task_id,
+    (select min(i.item_id::text)::uuid from communication_items i
+     where i.communication_id = communications.id and i.kind = 'lead') as lead_id,
     array(select case_id from case_communications l where l.communication_id = communications.id order by position) as case_ids"""
 
 
@@ -66,15 +70,20 @@ class Rows:
             conditions.add("owner = %(row_owner)s", row_owner=self.owner)
 
     def restrict_communications(self, conditions: Conditions) -> None:
-        """Add what limits a query of `communications` to those that feed a case among these rows, or no case at all for a unit."""
+        """Add what limits a query of `communications` to those that feed a case among these rows or are about a lead that the reader
+        reaches likewise; for a unit, also to those of no case and no lead.
+        """
         if self.unit is None and self.owner is None:
             return
         inner = Conditions()
         self.restrict(inner)
         fed = "case_communications l join cases on cases.id = l.case_id where l.communication_id = communications.id"
         seen = f"exists (select from {fed} and {' and '.join(inner.texts)})"
+        about = "communication_items i join leads on leads.id = i.item_id and i.kind = 'lead' where i.communication_id = communications.id"
+        seen = f"{seen} or exists (select from {about} and {' and '.join(inner.texts)})"
         if self.unit is not None:
-            seen = f"{seen} or not exists (select from case_communications l where l.communication_id = communications.id)"
+            fed_none = "not exists (select from case_communications l where l.communication_id = communications.id)"
+            seen = f"{seen} or {fed_none} and not exists (select from {about})"
         own = """exists (select from case_communications l join history h on h.case_id = l.case_id
                          where l.communication_id = communications.id and h.field = 'communication'
                            and h.new_value = communications.id::text and h.changed_by = %(row_owner)s)"""
@@ -107,6 +116,17 @@ def show_case(tx: Transaction, case_id: UUID, with_communications: bool) -> dict
         (case_id,),
     )
     return found[0] | {"communications": _with_attachments(tx, communications)}
+
+
+def communications_of_lead(tx: Transaction, lead_id: UUID, most: int) -> list[dict[str, Any]]:
+    """The newest communications about a lead, in the order in which they came. That it was opened from may belong to others' cases."""
+    found = tx.dicts(
+        f"""select {_COMMUNICATION}, body, own_text_length from communications
+            where id in (select communication_id from communication_items where kind = 'lead' and item_id = %s)
+            order by received_at desc, id desc limit {int(most)}""",
+        (lead_id,),
+    )
+    return _with_attachments(tx, found[::-1])
 
 
 def history(tx: Transaction, case_id: UUID, after: int, limit: int) -> list[dict[str, Any]]:

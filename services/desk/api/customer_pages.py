@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Form, Query, Response
@@ -16,10 +16,17 @@ from services.desk.gateways.asking import Away, Refused
 from services.desk.gateways.customers import Customers
 from services.desk.gateways.tasks import TaskList, Tasks
 from shared.clock import Clock
+from shared.handles import LONGEST_HANDLE
 from shared.web import Forbidden
 
+Kind = Literal["email", "phone", "x", "other"]
 LONGEST_NOTE = 20_000
-DONE = {"noted": "The note is written.", "merged": "Done: both are one customer now, this one."}
+DONE = {
+    "noted": "The note is written.",
+    "merged": "Done: both are one customer now, this one.",
+    "written": "Your message is on its way.",
+    "restored": "Done: messages go there again.",
+}
 
 
 def customer_pages(
@@ -29,7 +36,10 @@ def customer_pages(
     router = APIRouter(prefix="/contacts/{contact}", include_in_schema=False)
     signed_in: Visitor = Depends(browser.visitor)
 
-    def page(visitor: Visitor, contact: UUID, *, message: str = "", error: str = "", text: str = "", status: int = 200) -> Response:
+    def page(
+        visitor: Visitor, contact: UUID, *, message: str = "", trouble: str = "", error: str = "", text: str = "", status: int = 200
+    ) -> Response:
+        """`error` is about the note that somebody wrote, `trouble` about any other step."""
         if not visitor.may("case:read"):
             raise Forbidden("Your roles do not open this page; it needs the permission case:read.")
         try:
@@ -53,6 +63,7 @@ def customer_pages(
             key=uuid4(),
             longest=LONGEST_NOTE,
             message=message,
+            trouble=trouble,
             error=error,
             text=text,
         )
@@ -92,5 +103,24 @@ def customer_pages(
         except Refused as refused:
             return page(visitor, contact, error=str(refused), text=text, status=409)
         return see_other(f"/contacts/{contact}?done=noted")
+
+    @router.post("/restore", dependencies=[Depends(from_our_own_page)])
+    def restore(
+        contact: UUID,
+        key: Annotated[UUID, Form()],
+        kind: Annotated[Kind, Form()],
+        handle: Annotated[str, Form(max_length=LONGEST_HANDLE)],
+        case: Annotated[UUID | None, Form()] = None,
+        visitor: Visitor = signed_in,
+    ) -> Response:
+        if not visitor.may("contact:edit"):
+            raise Forbidden("Your roles do not allow this; it needs the permission contact:edit.")
+        try:
+            customers.restore(visitor.token.token, contact, kind, handle, key)
+        except Away:
+            return page(visitor, contact, trouble="The case service does not answer. Try again in a moment.", status=503)
+        except Refused as refused:
+            return page(visitor, contact, trouble=str(refused), status=409)
+        return see_other(f"/cases/{case}?done=restored" if case else f"/contacts/{contact}?done=restored")
 
     return router

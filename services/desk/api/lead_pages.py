@@ -35,6 +35,7 @@ DONE = {
     "lose": "The lead is recorded as lost.",
     "cancel": "The lead is cancelled.",
     "notes": "The note is written.",
+    "written": "The message is on its way.",
 }
 """What the page of a lead says after a step."""
 
@@ -50,6 +51,7 @@ def lead_pages(
         token = visitor.token.token
         try:
             found, terms, notes = leads.one(token, lead), leads.terms(token), leads.notes(token, lead)
+            communications = leads.communications(token, lead) if visitor.may("communication:read") else ()
         except Away:
             return unread(browser, visitor, f"/leads/{lead}")
         except Refused as refused:
@@ -64,6 +66,7 @@ def lead_pages(
             steps=steps_of(found, terms, member.user, member.unit) if visitor.may("lead:progress") else Steps(),
             changes=changes_of(found.history, terms, around.names, when_of(clock, around)),
             notes=notes,
+            communications=communications,
             terms=terms,
             interest_words=INTEREST_WORDS,
             names=around,

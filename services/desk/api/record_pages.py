@@ -50,6 +50,7 @@ CASE_DONE = {
     "approval-asked": "It is asked. You see here when it is decided.",
     "links-revoked": "The links that were sent to the customer until now are no longer valid.",
     "task-added": "The task is added.",
+    "restored": "Done: messages to the customer go there again.",
     "written": "Your message is on its way. Below you see what becomes of it.",
 }
 """The same of the page of a case."""

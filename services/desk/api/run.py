@@ -32,7 +32,7 @@ from services.desk.api.file_pages import file_pages
 from services.desk.api.lead_pages import lead_pages
 from services.desk.api.machines import open_routes, routes
 from services.desk.api.message_pages import FORM_BYTES as MESSAGE_BYTES
-from services.desk.api.message_pages import message_pages
+from services.desk.api.message_pages import Sources, message_pages
 from services.desk.api.notification_pages import notification_pages, preference_pages
 from services.desk.api.overview_pages import overview_pages
 from services.desk.api.pages import open_pages, pages
@@ -225,6 +225,7 @@ def desk_app(desk: Desk) -> FastAPI:
     def more_of_task(visitor: Visitor, found: Task) -> dict[str, Any]:
         return {**approvals_of.task(visitor, found), **time_of(visitor, found), **deadlines_of(visitor, found.id)}
 
+    writing_sources = Sources(desk.messages, desk.records, desk.leads, desk.customers)
     case_page = CasePage(browser, desk.records, desk.tasks, desk.case_steps, desk.organisation, desk.clock, more_of_case)
 
     task_page = TaskPage(browser, desk.tasks, desk.customers, desk.organisation, desk.clock, more_of_task)
@@ -250,7 +251,7 @@ def desk_app(desk: Desk) -> FastAPI:
             record_pages(browser, desk.records, desk.organisation, desk.clock, communication_page, case_page),
             case_actions_router(browser, desk.case_steps, case_page),
             case_tasks_router(browser, desk.tasks, case_page),
-            message_pages(browser, desk.messages, desk.records, desk.organisation, desk.clock, case_page),
+            *message_pages(browser, writing_sources, desk.organisation, desk.clock, case_page),
             customer_pages(browser, desk.customers, desk.tasks, desk.organisation, desk.clock),
             customer_merging_pages(browser, desk.customers, desk.organisation, desk.clock),
             account_pages(browser, desk.customers, desk.organisation, desk.clock),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.desk.domain.records import Case, Communication
+from services.desk.domain.undeliverable import Undeliverable
 
 HANDLE_WORDS = {"email": "Email", "phone": "Telephone", "x": "X", "other": "Other"}
 STATE_WORDS = {"prospect": "Prospect", "financial": "Has or had an account"}
@@ -85,6 +86,8 @@ class Customer:
     communications: tuple[Communication, ...]
     notes: tuple[Note, ...]
     revision: int = 0
+    undeliverable: tuple[Undeliverable, ...] = ()
+    """Those of the handles that messages came back from for good."""
 
     @property
     def heading(self) -> str:

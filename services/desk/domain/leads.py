@@ -13,6 +13,7 @@ INTEREST_WORDS = {"product": "product", "type": "all of a type", "brand": "all o
 HISTORY_WORDS = {
     "account_id": "Account",
     "category": "Category",
+    "communication": "Communication",
     "competitors": "Competitors",
     "contact_id": "Customer",
     "customer_email": "Customer’s email",
@@ -37,7 +38,7 @@ HISTORY_WORDS = {
 NAMED = {"lost_reason": "lost reason", "owner": "user", "reopened": "status"}
 """Fields of the history whose values are codes, with the kind of these where that is called otherwise."""
 CODED = frozenset({"category", "lost_reason", "owner", "reopened", "source", "state", "status", "unit", "priority", "importance"})
-UNREADABLE = frozenset({"account_id", "contact_id", "note"})
+UNREADABLE = frozenset({"account_id", "communication", "contact_id", "note"})
 """Fields of the history whose values are ids, which tell people nothing."""
 
 

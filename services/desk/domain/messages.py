@@ -1,11 +1,12 @@
-"""A message to the customer of a case: what the form's fields say, and what is wrong with them."""
+"""A message to a customer: what it is about, what the form's fields say, and what is wrong with them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+from uuid import UUID
 
 LONGEST_LINE, LONGEST_TEXT = 900, 20_000
 MOST_FILES, MOST_BYTES = 10, 10 * 1024 * 1024
@@ -13,6 +14,42 @@ MOST_FILES, MOST_BYTES = 10, 10 * 1024 * 1024
 MOST_OFFERED = 30
 """Files of the case's communications that can be chosen; the newest."""
 _KEPT = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a message is about."""
+
+    kind: Literal["case", "lead", "contact"]
+    id: UUID
+
+    @property
+    def page(self) -> str:
+        """Its page."""
+        return f"/{self.kind}s/{self.id}"
+
+    @property
+    def api(self) -> str:
+        """Where case's API has it."""
+        return f"/{self.kind}s/{self.id}"
+
+    @property
+    def form(self) -> str:
+        """Where one writes about it."""
+        return f"/write/{self.id}" if self.kind == "case" else f"/write/{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is said of it beside the form; a message to a contact has neither number nor title.
+
+    `offered`: files that may go along: how the form names each, its name and its size.
+    """
+
+    number: str
+    title: str
+    customer: str
+    offered: Sequence[tuple[str, str, str]] = ()
 
 
 class Address(NamedTuple):
@@ -29,22 +66,34 @@ class Beginning(NamedTuple):
     name: str
 
 
+class Tag(NamedTuple):
+    """What can be filled in: `#first_name`, what that is, and what it is here."""
+
+    name: str
+    means: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where the customer can be written to, and how a message may begin."""
+    """Where the customer can be written to, how a message may begin, and what can be filled in."""
 
     addresses: tuple[Address, ...] = ()
     beginnings: tuple[Beginning, ...] = ()
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What was filled in, as it was: to be sent, or to be shown again. `kept`: files of the case, as `communication:position`."""
+    """What was filled in, as it was: to be sent, or to be shown again. `kept`: files of the case, as `communication:position`.
+    `task`: that it is written for.
+    """
 
     to: str = ""
     subject_line: str = ""
     text: str = ""
     kept: Sequence[str] = ()
+    task: UUID | None = None
 
 
 def errors_of(letter: Letter) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
+
+from services.desk.domain.undeliverable import Undeliverable, reason_in
 
 CASE_STATE_WORDS = {
     "pending": "Pending",
@@ -37,22 +38,6 @@ DANGER_WORDS = {
     "disguised": "It passes for something harmless and is a program. There is hardly an honest reason for that.",
     "archive": "It is an archive that holds a program or the like, or that nobody can look into without its password.",
 }
-RETURN_WORDS = {
-    "5.1.0": "the address does not work",
-    "5.1.1": "the mailbox does not exist",
-    "5.1.2": "the address’s domain does not exist",
-    "5.1.3": "the address is written wrongly",
-    "5.1.6": "the customer has moved to another address",
-    "5.1.10": "the address takes no mail",
-    "5.2.1": "the mailbox is switched off",
-    "5.2.2": "the mailbox is full",
-    "5.2.3": "the message is too large for the mailbox",
-    "5.3.4": "the message is too large for the customer’s mail server",
-    "5.4.4": "the address’s domain cannot be reached",
-    "5.7": "the customer’s mail server does not want it",
-}
-"""What mail servers' status codes mean (RFC 3463), whole or by their first two numbers."""
-_STATUS = re.compile(r"(?<![0-9.])([45]\.\d{1,3}\.\d{1,3})(?![0-9.])")
 LATE = timedelta(minutes=15)
 SCRIPT_WORDS = {"pre": "Before the conversation", "security": "Security questions"}
 
@@ -108,9 +93,7 @@ class Delivery:
     @property
     def reason(self) -> str:
         """Why it did not arrive."""
-        status = _STATUS.search(self.error)
-        known = RETURN_WORDS.get(status[1], RETURN_WORDS.get(status[1].rpartition(".")[0], "")) if status else ""
-        return known or self.error.removeprefix("not sent: ") or "no reason is known"
+        return reason_in(self.error) or self.error.removeprefix("not sent: ") or "no reason is known"
 
 
 class ScriptAnswer(NamedTuple):
@@ -155,6 +138,10 @@ class Communication:
     is_erased: bool = False
     delivery: Delivery | None = None
     """What became of it, where it is a message of ours."""
+    task: UUID | None = None
+    """That it was written for."""
+    lead: UUID | None = None
+    """That it is about."""
 
     @property
     def own_text(self) -> str:
@@ -212,6 +199,8 @@ class Communication:
             return "It opened no case, because it is from before this system was in use. It is kept as history."
         if self.robot in ROBOT_WORDS:
             return f"It opened no case and nothing was sent back, because it is {ROBOT_WORDS[self.robot]}."
+        if self.lead and self.is_inbound:
+            return "It opened no case, because it is about a lead that was being worked on."
         if not self.is_inbound:
             return "It opened no case, because it went to the customer."
         return "It has opened no case so far: nobody has chosen a subject for it."
@@ -305,6 +294,8 @@ class Case:
     """The customer's page."""
     heard_at: datetime | None = None
     """When the customer last heard from us."""
+    undeliverable: tuple[Undeliverable, ...] = ()
+    """The customer's handles that messages came back from for good; only where the case was asked for by itself."""
 
     @property
     def state_word(self) -> str:

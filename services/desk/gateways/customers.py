@@ -10,7 +10,8 @@ from uuid import UUID
 from services.desk import metrics
 from services.desk.domain.customers import Account, Customer, Found, Merge, Note
 from services.desk.gateways.asking import Asking, moment_of
-from services.desk.gateways.records import case_of, communication_of
+from services.desk.gateways.records import case_of, communication_of, undeliverable_of
+from shared.ids import derive
 
 
 class Customers:
@@ -54,6 +55,12 @@ class Customers:
         """Undo a merge."""
         self._asking.ask("POST", f"/contact-merges/{merge}/undo", token, headers={"Idempotency-Key": f"desk-undo-{key}-{merge}"})
 
+    def restore(self, token: str, contact: UUID, kind: str, handle: str, key: UUID) -> None:
+        """Take back that a handle of a customer is undeliverable; the same `key` again does nothing more."""
+        headers = {"Idempotency-Key": f"desk-restore-{derive('restore', key, kind, handle)}"}
+        content = {"kind": kind, "value": handle}
+        self._asking.ask("POST", f"/contacts/{contact}/handles/restore", token, content=content, headers=headers)
+
     def note_account(self, token: str, account: UUID, text: str, key: UUID) -> None:
         """Write a note on an account; the same `key` again writes nothing more."""
         headers = {"Idempotency-Key": f"desk-{key}"}
@@ -81,6 +88,7 @@ def _customer(item: Mapping[str, Any]) -> Customer:
         communications=tuple(communication_of(one) for one in item.get("communications") or ()),
         notes=_notes(item["notes"]),
         revision=int(item["revision"]),
+        undeliverable=tuple(undeliverable_of(one | one["undeliverable"]) for one in item["handles"] if one.get("undeliverable")),
     )
 
 

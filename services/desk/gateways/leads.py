@@ -11,7 +11,9 @@ from uuid import UUID
 from services.desk import metrics
 from services.desk.domain.customers import Note
 from services.desk.domain.leads import Lead, Terms, terms_of
+from services.desk.domain.records import Communication
 from services.desk.gateways.asking import Asking, moment_of
+from services.desk.gateways.records import communication_of
 
 MOST_LEADS = 50
 """Leads on one page, and notes on one lead's."""
@@ -61,6 +63,11 @@ class Leads:
         """Its notes, the newest first."""
         items = self._asking.ask("GET", f"/leads/{lead}/notes", token, params={"limit": str(MOST_LEADS)})["items"]
         return tuple([Note(item["text"], item["author"], datetime.fromisoformat(item["written_at"])) for item in items])
+
+    def communications(self, token: str, lead: UUID) -> tuple[Communication, ...]:
+        """Messages about it and the answers to them, the oldest first."""
+        items = self._asking.ask("GET", f"/leads/{lead}/communications", token)["items"]
+        return tuple([communication_of(item) for item in items])
 
     def take(self, token: str, step: LeadStep, action: str, content: Mapping[str, str] | None) -> None:
         """Take a step: `accept`, `status`, `win`, `lose`, `cancel` or `notes`, with the command's body."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.desk import metrics
 from services.desk.domain.records import Answer, Case, Communication, Delivery, File, KeyDates, ScriptAnswer
+from services.desk.domain.undeliverable import Undeliverable
 from services.desk.gateways.asking import Asking, Fetched, moment_of
 
 MOST_CASES = 50
@@ -104,6 +105,8 @@ def communication_of(item: Mapping[str, Any]) -> Communication:
         script_answers=tuple(ScriptAnswer(one["script"], one["prompt"], one["answer"]) for one in item.get("script_answers") or ()),
         files=tuple(_file(file) for file in item.get("attachments") or ()),
         is_erased=item.get("erased_at") is not None,
+        task=UUID(item["task_id"]) if item.get("task_id") else None,
+        lead=UUID(item["lead_id"]) if item.get("lead_id") else None,
         delivery=_delivery(item["delivery"]) if item.get("delivery") else None,
     )
 
@@ -152,7 +155,13 @@ def case_of(item: Mapping[str, Any]) -> Case:
         merged_into=UUID(item["merged_into"]) if item.get("merged_into") else None,
         communication_id=UUID(item["communication_id"]),
         heard_at=moment_of(item.get("customer_updated_at")),
+        undeliverable=tuple(undeliverable_of(one) for one in item.get("undeliverable") or ()),
     )
+
+
+def undeliverable_of(item: Mapping[str, Any]) -> Undeliverable:
+    """A handle that messages came back from, from what the API shows."""
+    return Undeliverable(item["kind"], item["value"], datetime.fromisoformat(item["since"]), item["status"])
 
 
 def _answer(item: Mapping[str, Any]) -> Answer:

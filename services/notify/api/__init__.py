@@ -134,11 +134,9 @@ def build(
     clock: Clock = utc_now,
     ready: Ready = list,
 ) -> FastAPI:
-    """The whole API; what needs the configuration only where it is known by `reference`, reports of text messages with a `publisher`."""
+    """The whole API; what needs the configuration only where it is known by `reference`; what tells others with a `publisher`."""
     routers = [
         deliveries_router(database),
-        addresses_router(database),
-        suppressions_router(database, clock),
         notifications_router(database, clock),
         dead_letters_router("notify", database),
     ]
@@ -148,6 +146,8 @@ def build(
             preferences_router(database, reference, clock),
             webhooks_router(database, reference),
         ]
+    if publisher is not None:
+        routers += [addresses_router(publisher, clock), suppressions_router(publisher, clock)]
     public = [sms_router(publisher, sms)] if publisher is not None and sms is not None else []
     return create_app("notify", settings, routers, verifier=verifier, public=public, body_limits={PATH: REPORT_BYTES}, ready=ready)
 

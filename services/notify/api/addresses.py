@@ -11,9 +11,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from services.notify.domain.suppressions import Suppression
 from services.notify.storage import suppressions
+from services.notify.storage.suppressions import Removed
 from shared.clock import Clock, utc_now
+from shared.ids import derive
+from shared.messaging import EventPublisher
 from shared.observability import get_logger
-from shared.storage import Database
+from shared.observability.tracing import current_traceparent
+from shared.schemas.events import AddressRevived
 from shared.web import NotFound, Page, PageRequest, Principal, Problem, page_request, requires
 
 log = get_logger(__name__)
@@ -84,9 +88,10 @@ class SuppressionChange(BaseModel):
     until: datetime | None
 
 
-def addresses_router(database: Database) -> APIRouter:
+def addresses_router(publisher: EventPublisher, clock: Clock = utc_now) -> APIRouter:
     """`GET /dead-addresses` and `POST /dead-addresses/revive`."""
     router = APIRouter(tags=["addresses"])
+    database = publisher.database
 
     @router.get("/dead-addresses", summary="Addresses that mail came back from for good, by name.")
     def listed(_principal: REVIVER, page: Paging) -> Page[DeadAddress]:
@@ -101,18 +106,16 @@ def addresses_router(database: Database) -> APIRouter:
 
     @router.post("/dead-addresses/revive", status_code=204, summary="Write to an address again.")
     def revive(body: ReviveBody, principal: REVIVER) -> None:
-        with database.transaction() as tx:
-            gone = suppressions.remove(tx, body.address, principal.user, "bounced")
-        if gone is None:
-            raise NotFound
-        log.info("dead address revived", delivery=str(gone[0]), by=principal.user)
+        gone = _remove(publisher, clock(), body.address, principal.user, "bounced")
+        log.info("dead address revived", delivery=str(gone.delivery_id), by=principal.user)
 
     return router
 
 
-def suppressions_router(database: Database, clock: Clock = utc_now) -> APIRouter:
+def suppressions_router(publisher: EventPublisher, clock: Clock = utc_now) -> APIRouter:
     """`GET` and `POST /suppressions`, `POST /suppressions/remove` and `GET /suppressions/changes`."""
     router = APIRouter(prefix="/suppressions", tags=["addresses"])
+    database = publisher.database
 
     @router.get("", summary="Addresses and domains that are not written to, by name.")
     def listed(
@@ -137,10 +140,7 @@ def suppressions_router(database: Database, clock: Clock = utc_now) -> APIRouter
 
     @router.post("/remove", status_code=204, summary="Write to it again.")
     def remove(body: ReviveBody, principal: SUPPRESSOR) -> None:
-        with database.transaction() as tx:
-            gone = suppressions.remove(tx, body.address, principal.user)
-        if gone is None:
-            raise NotFound
+        _remove(publisher, clock(), body.address, principal.user)
         log.info("address no longer suppressed", by=principal.user)
 
     @router.get("/changes", summary="What operators did to the list, the newest first.")
@@ -155,3 +155,18 @@ def suppressions_router(database: Database, clock: Clock = utc_now) -> APIRouter
         return Page(items=[SuppressionChange(**row) for row in shown], next=following)
 
     return router
+
+
+def _remove(publisher: EventPublisher, now: datetime, address: str, user: str, reason: str | None = None) -> Removed:
+    """Take an entry off the list; that one which bounced is written to again is told, since case has it marked. Raises `NotFound`."""
+    with publisher.transaction() as tx:
+        gone = suppressions.remove(tx, address, user, reason)
+        if gone is None:
+            raise NotFound
+        if gone.reason == "bounced":
+            # Each is an aggregate of its own: nobody keeps a state of addresses by these events.
+            id = derive("revival of an address", gone.change, now)
+            kind: Literal["email", "phone"] = "email" if "@" in address else "phone"
+            told = AddressRevived(revival_id=id, kind=kind, address=address, revived_by=user)
+            tx.emit(told, aggregate_id=id, key=id, revision=1, cause=id, time=now, traceparent=current_traceparent())
+    return gone

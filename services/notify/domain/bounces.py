@@ -13,6 +13,16 @@ _DEAD = re.compile(r"5\.(?:0\.0|1\.(?:0|1|2|3|6|10)|2\.1|4\.4)")
 """No such mailbox or domain, moved, disabled, or refused without a word. A full mailbox or a policy may pass."""
 
 
+_REFUSED = re.compile(r"5\d\d (5\.(?:1\.(?:1|2|3|6|10)|2\.1))(?![0-9.])")
+"""The same of an answer while the message is handed over. Less counts there: it may be our own relay that answers, and mean itself."""
+
+
+def dead_status_in(answer: str) -> str:
+    """The status (RFC 3463) with which a server refused a message for good since nothing arrives at its address; empty: it did not."""
+    found = _REFUSED.match(answer)
+    return found[1] if found else ""
+
+
 class Verdict(NamedTuple):
     """A delivery that came back."""
 

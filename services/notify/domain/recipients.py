@@ -13,6 +13,9 @@ MOST_MEMBERS = 25
 """A message to a role or unit goes to at most so many of its members; past that, to the unit's own address where it has one."""
 
 
+_NO_PHONES: Mapping[str, str] = {}
+
+
 class Person(Protocol):
     """A member of staff, as the directory has them."""
 
@@ -46,9 +49,11 @@ class Unit(Protocol):
 class Directory:
     """Staff and units as they are now. For one batch: whom a user, role or unit means is worked out once, when first asked."""
 
-    def __init__(self, staff: Mapping[str, Person], units: Mapping[str, Unit]) -> None:
+    def __init__(self, staff: Mapping[str, Person], units: Mapping[str, Unit], phones: Mapping[str, str] = _NO_PHONES) -> None:
+        """`phones`: where users get text messages."""
         self._staff = staff
         self._units = units
+        self._phones = phones
         self._people: dict[str, list[Recipient]] = {}
         self._shared: dict[str, list[Recipient]] = {}
         self._holders: dict[tuple[str, str], list[Recipient]] = {}
@@ -91,6 +96,11 @@ class Directory:
         """The unit's manager."""
         found = self._units.get(unit)
         return self.person(found.manager) if found else []
+
+    def by_text(self, recipient: Recipient) -> Recipient | None:
+        """The member of staff at their telephone number; None: who has none, or is nobody of staff."""
+        number = self._phones.get(recipient.user, "") if recipient.user else ""
+        return recipient._replace(address=number) if number else None
 
     def _address(self, unit: str) -> list[Recipient]:
         found = self._units.get(unit)
@@ -149,14 +159,15 @@ def plan_deliveries(
     planned: list[Delivery] = []
     taken: set[tuple[str, str]] = set()
     for definition in definitions:
-        # No other channel has a sender yet, and a row that nobody takes would wait for ever.
-        if definition.channel not in ("email", "desk") or (definition.items and occasion.item_kind not in definition.items):
+        if definition.items and occasion.item_kind not in definition.items:
             continue
         if definition.statuses and occasion.facts.get("status") not in definition.statuses:
             continue
         for to in definition.to:
-            for recipient in recipients(to, occasion, directory, default_unit):
-                if definition.channel == "desk" and not recipient.user:
+            for found in recipients(to, occasion, directory, default_unit):
+                # Customers' numbers are looked up elsewhere (`handlers.texting`).
+                recipient = directory.by_text(found) if definition.channel == "sms" else found
+                if recipient is None or (definition.channel == "desk" and not recipient.user):
                     continue
                 address = recipient.address.lower()
                 if (definition.channel, address) in taken:

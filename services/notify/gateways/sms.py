@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -37,6 +37,8 @@ class Handed:
     error: str = ""
     gateway_id: str = ""
     retry_after: float | None = None
+    dead_status: str = ""
+    """Where it was refused since none arrives at this number: the gateway's code."""
 
 
 class SmsGateway(Protocol):
@@ -113,6 +115,8 @@ class TwilioGateway:
         handed = _refused(answer, f"{number_of_error} {content.get('message', '')}".strip() if number_of_error else "")
         if number_of_error in _ABOUT_OUR_NUMBER:
             return Handed(Outcome.UNREACHABLE, handed.code, handed.error)
+        if handed.outcome is Outcome.REFUSED and str(number_of_error) in _DEAD:
+            return replace(handed, dead_status=str(number_of_error))
         return handed
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import UUID
 
 from services.notify.domain.occasions import Definition, Delivery, Occasion
 from services.notify.domain.recipients import Directory, plan_deliveries
@@ -13,7 +14,23 @@ from shared.schemas.events.texts import CODE_LENGTH
 
 
 def deliveries_of(event: Event, directory: Directory, mail_domain: str, version: int) -> Iterator[Delivery]:
-    """The messages of a firing. Each action is an occasion of its own, so that none keeps another's message back."""
+    """The messages of a firing, but for text messages to customers."""
+    for occasion, definition in _tellings(event, version):
+        yield from plan_deliveries(occasion, (definition,), directory, mail_domain)
+
+
+def texts_of(event: Event, version: int) -> Iterator[tuple[UUID, Occasion, Definition]]:
+    """The text messages of a firing to its customer, whose contact is known."""
+    customer = event.data.item.customer
+    if customer is None or customer.contact_id is None:
+        return
+    for occasion, definition in _tellings(event, version):
+        if definition.channel == "sms" and "customer" in definition.to:
+            yield customer.contact_id, occasion, definition
+
+
+def _tellings(event: Event, version: int) -> Iterator[tuple[Occasion, Definition]]:
+    """What a firing has us tell. Each action is an occasion of its own, so that none keeps another's message back."""
     data: RuleFired = event.data
     code = f"rule.{data.rule}"[:CODE_LENGTH]
     for position, action in enumerate(data.actions):
@@ -22,8 +39,7 @@ def deliveries_of(event: Event, directory: Directory, mail_domain: str, version:
         named = (f"user:{action.user}",) if action.user else ()
         to = ("customer",) if action.do == "send" else (*action.to, *named)
         definition = Definition(code, "rule.fired", to, action.channel or "email", action.template)
-        occasion = _occasion(event, version)._replace(cause=derive("rule action", event.id, position))
-        yield from plan_deliveries(occasion, (definition,), directory, mail_domain)
+        yield _occasion(event, version)._replace(cause=derive("rule action", event.id, position)), definition
 
 
 def _occasion(event: Event, version: int) -> Occasion:

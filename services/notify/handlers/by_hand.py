@@ -14,7 +14,7 @@ from services.notify.domain.occasions import Delivery, Occasion, Recipient
 from services.notify.domain.recipients import thread_reference
 from services.notify.storage.deliveries import Claimed
 from shared.schemas.envelope import Event
-from shared.schemas.events import MessageAsked
+from shared.schemas.events import MessageAsked, MessageToSend
 from shared.storage.objects import DamagedObject, ObjectStore
 
 BY_HAND = "by-hand"
@@ -44,13 +44,13 @@ def is_by_hand(definition: str, template: str) -> bool:
 
 def delivery_of(event: Event, version: int) -> Delivery:
     """The delivery of a message that was asked for. Its id is the communication's, so that nothing has to say which belongs to which."""
-    data: MessageAsked = event.data
+    data: MessageToSend = event.data
     occasion = Occasion(
         on="message.asked",
         cause=event.id,
         item_kind=data.item_kind,
         item_id=data.item_id,
-        case_id=data.case_id,
+        case_id=data.case_id if isinstance(data, MessageAsked) else None,
         conversation_id=data.conversation_id,
         facts={
             "item": data.item_kind,

@@ -65,7 +65,10 @@ class Wording:
         self._compiled: dict[tuple[str, str], Worded] = {}
         self._names: dict[str, Names] = {}
         self._of_methods = {method.code: method.language for method in configuration.methods if method.language}
-        self._of_staff = {user.email.lower(): user.language for user in configuration.users if user.language}
+        self._of_staff = {
+            address.lower(): user.language for user in configuration.users if user.language for address in (user.email, user.phone or "")
+        }
+        self.phones = {user.user: user.phone for user in configuration.users if user.phone}
         self._accounts: dict[str, str] = {}
         for account in configuration.mail_accounts:
             self._accounts.setdefault(account.method, account.address)
@@ -282,7 +285,7 @@ class Composer:
             if claimed.audience == "customer" and claimed.case_id is not None and (wanted := template.tags & LINKS.keys()):
                 maker = self._maker(min(wanted), "CASESTREAM_ANSWER_URL")
                 return {tag: maker.link(LINKS[tag], claimed.case_id, made_at, wording.links_valid_for) for tag in wanted}
-            if APPROVAL_LINK in template.tags and (approver := self._approver(claimed)):
+            if APPROVAL_LINK in template.tags and (approver := self._approver(claimed, wording)):
                 maker, approval = self._maker(APPROVAL_LINK, "CASESTREAM_DECIDE_URL"), UUID(claimed.facts["approval_id"])
                 return {APPROVAL_LINK: maker.link("approval", approval, made_at, wording.approval_links_valid_for, approver)}
         except BadKeys as error:
@@ -300,13 +303,16 @@ class Composer:
             raise NotComposable(f"#{tag} needs the settings {url} and CASESTREAM_LINK_KEYS")
         return maker
 
-    def _approver(self, claimed: Claimed) -> str:
+    def _approver(self, claimed: Claimed, wording: Wording) -> str:
         """The user who is asked for an approval, if the message goes to them."""
         facts = claimed.facts
         if claimed.audience in ("customer", "unit") or "approval_id" not in facts or facts.get("status") != "asked":
             return ""
-        member = self._reference.staff.get(facts["approver"])
-        return facts["approver"] if member is not None and member.email.lower() == claimed.recipient.lower() else ""
+        user = facts["approver"]
+        member = self._reference.staff.get(user)
+        if member is None:
+            return ""
+        return user if claimed.recipient.lower() in (member.email.lower(), wording.phones.get(user)) else ""
 
     def _reply_to(self, claimed: Claimed, wording: Wording) -> str:
         """A customer's answer belongs where their method's mail comes in; a colleague's with the unit, never in a customers' mailbox."""

@@ -34,6 +34,8 @@ class Policy:
     default_unit: str
     rules: Rules
     limits: Limits
+    phones: Mapping[str, str]
+    """Where users get text messages."""
 
 
 def policy_of(configuration: Configuration) -> Policy:
@@ -46,7 +48,8 @@ def policy_of(configuration: Configuration) -> Policy:
     organisation = configuration.organisation
     definitions = {on: tuple(found) for on, found in by_event.items()}
     unit, domain = organisation.default_unit, organisation.mail_domain
-    return Policy(definitions, domain, unit, rules_of(configuration), limits_of(configuration))
+    phones = {user.user: user.phone for user in configuration.users if user.phone}
+    return Policy(definitions, domain, unit, rules_of(configuration), limits_of(configuration), phones)
 
 
 def limits_of(configuration: Configuration) -> Limits:

@@ -64,8 +64,14 @@ def place(tx: Transaction, planned: Sequence[Delivery], refused: Mapping[UUID, s
     by_message: list[Delivery] = []
     on_desk: list[Delivery] = []
     notices: list[Notice] = []
+    told_otherwise = {(one.occasion.cause, one.recipient.user) for one in planned if one.channel != "sms"}
     for delivery in planned:
         user = delivery.recipient.user
+        if user and delivery.channel == "sms" and (delivery.occasion.cause, user) in told_otherwise:
+            # Beside another message it is for what cannot wait, and tells nothing new.
+            if _is_at_once(delivery, chosen.get(user, NOTHING_CHOSEN), rules(delivery.occasion.config_version), now):
+                by_message.append(delivery)
+            continue
         notice = _notice(delivery, chosen.get(user, NOTHING_CHOSEN), rules(delivery.occasion.config_version), now) if user else None
         if notice is not None:
             notices.append(notice)
@@ -78,6 +84,12 @@ def place(tx: Transaction, planned: Sequence[Delivery], refused: Mapping[UUID, s
     outcomes += deliveries.queue(tx, on_desk, {})
     notifications.add(tx, notices)
     return outcomes
+
+
+def _is_at_once(delivery: Delivery, chosen: Preferences, rules: Rules, now: datetime) -> bool:
+    """Whether the user wants to be told of it by a message, and not later."""
+    course = course_of(delivery.occasion.on, str(delivery.occasion.facts.get("priority", "")), chosen, rules, now)
+    return course.how is How.EMAIL and course.until is None
 
 
 def _notice(delivery: Delivery, chosen: Preferences, rules: Rules, now: datetime) -> Notice | None:

@@ -26,6 +26,7 @@ from services.notify.metrics import QUEUED, STOPPED
 from services.notify.storage import bounces, deliveries, digests, messages, notifications, suppressions
 from services.notify.storage.deliveries import Finished
 from services.notify.storage.notifications import Lapse
+from services.notify.storage.suppressions import Restored
 from shared.clock import Clock, utc_now
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.envelope import Event, Payload
@@ -35,6 +36,7 @@ from shared.schemas.events import (
     ClockWithdrawn,
     CommunicationBounced,
     CommunicationErased,
+    ContactChanged,
     ContactErased,
     RuleFired,
     TaskTriggered,
@@ -51,6 +53,8 @@ class Queue:
     came_back: list[Verdict] = field(default_factory=list)
     alive: set[str] = field(default_factory=set)
     """Addresses of customers who made contact anew."""
+    restored: list[Restored] = field(default_factory=list)
+    """Addresses and numbers that are known to work again."""
     erased: list[UUID] = field(default_factory=list)
     """Communications and cases whose titles were erased."""
     forgotten: list[UUID] = field(default_factory=list)
@@ -76,7 +80,7 @@ def queueing(
         return policies.get(version).rules
 
     def load(_tx: Transaction, _events: Sequence[Event]) -> Queue:
-        return Queue(Directory(reference.staff, reference.units))
+        return Queue(Directory(reference.staff, reference.units, policies.get().phones if reference.version else {}))
 
     def placed(tx: Transaction, planned: Sequence[Delivery]) -> list[Finished]:
         if not planned:
@@ -88,6 +92,7 @@ def queueing(
         outcomes = bounces.came_back(tx, queue.came_back)
         if queue.alive and suppressions.is_any(tx):
             suppressions.revive(tx, queue.alive)
+        suppressions.restore(tx, queue.restored)
         outcomes += digests.told(tx, outcomes)
         outcomes += placed(tx, queue.planned)
         corrections: list[Delivery] = []
@@ -147,6 +152,12 @@ def on_bounce(queue: Queue, event: Event) -> None:
         verdict = judge(data.bounce.message_id, [(one.action, one.status) for one in data.bounce.recipients])
         if verdict is not None:
             queue.came_back.append(verdict)
+
+
+def on_contact_changed(queue: Queue, event: Event) -> None:
+    """Where case knows that a handle works again, it is written to again: the two must not say different things."""
+    data: ContactChanged = event.data
+    queue.restored += [Restored(one.value.lower(), one.at, data.changed_by) for one in data.restored]
 
 
 def on_message_asked(queue: Queue, event: Event) -> None:

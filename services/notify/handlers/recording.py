@@ -17,8 +17,8 @@ from uuid import UUID
 from services.notify import metrics
 from services.notify.domain.message import Written
 from services.notify.domain.retry import Outcome
-from services.notify.handlers.outcomes import emit_outcome
-from services.notify.storage import deliveries, digests
+from services.notify.handlers.outcomes import emit_outcome, is_told_with_text
+from services.notify.storage import bounces, deliveries, digests
 from services.notify.storage.deliveries import Claimed, Finished, Result
 from services.notify.storage.journal import Journal
 from shared.messaging import EventPublisher
@@ -86,17 +86,21 @@ class Recorder:
         self.failure: Exception | None = None
         """What ended the thread that records."""
 
-    def take_over(self) -> int:
-        """Record what an earlier process of this name noted, and emptied no more. Returns how many it had sent."""
+    def take_over(self, written: Callable[[Claimed], Written | None]) -> int:
+        """Record what an earlier process of this name noted, and emptied no more. Returns how many it had sent. `written`: the message that
+        it made of a delivery; None: it cannot be made again.
+        """
         if self._journal is None:
             return 0
         left = self._journal.left()
         for start in range(0, len(left), MOST_AT_ONCE):
+            ids = left[start : start + MOST_AT_ONCE]
             with self._publisher.transaction() as tx:
-                finished = deliveries.record(tx, [Result(id, 0, Outcome.SENT) for id in left[start : start + MOST_AT_ONCE]])
+                messages = {one.id: written(one) for one in deliveries.as_claimed(tx, ids) if is_told_with_text(one)}
+                finished = deliveries.record(tx, [Result(id, 0, Outcome.SENT) for id in ids])
                 finished += digests.told(tx, finished)
                 for delivery in finished:
-                    emit_outcome(tx, delivery)
+                    emit_outcome(tx, delivery, messages.get(delivery.id))
         self._journal.clear()
         return len(left)
 
@@ -143,11 +147,11 @@ class Recorder:
             try:
                 with self._publisher.quick_transaction(committed) as tx:
                     finished += deliveries.record(tx, [one.result for one in ended])
+                    bounces.suppress(tx, finished)
                     finished += digests.told(tx, finished)
                     written = {one.result.id: one.written for one in ended}
                     for delivery in finished:
-                        message = written.get(delivery.id)
-                        emit_outcome(tx, delivery, message.subject_line if message else "", message.text if message else "")
+                        emit_outcome(tx, delivery, written.get(delivery.id))
             except CONNECTION_LOST as error:
                 log.warning("database away; trying again", error=type(error).__name__)
                 return False

@@ -21,7 +21,7 @@ from services.notify.gateways.sms import Handed, SmsGateway, connector
 from services.notify.handlers.composing import Composer, NotComposable
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.settings import SmsSettings
-from services.notify.storage import deliveries
+from services.notify.storage import bounces, deliveries
 from services.notify.storage.deliveries import Claimed, Result
 from services.notify.storage.limits import claim_within
 from services.notify.storage.wakeup import Wakeup
@@ -173,9 +173,10 @@ class Texter:
             again_in = next_attempt(handed.outcome, claimed.attempt, claimed.age, self._jitter(), faster)
             if again_in is not None and handed.retry_after is not None:
                 again_in = max(again_in, min(timedelta(seconds=handed.retry_after), LONGEST_WISH) / faster)
-        result = Result(claimed.id, claimed.attempt, handed.outcome, handed.error, again_in)
+        result = Result(claimed.id, claimed.attempt, handed.outcome, handed.error, again_in, handed.dead_status)
         with self._publisher.transaction() as tx:
             finished = deliveries.record(tx, [result])
+            bounces.suppress(tx, finished)
             for delivery in finished:
                 emit_outcome(tx, delivery, text=self._composer.told(claimed) if handed.outcome is Outcome.SENT else "")
         metrics.ATTEMPTS.labels(handed.outcome.value).inc()

@@ -13,6 +13,7 @@ from uuid import UUID
 from services.notify.domain.limits import Frequent, Limits
 from services.notify.domain.occasions import Definition, Delivery, Occasion, Recipient
 from services.notify.domain.recipients import message_id
+from services.notify.handlers.automation import texts_of
 from services.notify.handlers.definitions import definition_of, holding, limits_of
 from services.notify.handlers.occasions import Readings
 from services.notify.handlers.outcomes import emit_outcome
@@ -24,7 +25,7 @@ from shared.ids import delivery_id
 from shared.messaging import Handler, ReferenceData, VersionCache
 from shared.schemas.configuration import Configuration
 from shared.schemas.envelope import Event, Payload
-from shared.schemas.events import CommunicationRecorded, ContactChanged, ContactErased
+from shared.schemas.events import CommunicationRecorded, ContactChanged, ContactErased, RuleFired
 from shared.storage import Transaction
 
 CHANNEL = "sms"
@@ -41,7 +42,7 @@ class Policy:
 
 
 def policy_of(configuration: Configuration) -> Policy:
-    """The policy of one version of the configuration. Only customers get text messages: staff have no numbers here."""
+    """The policy of one version of the configuration; staff's numbers are the configuration's own (`handlers.queueing`)."""
     found: dict[str, tuple[Definition, ...]] = {}
     for one in configuration.communications:
         if one.channel == CHANNEL and "customer" in one.to:
@@ -109,21 +110,37 @@ def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], l
         return apply
 
     apply: dict[type[Payload], Apply] = {payload: planning(payload) for payload in {**inner.apply, **readings}}
+    if RuleFired in apply:
+        own_firing = apply[RuleFired]
+
+        def on_rule_fired(batch: Batch, event: Event) -> None:
+            own_firing(batch, event)
+            version = event.config_version or reference.version
+            for contact, occasion, definition in texts_of(event, version):
+                batch.wanted.append(Wanted(contact, occasion, definition, policies.get(version).mail_domain))
+
+        apply[RuleFired] = on_rule_fired
     if learns:
-        own_erasing = apply[ContactErased]
+        own_changing, own_erasing = apply[ContactChanged], apply[ContactErased]
 
         def on_erased(batch: Batch, event: Event) -> None:
             own_erasing(batch, event)
             batch.erased.add(event.data.contact_id)
 
-        apply |= {ContactChanged: on_changed, CommunicationRecorded: on_recorded, ContactErased: on_erased}
+        def on_contact_changed(batch: Batch, event: Event) -> None:
+            own_changing(batch, event)
+            on_changed(batch, event)
+
+        apply |= {ContactChanged: on_contact_changed, CommunicationRecorded: on_recorded, ContactErased: on_erased}
     return Handler(load=load, apply=apply, save=save)
 
 
 def on_changed(batch: Batch, event: Event) -> None:
-    """Staff made or changed a contact: the first of its numbers counts."""
+    """Staff made or changed a contact: the first of its numbers counts; one that text messages do not reach, where there is no other."""
     data: ContactChanged = event.data
-    batch.told[data.contact_id] = next((_number(one.value) for one in data.handles if one.kind == PHONE), "")
+    numbers = [one.value for one in data.handles if one.kind == PHONE]
+    lost = {one.value for one in data.undeliverable if one.kind == PHONE}
+    batch.told[data.contact_id] = next((_number(one) for one in sorted(numbers, key=lambda one: one in lost)), "")
 
 
 def on_recorded(batch: Batch, event: Event) -> None:

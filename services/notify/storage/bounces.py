@@ -41,8 +41,13 @@ def came_back(tx: Transaction, verdicts: Sequence[Verdict]) -> list[Finished]:
         "errors": arrays.texts([f"bounced: {verdict.status}" for verdict in by_id.values()]),
     }
     found = [Finished(*row) for row in tx.rows(_BOUNCED, columns)]
-    dead = [by_id[one.id] for one in found if by_id[one.id].is_dead]
-    if dead:
-        statuses = arrays.texts([verdict.status for verdict in dead])
-        tx.execute(_DIE, {"ids": arrays.uuids([verdict.delivery_id for verdict in dead]), "statuses": statuses})
+    found = [one._replace(dead_status=by_id[one.id].status) if by_id[one.id].is_dead else one for one in found]
+    suppress(tx, found)
     return found
+
+
+def suppress(tx: Transaction, finished: Sequence[Finished]) -> None:
+    """Suppress the addresses of those of these deliveries that found nothing to arrive there."""
+    dead = [one for one in finished if one.dead_status]
+    if dead:
+        tx.execute(_DIE, {"ids": arrays.uuids([one.id for one in dead]), "statuses": arrays.texts([one.dead_status for one in dead])})

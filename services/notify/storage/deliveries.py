@@ -49,6 +49,8 @@ class Result(NamedTuple):
     outcome: Outcome
     error: str = ""
     again_in: timedelta | None = None
+    dead_status: str = ""
+    """Where it was refused since nothing arrives at its address: the status that was given."""
 
 
 class Finished(NamedTuple):
@@ -74,6 +76,10 @@ class Finished(NamedTuple):
     thread_id: UUID
     template: str
     created_at: datetime
+    dead_status: str = ""
+    """Where nothing arrives at its address any more: what was reported."""
+    dead_since: datetime | None = None
+    """With it, since when that is known; none: by this delivery."""
 
 
 FINISHED = """d.id, d.cause, d.definition, d.channel, d.config_version, d.item_kind, d.item_id, d.case_id, d.recipient, d.message_id,
@@ -124,10 +130,11 @@ def end(tx: Transaction, refused: Mapping[UUID, str]) -> list[Finished]:
         return []
     rows = tx.rows(
         f"""with refused as (
-                select d.id, r.error from unnest(%b, %b) as r(id, error) join deliveries d on d.id = r.id
+                select d.id, r.error, lower(d.recipient) as address from unnest(%b, %b) as r(id, error) join deliveries d on d.id = r.id
                 where d.state = 'queued' order by d.id for update of d)
             update deliveries d set state = 'failed', revision = d.revision + 1, finished_at = now(), error = r.error
-            from refused r where d.id = r.id returning {FINISHED}""",
+            from refused r left join suppressions s on s.address = r.address and s.reason = 'bounced'
+            where d.id = r.id returning {FINISHED}, coalesce(s.status, ''), s.since""",
         (arrays.uuids(list(refused)), arrays.texts(list(refused.values()))),
     )
     return [Finished(*row) for row in rows]
@@ -175,6 +182,12 @@ def claim(tx: Transaction, me: str, limit: int, lease: timedelta, channel: str =
     """
     tx.execute("set local synchronous_commit = off")
     return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease, "channel": channel})]
+
+
+def as_claimed(tx: Transaction, ids: Sequence[UUID]) -> list[Claimed]:
+    """These deliveries as whoever claimed them last had them."""
+    query = f"select {CLAIMED} from deliveries d, (select false as taken_over) due where d.id = any(%b)"
+    return [Claimed(*row) for row in tx.rows(query, (arrays.uuids(ids),))]
 
 
 def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta) -> set[UUID]:
@@ -229,7 +242,9 @@ def record(tx: Transaction, results: Sequence[Result]) -> list[Finished]:
             "pauses": arrays.big_ints([None if r.again_in is None else r.again_in // _MICROSECOND for r in results]),
         },
     )
-    return [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+    dead = {result.id: result.dead_status for result in results if result.dead_status}
+    finished = [Finished(*row) for row in rows if row[11] in ("sent", "failed")]
+    return [one._replace(dead_status=dead[one.id]) if one.state == "failed" and one.id in dead else one for one in finished]
 
 
 def count(tx: Transaction) -> int:

@@ -19,7 +19,9 @@ def let_go(tx: Transaction, ids: Sequence[UUID]) -> None:
 
 
 def erase(tx: Transaction, ids: Sequence[UUID]) -> list[Finished]:
-    """Those of these messages that wait have failed, and are returned; what is just being sent goes out."""
+    """Those of these messages that wait have failed, and are returned; what is just being sent goes out. The recipients of those that
+    belong to no case are forgotten.
+    """
     rows = tx.rows(
         f"""with waiting as (
                 select id from deliveries where id = any(%b) and definition = 'by-hand' and template = '' and state = 'queued'
@@ -28,4 +30,12 @@ def erase(tx: Transaction, ids: Sequence[UUID]) -> list[Finished]:
             from waiting where d.id = waiting.id returning {FINISHED}""",
         (arrays.uuids(ids),),
     )
-    return [Finished(*row) for row in rows]
+    # Of a case its customer's erasure takes these away; whom a message went to that belongs to no case, nothing else tells.
+    tx.execute(
+        """update deliveries set recipient = '', recipient_name = '',
+               facts = (facts::jsonb || '{"customer": "[erased]"}')::text
+           where id = any(%b) and definition = 'by-hand' and template = '' and case_id is null""",
+        (arrays.uuids(ids),),
+    )
+    finished = [Finished(*row) for row in rows]
+    return [one._replace(recipient="") if one.case_id is None else one for one in finished]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from services.notify.domain.suppressions import WHOLE_DOMAIN, Suppression, entries_for, suppressed
@@ -11,6 +12,22 @@ from services.notify.storage.deliveries import Finished, end
 from shared.storage import Transaction, arrays
 
 _COUNTS: Final = "(until is null or until > now())"
+
+
+class Removed(NamedTuple):
+    """An entry that was taken off the list. `change`: which of the changes that is; `delivery_id`: what had come back."""
+
+    change: int
+    reason: str
+    delivery_id: UUID | None
+
+
+class Restored(NamedTuple):
+    """An address, in small letters, or a number that is known to work since `at`, and who says so."""
+
+    address: str
+    at: datetime
+    by: str
 
 
 def is_any(tx: Transaction) -> bool:
@@ -74,20 +91,17 @@ def add(tx: Transaction, entry: Suppression, by: str) -> None:
     )
 
 
-def remove(tx: Transaction, address: str, by: str, reason: str | None = None) -> tuple[UUID | None] | None:
-    """Take an entry off the list, where `reason` is given only one of that; the delivery that came back, if one did.
-
-    None: there is no such entry.
-    """
+def remove(tx: Transaction, address: str, by: str, reason: str | None = None) -> Removed | None:
+    """Take an entry off the list, where `reason` is given only one of that. None: there is no such entry."""
     row = tx.row(
         """with gone as (delete from suppressions where address = %(address)s and (%(reason)s::text is null or reason = %(reason)s)
                          returning address, reason, delivery_id),
                 told as (insert into suppression_changes (by_user, what, address, reason)
-                         select %(by)s, 'removed', address, reason from gone)
-           select delivery_id from gone""",
+                         select %(by)s, 'removed', address, reason from gone returning id)
+           select told.id, gone.reason, gone.delivery_id from gone, told""",
         {"address": address, "by": by, "reason": reason},
     )
-    return None if row is None else (row[0],)
+    return None if row is None else Removed(*row)
 
 
 def revive(tx: Transaction, addresses: Collection[str]) -> int:
@@ -97,6 +111,23 @@ def revive(tx: Transaction, addresses: Collection[str]) -> int:
     return tx.execute(
         "delete from suppressions where reason = 'bounced' and address = any(%b)", (arrays.texts(sorted(addresses)),)
     ).rowcount
+
+
+def restore(tx: Transaction, restored: Sequence[Restored]) -> None:
+    """What came back before an address was known to work again says nothing any more. Entries for other reasons stay."""
+    if not restored:
+        return
+    tx.execute(
+        """with gone as (
+               delete from suppressions s using unnest(%b::text[], %b::timestamptz[], %b::text[]) as r (address, at, by_user)
+               where s.address = r.address and s.reason = 'bounced' and s.since <= r.at returning r.by_user, s.address, s.reason)
+           insert into suppression_changes (by_user, what, address, reason) select by_user, 'removed', address, reason from gone""",
+        (
+            arrays.texts([one.address for one in restored]),
+            arrays.moments([one.at for one in restored]),
+            arrays.texts([one.by for one in restored]),
+        ),
+    )
 
 
 def changes(tx: Transaction, before: int | None, limit: int) -> list[dict[str, Any]]:

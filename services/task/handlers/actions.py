@@ -117,7 +117,8 @@ class Doing:
 
     def _tell(self, action: Action) -> RuleAction:
         if action.channel == "sms":
-            return _told(action, "asked", "nothing sends text messages yet")
+            is_known = action.do != "send" or (self.item.customer is not None and self.item.customer.contact_id is not None)
+            return _told(action, "asked", "" if is_known else "it is not known who the customer is, so they have no telephone number")
         if action.do == "send" and not (self.item.customer and self.item.customer.email):
             return _told(action, "asked", "the customer has no email address")
         return _told(action, "asked")

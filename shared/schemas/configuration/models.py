@@ -247,6 +247,8 @@ class User(Section):
     """Open tasks up to which more are given to them by themselves; none: no limit."""
     language: Language | None = None
     """Of messages to them; none: the organisation's."""
+    phone: Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")] | None = None
+    """Where they get text messages, such as +441632960001; none: they get none."""
 
 
 class CommunicationDefinition(Named):

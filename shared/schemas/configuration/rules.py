@@ -260,8 +260,10 @@ def check_messages(document: Document) -> None:
         if definition.get("statuses") and definition.get("on") not in ("case.status-changed", "case.chased"):
             document.problem((*path, "statuses"), "only case.status-changed and case.chased are narrowed by statuses; remove them here")
         to, on = _strings(definition.get("to")), definition.get("on")
-        if definition.get("channel") == "sms" and to not in ([], ["customer"]):
-            document.problem((*path, "to"), "only customers get text messages: write `to: [customer]`")
+        if definition.get("channel") == "sms" and "unit" in to:
+            document.problem(
+                (*path, "to", to.index("unit")), "a unit has no telephone number; name people of it: leader, manager, a role or a user"
+            )
         if "escalation" in to and on != "clock.escalated":
             document.problem(
                 (*path, "to", to.index("escalation")), "only clock.escalated tells whom a step of the chain names; remove it here"

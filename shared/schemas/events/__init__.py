@@ -52,8 +52,8 @@ from shared.schemas.events.lead import (
     LeadStatusChanged,
 )
 from shared.schemas.events.merging import CaseBroadcast, CaseMerged, CaseMergeUndone
-from shared.schemas.events.messages import MessageAsked
-from shared.schemas.events.notify import DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
+from shared.schemas.events.messages import MessageAsked, MessageToSend, RecordMessageAsked
+from shared.schemas.events.notify import AddressRevived, DeliveryBounced, DeliveryFailed, DeliverySent, DeliveryState
 from shared.schemas.events.privacy import ContactErased
 from shared.schemas.events.products import ReplacementApproved
 from shared.schemas.events.resources import (
@@ -99,6 +99,7 @@ __all__ = [
     "PAYLOADS",
     "AccountChanged",
     "AccountRepublished",
+    "AddressRevived",
     "ApprovalAsked",
     "ApprovalChanged",
     "ApprovalDecided",
@@ -169,7 +170,9 @@ __all__ = [
     "LeadStatusChanged",
     "Line",
     "MessageAsked",
+    "MessageToSend",
     "PlanMade",
+    "RecordMessageAsked",
     "ReplacementApproved",
     "RuleAction",
     "RuleCut",
@@ -222,6 +225,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         CommunicationExpired,
         CommunicationErased,
         MessageAsked,
+        RecordMessageAsked,
         ContactErased,
         LeadOpened,
         LeadStatusChanged,
@@ -262,6 +266,7 @@ PAYLOADS: dict[str, type[Payload]] = {
         DeliverySent,
         DeliveryBounced,
         DeliveryFailed,
+        AddressRevived,
         StaffChanged,
         UnitChanged,
         ConfigurationPublished,

@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
 from shared.schemas.events.case import CaseState
-from shared.schemas.parts import Handle
+from shared.schemas.parts import Handle, RestoredHandle, UndeliverableHandle
 
 
 class CaseCustomerChanged(CaseState):
@@ -18,7 +18,9 @@ class CaseCustomerChanged(CaseState):
 
 
 class ContactChanged(Payload):
-    """Staff made or changed a contact: as it is now. Of contacts made for unknown senders the events of their communications tell."""
+    """Staff made or changed a contact, or one of its handles was found to be undeliverable, or to work again: as it is now. Of contacts
+    made for unknown senders the events of their communications tell.
+    """
 
     event_type: ClassVar[str] = "casestream.contact.changed.v1"
     topic: ClassVar[str] = topics.CASES
@@ -34,6 +36,10 @@ class ContactChanged(Payload):
     merged_into: UUID | None = None
     """The contact that it turned out to be; it has no handles then."""
     changed_by: str
+    undeliverable: tuple[UndeliverableHandle, ...] = ()
+    """Those of the handles that messages came back from for good."""
+    restored: tuple[RestoredHandle, ...] = ()
+    """Those that were among them, and work again by this change."""
 
 
 class AccountChanged(Payload):

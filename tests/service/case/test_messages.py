@@ -14,6 +14,7 @@ import pytest
 from services.case.api import routers
 from services.case.api.messages import message_files_router
 from services.case.domain.case import Actor
+from services.case.domain.refusals import InputRefused
 from services.case.handlers.commands import Asked
 from services.case.handlers.messages import Messages, Wanted
 from services.case.settings import Settings
@@ -33,11 +34,12 @@ from shared.schemas.events import (
     ItemKind,
     MessageAsked,
 )
+from shared.schemas.events.messages import LONGEST_TEXT
 from shared.schemas.parts import FileRef
 from shared.storage.objects import ObjectStore
 from shared.web import create_app
 from tests.service.case.conftest import CaseService
-from tests.support.case import NOW, a_mail, an_event, received
+from tests.support.case import NOW, a_mail, a_plan, an_event, received
 from tests.support.web import a_token, a_verifier, bearer, served
 
 pytestmark = pytest.mark.requirement("NOTE-2")
@@ -189,11 +191,22 @@ def test_a_message_begins_with_a_template_that_the_case_fills(api: httpx.Client,
     choices = api.get(f"/cases/{leak}/message-choices", headers=rita()).json()
     assert choices["recipients"] == [{"address": "ann@customer.example", "came_back": False}]
     assert [one["code"] for one in choices["templates"]] == ["alert", "acknowledge"]
+    tags = {one["tag"]: one for one in choices["tags"]}
+    assert tags["first_name"] == {"tag": "first_name", "means": "The customer's first name.", "value": "Ann"}
+    assert tags["case_number"]["value"].startswith("C-2026-")
     draft = api.get(f"/cases/{leak}/message-draft", params={"template": "acknowledge"}, headers=rita())
     assert draft.json()["text"] == "Dear Ann,\n\nthank you."
     assert draft.json()["subject_line"].startswith("We got your message, C-2026-")
     assert api.get(f"/cases/{leak}/message-draft", params={"template": "new-task"}, headers=rita()).status_code == 404
     assert api.get(f"/cases/{leak}/message-draft", params={"template": "alert"}, headers=rita(unit="neighbourhood")).status_code == 404
+
+
+def test_tags_in_a_message_are_filled_when_it_is_sent(service: CaseService, leak: UUID) -> None:
+    send(service, leak, Wanted("About #subject", "Dear #first_name,\n\nflat #12 is next."))
+    rows = service.rows("select subject_line, body from communications where direction = 'outbound'")
+    assert rows == [("About Water leak", "Dear Ann,\n\nflat #12 is next.")]
+    with pytest.raises(InputRefused, match="too long"):
+        send(service, leak, Wanted("About it", "#first_name" + "x" * (LONGEST_TEXT - 1)))
 
 
 def test_the_state_only_goes_forward(service: CaseService, leak: UUID) -> None:
@@ -291,3 +304,20 @@ def test_an_erasure_takes_what_the_mail_server_said_as_well(service: CaseService
     assert service.rows("select state, error from deliveries") == [("failed", "")]
     service.take(topics.NOTIFICATIONS, [ended(DeliveryBounced, id, leak, 2, audience="customer", text="Dear Ann")])
     assert service.rows("select body from communications where id = %s", id) == [("[erased]",)]
+
+
+def test_a_message_that_is_written_for_a_task_names_it(api: httpx.Client, service: CaseService, leak: UUID) -> None:
+    task, other = derive("task", 1), derive("task", 2)
+    service.take(topics.TASKS, [a_plan(leak, task)])
+    refused = api.post(f"/cases/{leak}/messages", json=LETTER | {"task_id": str(other)}, headers=rita("no"))
+    assert (refused.status_code, "none of this case" in refused.json()["detail"]) == (422, True)
+    id = api.post(f"/cases/{leak}/messages", json=LETTER | {"task_id": str(task)}, headers=rita("yes")).json()["id"]
+    shown = api.get(f"/cases/{leak}", headers=rita()).json()["communications"]
+    assert {one["id"]: one["task_id"] for one in shown if one["direction"] == "outbound"} == {id: str(task)}
+    service.take(
+        topics.NOTIFICATIONS, [ended(DeliveryFailed, UUID(id), leak, 1, item_kind=ItemKind.TASK, item_id=task, definition="by-hand")]
+    )
+    again = api.post(f"/cases/{leak}/messages/{id}/send-again", headers=rita("again")).json()["id"]
+    assert api.get(f"/communications/{again}", headers=rita()).json()["task_id"] == str(task)
+    message = send(service, leak, Wanted("Your leak", "Today.", task_id=task), "for a task")[1].data
+    assert (message.item_kind, message.item_id, message.case_id) == (ItemKind.TASK, task, leak)

@@ -38,6 +38,7 @@ OFFICER = ("contact:erase", "contact:export", "case:hold", "case:read", "communi
 NO_PERSONAL_DATA = {
     "bulk_items",
     "case_communications",
+    "communication_items",
     "case_links",
     "case_approvals",
     "case_plans",

@@ -87,3 +87,34 @@ def test_what_makes_no_note_is_said_and_nothing_is_lost(records: Records) -> Non
     assert "Kept. xxx" in too_long.text
     assert "Nobody has noted anything." in words_of(records.client.get(path))
     assert records.client.get(f"/contacts/{contact_id('email', 'nobody')}").status_code == 404
+
+
+@pytest.mark.requirement("EDGE-2", "CON-2")
+def test_an_address_that_mail_comes_back_from_is_told_in_words_and_taken_back_by_who_may_edit(records: Records) -> None:
+    mail = a_mail("A leak", "A leak.", sender="cyd@tenant.example", name="Cyd")
+    records.take(mail)
+    records.comes_back(mail, "cyd@tenant.example")
+    customer, case = f"/contacts/{contact_id('email', 'cyd@tenant.example')}", f"/cases/{records.case_of(mail.communication_id)}"
+    told = "Mail does not arrive. Mail to cyd@tenant.example came back Tue 3 Mar"
+    sign_in(records, "max")
+    for path in (customer, case):
+        page = records.client.get(path)
+        assert told in words_of(page), path
+        assert "the mailbox does not exist. Nothing more is sent there until they write from it, or somebody says" in words_of(page)
+        assert "It works again : cyd@tenant.example" in words_of(page)
+    form = {"key": key_in(page), "kind": "email", "handle": "cyd@tenant.example"}
+    sign_in(records, "paul")
+    assert records.client.post(f"{customer}/restore", data=form).status_code == 403
+    sign_in(records, "max")
+
+    other = records.client.post(f"{customer}/restore", data=form | {"handle": "not theirs@tenant.example"})
+    assert (other.status_code, "That did not work." in words_of(other), told in words_of(other)) == (409, True, True)
+    foreign = records.client.post(f"{customer}/restore", data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+    for _ in range(2):
+        answer = records.client.post(f"{customer}/restore", data=form | {"case": case.rpartition("/")[2]})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{case}?done=restored")
+    after = words_of(records.client.get(answer.headers["location"]))
+    assert "messages to the customer go there again" in after
+    assert told not in after
+    assert told not in words_of(records.client.get(customer))

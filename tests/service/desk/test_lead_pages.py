@@ -188,3 +188,45 @@ def test_while_the_case_service_is_away_nothing_that_was_written_is_lost(
         assert client.get(f"/leads/{uuid4()}").status_code == 503
         note = client.post(f"/leads/{uuid4()}/notes", data={"key": key, "text": "Kept <words>"})
         assert (note.status_code, "Kept &lt;words&gt;</textarea>" in note.text, key in note.text) == (503, True, True)
+
+
+def write(records: Records, lead: UUID, *, key: str = "", **fields: str) -> httpx.Response:
+    given = {"key": key or str(uuid4()), "to": "joan@customer.example", "subject_line": "The <garage>", "text": "Dear Joan.\r\nIt is free."}
+    files = [("file", ("plan.pdf", b"%PDF", "application/pdf"))]
+    return records.client.post(f"/write/lead/{lead}", data=given | fields, files=files)
+
+
+@pytest.mark.requirement("NOTE-2", "FACE-1")
+def test_the_customer_of_a_lead_is_written_to_from_its_page(records: Records) -> None:
+    lead = a_lead(title="A garage")
+    keep(records, lead)
+    sign_in(records.client, "rita")
+    assert f'<a class="button" href="/write/lead/{lead.id}">' in records.client.get(f"/leads/{lead.id}").text
+    form = records.client.get(f"/write/lead/{lead.id}")
+    assert f'<a href="/leads/{lead.id}">{lead.number}</a>' in form.text
+    assert '<option value="joan@customer.example" selected>' in form.text
+    assert write(records, lead.id, to="eve@elsewhere.example").status_code == 422
+    empty = write(records, lead.id, text=" ")
+    assert (empty.status_code, "Write the message." in empty.text, "The &lt;garage&gt;" in empty.text) == (422, True, True)
+
+    key = str(uuid4())
+    for _ in range(2):
+        sent = write(records, lead.id, key=key)
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/leads/{lead.id}?done=written#communications")
+    page = records.client.get(sent.headers["location"])
+    words = words_of(page)
+    for told in ("The message is on its way.", "Communications 1", "Waiting to be sent", "Dear Joan. It is free.", "plan.pdf"):
+        assert told in words, told
+    assert "Send it again" not in words
+    again = records.client.post(f"/write/lead/{lead.id}/again", data={"key": str(uuid4()), "communication": _of_lead(records, lead.id)})
+    assert (again.status_code, "on its way" in again.text) == (409, True)
+
+    sign_in(records.client, "paul")
+    assert records.client.get(f"/write/lead/{lead.id}").status_code == 403
+    assert write(records, lead.id).status_code == 403
+
+
+def _of_lead(records: Records, lead: UUID) -> str:
+    with records.database.read() as tx:
+        ((id,),) = tx.rows("select communication_id from communication_items where item_id = %s", (lead,))
+    return str(id)

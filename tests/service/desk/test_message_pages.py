@@ -19,7 +19,7 @@ from services.case.settings import Settings as CaseSettings
 from services.desk.api import Desk, desk_app
 from services.desk.handlers.configuration import apply_configuration
 from services.desk.settings import DeskSettings
-from shared.ids import case_id
+from shared.ids import case_id, contact_id, derive
 from shared.messaging import EventPublisher
 from shared.schemas import topics
 from shared.schemas.events import DeliveryBounced, DeliverySent, ItemKind
@@ -29,7 +29,7 @@ from shared.storage.objects import ObjectStore
 from shared.web import TokenVerifier, create_app
 from shared.web.tokens import TokenSigner
 from tests.service.case.conftest import CaseService
-from tests.support.case import a_mail, an_event, received
+from tests.support.case import a_mail, a_plan, an_event, received
 from tests.support.configuration import a_configuration
 from tests.support.desk import PASSWORD, a_configuration_text
 from tests.support.web import served
@@ -158,3 +158,40 @@ def test_who_may_not_write_is_refused_before_anything_is_read(bench: Bench) -> N
     assert bench.write().status_code == 403
     forged = bench.client.post(f"/write/{bench.id}", headers={"Sec-Fetch-Site": "cross-site"})
     assert forged.status_code == 403
+
+
+def test_a_contact_is_written_to_from_their_page(bench: Bench) -> None:
+    bench.sign_in("rita")
+    contact = contact_id("email", "ann@customer.example")
+    assert f'href="/write/contact/{contact}"' in bench.client.get(f"/contacts/{contact}").text
+    form = bench.client.get(f"/write/contact/{contact}").text
+    assert "<title>Write to Ann Customer" in form
+    assert "The answer to it opens a case." in form
+    assert '<option value="ann@customer.example" selected>' in form
+    given = {"key": str(uuid4()), "to": "ann@customer.example", "subject_line": "Hello", "text": "Dear Ann."}
+    files = [("file", ("plan.pdf", b"%PDF", "application/pdf"))]
+    for _ in range(2):
+        sent = bench.client.post(f"/write/contact/{contact}", data=given, files=files)
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/contacts/{contact}?done=written#communications")
+    page = bench.client.get(sent.headers["location"]).text
+    for told in ("Your message is on its way.", "Waiting to be sent", ">Hello</a>"):
+        assert told in page, told
+    assert bench.case.rows(
+        """select c.body, a.filename from communications c join attachments a on a.communication_id = c.id
+           where direction = 'outbound' and c.id not in (select communication_id from case_communications)"""
+    ) == [("Dear Ann.", "plan.pdf")]
+    bench.sign_in("paul")
+    assert bench.client.get(f"/write/contact/{contact}").status_code == 403
+
+
+def test_a_message_that_is_begun_on_a_task_is_kept_with_it(bench: Bench) -> None:
+    bench.sign_in("rita")
+    task = derive("task", 1)
+    bench.case.take(topics.TASKS, [a_plan(bench.id, task)])
+    form = bench.client.get(f"/write/{bench.id}", params={"task": str(task)}).text
+    assert form.count(f'name="task" value="{task}"') == 2, "also when a template is filled in"
+    assert bench.write(task=str(task), text=" ").text.count(f'name="task" value="{task}"') == 2
+    assert bench.write(task=str(task)).status_code == 303
+    assert f'Written for <a href="/tasks/{task}">' in bench.page()
+    assert bench.write(task="<b>").status_code == 400
+    assert bench.write(task=str(uuid4())).status_code == 422

@@ -23,6 +23,7 @@ from shared.clock import Clock, utc_now
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData, VersionCache
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
+from shared.messaging.transactional import TopicPartition
 from shared.schemas import topics
 from shared.schemas.envelope import Event, Payload, decode
 from shared.schemas.events import (
@@ -162,7 +163,12 @@ class NotifyService:
 
     def __init__(self, kafka: str, prefix: str, url: str, reference: ReferenceData) -> None:
         self.kafka, self.prefix, self.url, self.reference = kafka, prefix, url, reference
-        self.began = datetime.now(UTC)
+        looker = Consumer(consumer_settings(kafka, f"{prefix}look", None))
+        topic = prefix + topics.NOTIFICATIONS
+        places = [TopicPartition(topic, number) for number in looker.list_topics(topic, 30).topics[topic].partitions]
+        self._began = {(topic, place.partition): looker.get_watermark_offsets(place, 30)[1] for place in places}
+        """Where it ends: the topic is shared with tests before this one, and so are the ids of what they tell of."""
+        looker.close()
         self.clock: Clock = utc_now
         """What the consumer goes by."""
         self.database = Database(url, service="notify")
@@ -250,9 +256,11 @@ class NotifyService:
         producer.flush()
 
     def published(self, expect: int, case: UUID | None = None, *, distinct: bool = False) -> list[tuple[Event, DeliveryState]]:
-        """The first `expect` events that came out, of all or of this case. `distinct`: repetitions aside."""
+        """The first `expect` events that came out, of all, of this case, or of this item that has none. `distinct`: repetitions aside."""
         consumer = Consumer(consumer_settings(self.kafka, f"{self.prefix}look-{os.urandom(4).hex()}", None))
-        consumer.subscribe([self.prefix + topics.NOTIFICATIONS])
+        topic = self.prefix + topics.NOTIFICATIONS
+        partitions = consumer.list_topics(topic, 30).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, self._began.get((topic, number), 0)) for number in partitions])
         found: list[tuple[Event, DeliveryState]] = []
         end = datetime.now(UTC) + timedelta(seconds=60)
         while len(found) < expect and datetime.now(UTC) < end:
@@ -261,8 +269,8 @@ class NotifyService:
                 headers = dict(headers_of(message))
                 event = decode(message.key(), headers, message.value(), PAYLOADS[headers["ce_type"].decode()])
                 is_again = distinct and any(event.id == one.id for one, _ in found)
-                # The topic is shared with tests before this one, and so are the ids of what they tell of.
-                if case in (None, event.data.case_id) and not is_again and event.time >= self.began:
+                about = getattr(event.data, "case_id", None) or getattr(event.data, "item_id", None)
+                if case in (None, about) and not is_again:
                     found.append((event, event.data))
         consumer.close()
         return found

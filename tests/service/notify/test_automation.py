@@ -27,7 +27,7 @@ def test_a_firing_alerts_whom_it_names_and_writes_to_the_customer_once(notify: N
             "actions": [
                 {"do": "alert", "outcome": "asked", "to": ["leader"], "user": "max", "template": "alert", "channel": "email"},
                 {"do": "send", "outcome": "asked", "template": "acknowledge", "channel": "email"},
-                {"do": "send", "outcome": "refused", "template": "acknowledge", "channel": "sms"},
+                {"do": "send", "outcome": "asked", "template": "acknowledge", "channel": "sms"},
                 {"do": "set_urgency", "outcome": "asked", "urgency": "high"},
             ],
         }

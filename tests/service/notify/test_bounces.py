@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,10 +10,12 @@ from services.notify.api import build
 from services.notify.settings import Settings
 from shared.ids import derive
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseAssigned, CommunicationBounced, CommunicationErased, ContactErased
+from shared.schemas.events import AddressRevived, CaseAssigned, CommunicationBounced, CommunicationErased, ContactChanged, ContactErased
 from shared.schemas.parts import BounceReport, CustomerRef, Undelivered
 from tests.service.notify.harness import ANN, NotifyService, a_case, an_event
+from tests.service.notify.mail_server import MailServer
 from tests.support.configuration import COMMUNICATIONS, a_configuration
+from tests.support.waiting import eventually
 from tests.support.web import a_token, a_verifier, bearer, served
 
 pytestmark = pytest.mark.requirement("EDGE-2", "NOTE-2")
@@ -60,11 +62,13 @@ def test_a_bounce_ends_its_delivery_once_and_is_told(notify: NotifyService) -> N
     assert notify.rows("select state, error, revision from deliveries") == [("bounced", "bounced: 5.1.1", 2)]
     ((event, data),) = notify.published(1, derive("case", 9_077))
     assert (event.type, data.state, event.revision) == ("casestream.delivery.bounced.v1", "bounced", 2)
+    assert (data.undeliverable_since, data.status) == (event.time, "5.1.1")
     # Whom the report names does not matter: only the address that we wrote to is marked.
     assert notify.rows("select address, status from dead_addresses") == [("ann@mail.example", "5.1.1")]
 
 
 def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: NotifyService) -> None:
+    notify.publisher.start_sweeper()
     told = {"code": "told", "name": "Told", "on": "case.assigned", "to": ["customer", "unit"], "template": "opened"}
     notify.reference = type(notify.reference)(a_configuration(communications=[*COMMUNICATIONS, told]))  # type: ignore[call-arg]
     notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
@@ -74,15 +78,48 @@ def test_a_dead_address_is_not_written_to_until_its_owner_makes_contact(notify: 
     assert states == {"Ann@Mail.example": "failed", "repairs@housing.example": "queued"}
     ((error,),) = notify.rows("select error from deliveries where recipient = 'Ann@Mail.example'")
     assert "5.1.1" in error
+    (spared,) = [event.data for event, _ in notify.published(2) if event.data.state == "failed"]
+    ((since,),) = notify.rows("select since from dead_addresses")
+    assert (spared.undeliverable_since, spared.status) == (since, "5.1.1"), "who has it meanwhile may not know yet"
     notify.take(a_case(3, customer=upper))
     assert notify.rows("select 1 from dead_addresses") == []
     assert notify.rows("select state from deliveries where case_id = %s", [derive("case", 3)]) == [("queued",)]
 
 
+def test_an_address_that_the_server_knows_to_be_none_is_not_written_to_again_and_that_is_told(notify: NotifyService) -> None:
+    notify.take(a_case(9_079))
+    with MailServer(rcpt=lambda _: "550 5.1.1 no such user") as server, notify.sending(server.port):
+        eventually(lambda: notify.states() == {"failed": 1})
+        ((_, data),) = notify.published(1, derive("case", 9_079))
+    assert (data.state, data.status, data.undeliverable_since is not None) == ("failed", "5.1.1", True)
+    assert notify.rows("select address, status from dead_addresses") == [("ann@mail.example", "5.1.1")]
+
+
+def test_what_case_knows_to_work_again_is_written_to_again_unless_it_came_back_since(notify: NotifyService) -> None:
+    def known(at: datetime, by: str = "rita") -> Event:
+        ann = derive("contact", "ann")
+        restored = ({"kind": "email", "value": "ann@mail.example", "at": at},)
+        data = {"contact_id": ann, "name": "Ann", "email": "", "area": "", "state": "prospect", "changed_by": by, "restored": restored}
+        return an_event(ContactChanged.model_validate(data), ann, ann)
+
+    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
+    notify.take(known(datetime.now(UTC) - timedelta(days=1)))
+    assert notify.rows("select address from dead_addresses") == [("ann@mail.example",)]
+    notify.take(known(datetime.now(UTC) + timedelta(days=1)))
+    assert notify.rows("select address from suppressions") == []
+    assert notify.rows("select by_user, what, address from suppression_changes") == [("rita", "removed", "ann@mail.example")]
+    notify.rows("insert into suppressions (address, reason) values ('ann@mail.example', 'unsubscribed') returning 1")
+    notify.take(known(datetime.now(UTC) + timedelta(days=2)))
+    assert notify.rows("select reason from suppressions") == [("unsubscribed",)]
+
+
 def test_a_full_mailbox_has_bounced_and_is_written_to_again(notify: NotifyService) -> None:
-    notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.2.2")))
+    notify.publisher.start_sweeper()
+    notify.take(recorded(1, sent_to_ann(notify, 9_078), ("failed", "5.2.2")))
     assert notify.states() == {"bounced": 1}
     assert notify.rows("select 1 from dead_addresses") == []
+    ((_, data),) = notify.published(1, derive("case", 9_078))
+    assert (data.state, data.undeliverable_since) == ("bounced", None)
 
 
 def test_a_delay_and_what_is_forged_change_nothing(notify: NotifyService) -> None:
@@ -93,10 +130,11 @@ def test_a_delay_and_what_is_forged_change_nothing(notify: NotifyService) -> Non
 
 
 def test_dead_addresses_are_listed_and_written_to_again_when_an_operator_says_so(notify: NotifyService) -> None:
+    notify.publisher.start_sweeper()
     notify.take(recorded(1, sent_to_ann(notify), ("failed", "5.1.1")))
     operator = a_token("olga", "delivery:revive", scope="all")
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
-    with served(build(settings, notify.database, a_verifier(), reference=notify.reference), operator) as api:
+    with served(build(settings, notify.database, a_verifier(), publisher=notify.publisher), operator) as api:
         page = api.get("/dead-addresses").json()
         assert [(found["address"], found["status"]) for found in page["items"]] == [("ann@mail.example", "5.1.1")]
         assert page["next"] is None
@@ -107,6 +145,8 @@ def test_dead_addresses_are_listed_and_written_to_again_when_an_operator_says_so
         assert api.post("/dead-addresses/revive", json={"address": "ann@mail.example"}, headers=nobody).status_code == 403
         assert api.post("/dead-addresses/revive", json={"address": " Ann@Mail.example "}).status_code == 204
         assert api.get("/dead-addresses").json()["items"] == []
+    told = [event.data for event, _ in notify.published(2) if isinstance(event.data, AddressRevived)]
+    assert [(data.kind, data.address, data.revived_by) for data in told] == [("email", "ann@mail.example", "olga")]
     notify.take(a_case(2))
     assert notify.rows("select state from deliveries where recipient = 'ann@mail.example' order by sequence desc limit 1") == [("queued",)]
 

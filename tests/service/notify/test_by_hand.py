@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from services.notify.handlers.by_hand import BY_HAND
 from shared.ids import derive
 from shared.schemas.envelope import Event
-from shared.schemas.events import CommunicationErased, MessageAsked
+from shared.schemas.events import CommunicationErased, MessageAsked, RecordMessageAsked
 from shared.schemas.parts import FileRef
 from shared.storage.objects import ObjectStore
 from tests.service.notify.harness import NotifyService, a_case, an_event
@@ -118,3 +119,34 @@ def test_what_a_definition_sends_to_a_customer_is_told_with_its_text_but_not_wha
     assert (data.audience, data.conversation_id) == ("customer", derive("conversation", 8_102))
     assert (data.subject_line, data.text.strip()) == ("We got your message, [C-2026-008102]", "Dear Ann,\n\nthank you.")
     assert event.key == str(derive("case", 8_102))
+
+
+def about_lead(lead: UUID, id: UUID) -> Event:
+    """A message about a lead was asked for."""
+    values = asked().data.model_dump(exclude={"case_id"}) | {"communication_id": id, "conversation_id": lead, "item_id": lead}
+    values |= {"item_kind": "lead", "number": "L-2026-000007", "message_id": f"<{lead}.{id}@housing.example>", "in_reply_to": ""}
+    return an_event(RecordMessageAsked.model_validate(values), id, id)
+
+
+@pytest.mark.requirement("EDGE-17")
+def test_whom_an_erased_message_of_no_case_went_to_is_not_kept(notify: NotifyService) -> None:
+    id = derive("message about a lead", 2)
+    notify.take(about_lead(derive("lead", 8_103), id))
+    notify.take(an_event(CommunicationErased(communication_id=id), id, id))
+    assert notify.rows("select state, recipient, recipient_name from deliveries") == [("failed", "", "")]
+    ((facts,),) = notify.rows("select facts from deliveries")
+    assert "Ann" not in facts
+
+
+@pytest.mark.requirement("LEAD-1")
+def test_a_message_about_a_lead_is_sent_in_its_own_thread_and_told_of_by_its_id(notify: NotifyService) -> None:
+    lead, id = derive("lead", 8_102), derive("message about a lead", 1)
+    notify.take(about_lead(lead, id))
+    with MailServer() as server, notify.sending(server.port):
+        eventually(lambda: notify.all_sent(1))
+    (mail,) = server.taken
+    assert mail["Subject"] == "[L-2026-000007] Your leak #1"
+    assert (mail["Message-ID"], mail["References"]) == (f"<{lead}.{id}@housing.example>", f"<{lead}.{lead}@housing.example>")
+    assert mail["Reply-To"] == "contact@housing.example"
+    ((_, told),) = notify.published(1, lead)
+    assert (told.delivery_id, told.state, told.case_id, told.item_id, told.audience) == (id, "sent", None, lead, "customer")

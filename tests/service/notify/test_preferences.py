@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from services.notify.handlers.digesting import Gatherer
 from services.notify.handlers.rounds import Rounds
 from services.notify.settings import Settings
 from services.notify.storage import deliveries, limits
+from services.notify.storage.journal import Journal
 from shared.ids import derive
 from shared.messaging import StaticReference
 from shared.schemas.events import (
@@ -250,6 +252,21 @@ def test_a_crash_between_leaves_one_digest_under_one_message_id(notify: NotifySe
         eventually(lambda: notify.states() == {"sent": 3})
     assert server.ids == [claimed.message_id]
     assert notify.rows("select takeovers from deliveries where item_kind = 'digest'") == [(1,)]
+
+
+def test_a_digest_that_was_sent_before_a_kill_has_told_what_is_in_it(notify: NotifyService, tmp_path: Path) -> None:
+    organised(notify, defaults={"assignment": "digest"})
+    notify.take(a_task(1), a_task(2))
+    assert rounds(notify, DIGEST_AT).go_round() == 1
+    with notify.publisher.transaction() as tx:
+        (claimed,) = deliveries.claim(tx, "send-0", 5, timedelta(minutes=5))
+    journal = Journal(tmp_path, "send-0")
+    journal.note(claimed.id)
+    journal.close()
+    with MailServer() as server, notify.sending(server.port, send_journal=tmp_path):
+        eventually(lambda: notify.states() == {"sent": 3})
+    assert server.taken == []
+    assert len(notify.published(2)) == 2
 
 
 def test_who_comes_after_the_digest_was_made_goes_to_the_next(notify: NotifyService) -> None:

@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from services.notify.storage import deliveries
+from services.notify.storage.journal import Journal
 from shared.ids import derive
 from shared.messaging.consumer import ConsumerLoop
 from shared.messaging.topics import create_topics
 from shared.schemas.events import DeliveryFailed, DeliverySent
 from shared.settings import ProcessSettings
+from shared.storage import Database
 from tests.service.notify.harness import NotifyService, a_case, a_task, publish_configuration
 from tests.service.notify.mail_server import MailServer, knows_login
 from tests.support.authority import Authority
@@ -347,3 +349,22 @@ def test_a_database_that_goes_away_for_a_moment_costs_no_message(notify: NotifyS
         later.take(a_task(1000))
         later.close()
         eventually(lambda: notify.all_sent(61))
+
+
+def test_what_was_sent_before_a_kill_is_told_with_its_text_and_not_sent_again(notify: NotifyService, tmp_path: Path) -> None:
+    notify.take(a_case(1), a_task(1))
+    database = Database(notify.url, service="notify")
+    with database.transaction() as tx:
+        claimed = deliveries.claim(tx, "send-0", 10, timedelta(minutes=5))
+    database.close()
+    journal = Journal(tmp_path, "send-0")
+    for one in claimed:
+        journal.note(one.id)
+    journal.close()
+    with MailServer() as server, notify.sending(server.port, send_journal=tmp_path):
+        eventually(lambda: notify.all_sent(len(claimed)))
+    assert not server.taken
+    told = {data.audience: data for _, data in notify.published(len(claimed))}
+    assert told["customer"].subject_line.startswith("We got your message, [C-2026-")
+    assert "Ann" in (told["customer"].text or "")
+    assert not told["staff"].text

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.requirement("EDGE-2", "NOTE-2")
 def api(notify: NotifyService) -> Iterator[httpx.Client]:
     settings = Settings(kafka=notify.kafka, database=notify.url, port=0)
     with served(
-        build(settings, notify.database, a_verifier()), a_token("olga", "suppression:manage", "delivery:revive", scope="all")
+        build(settings, notify.database, a_verifier(), publisher=notify.publisher),
+        a_token("olga", "suppression:manage", "delivery:revive", scope="all"),
     ) as client:
         yield client
 

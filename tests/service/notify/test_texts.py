@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -25,11 +25,11 @@ from services.notify.storage.limits import claim_within
 from shared.ids import derive
 from shared.messaging import EventPublisher, StaticReference
 from shared.schemas.envelope import Event
-from shared.schemas.events import CaseAssigned, CommunicationRecorded, ContactChanged, ContactErased
-from shared.schemas.parts import CustomerRef, Handle
+from shared.schemas.events import CaseAssigned, CommunicationRecorded, ContactChanged, ContactErased, RuleFired
+from shared.schemas.parts import CustomerRef, Handle, UndeliverableHandle
 from shared.storage import Database
-from tests.service.notify.harness import ANN, NOW, NotifyService, a_case, an_event
-from tests.support.configuration import COMMUNICATIONS, TEMPLATES, a_configuration
+from tests.service.notify.harness import ANN, NOW, NotifyService, a_case, a_task, an_event
+from tests.support.configuration import COMMUNICATIONS, TEMPLATES, USERS, a_configuration
 from tests.support.twilio import ACCOUNT, OURS, TOKEN, TwilioServer, refused, signature
 from tests.support.waiting import eventually
 from tests.support.web import a_verifier, served
@@ -45,13 +45,16 @@ TEXTED = [
 pytestmark = pytest.mark.requirement("NOTE-2")
 
 
-def a_contact(*numbers: str, name: str = "ann", number: int = 1) -> Event:
-    """Staff made or changed a contact that has these numbers."""
+def a_contact(*numbers: str, name: str = "ann", number: int = 1, lost: str = "") -> Event:
+    """Staff made or changed a contact that has these numbers, of which text messages to one are `lost`."""
     contact = derive("contact", name)
     handles = (Handle(kind="email", value="ann@mail.example"), *(Handle(kind="phone", value=value) for value in numbers))
     changed = ContactChanged(
         contact_id=contact, name="Ann Bell", email="ann@mail.example", area="", state="prospect", handles=handles, changed_by="cora"
     )
+    if lost:
+        mark = UndeliverableHandle(kind="phone", value=lost, since=NOW, status="21614")
+        changed = changed.model_copy(update={"undeliverable": (mark,)})
     return an_event(changed, contact, contact, number)
 
 
@@ -145,6 +148,10 @@ def test_numbers_are_learned_from_calls_and_from_staff_who_know_better(texts: Te
     assert numbers() == []
     texts.notify.take(a_contact(OTHER, number=2))
     assert numbers() == [(OTHER,)]
+    texts.notify.take(a_contact(OTHER, ANNS, number=3, lost=OTHER))
+    assert numbers() == [(ANNS,)], "text messages do not reach the first"
+    texts.notify.take(a_contact(OTHER, number=4, lost=OTHER))
+    assert numbers() == [(OTHER,)], "there is no other"
     contact = derive("contact", "ann")
     texts.notify.take(an_event(ContactErased(contact_id=contact), contact, contact))
     assert numbers() == []
@@ -168,6 +175,7 @@ def test_what_twilio_puts_off_is_tried_again_and_what_it_refuses_is_not(texts: T
         texts.notify.take(a_case(2))
         eventually(lambda: [row[2] for row in texts.rows()] == ["sent", "failed"])
     assert texts.twilio.asked == 4
+    assert texts.notify.rows("select address, status from suppressions") == [(ANNS, "21610")]
     assert texts.notify.rows("select attempts from deliveries where channel = 'sms' order by sequence") == [(3,), (1,)]
 
 
@@ -258,3 +266,72 @@ def test_text_messages_have_a_limit_of_their_own_and_a_number_may_be_suppressed(
         suppressions.add(tx, Suppression(ANNS, "unsubscribed"), "olga")
     end_what_is_in_vain(notify.publisher)
     assert sorted(row[2] for row in texts.rows()) == ["claimed", "claimed", "failed", "failed"]
+
+
+def a_firing(*actions: dict[str, Any]) -> Event:
+    """A rule fired for Ann's case."""
+    case, firing = derive("case", 7), derive("firing")
+    customer = {"contact_id": ANN.contact_id, "name": "Ann Bell", "email": ANN.email}
+    item = {"kind": "case", "id": case, "unit": "repairs", "number": "C-2026-000007", "customer": customer}
+    data = RuleFired.model_validate(
+        {
+            "rule": "gas",
+            "name": "Gas at once",
+            "on": "case.opened",
+            "cause_id": derive("cause"),
+            "case_id": case,
+            "depth": 1,
+            "firing_id": firing,
+            "item": item,
+            "actions": [{"outcome": "asked", "template": "short", "channel": "sms", **action} for action in actions],
+        }
+    )
+    return an_event(data, firing, case)
+
+
+@pytest.mark.requirement("AUTO-1")
+def test_a_rule_texts_the_customer_and_staff_who_have_a_number(texts: Texts) -> None:
+    texts.notify.reference = with_numbers(lena=OTHER)
+    fired = a_firing({"do": "send"}, {"do": "alert", "to": ["leader"], "user": "max"})
+    texts.notify.take(a_contact(ANNS), fired)
+    texts.notify.take(fired)
+    assert sorted(texts.rows()) == [("rule.gas", ANNS, "queued"), ("rule.gas", OTHER, "queued")]
+    with texts.sending():
+        eventually(lambda: {row[2] for row in texts.rows()} == {"sent"})
+    assert sorted((form["To"], form["Body"]) for form in texts.twilio.taken) == [
+        (ANNS, "Ann, your case is C-2026-000007."),
+        (OTHER, "Ann, your case is C-2026-000007."),
+    ]
+
+
+@pytest.mark.requirement("NOTE-1")
+@pytest.mark.parametrize(
+    ("beside", "quiet", "expected"),
+    [
+        (True, False, {("email", "now"), ("sms", "now")}),
+        (True, True, {("email", "later")}),
+        (False, True, {("sms", "later")}),
+    ],
+)
+def test_staff_are_texted_in_quiet_hours_only_what_cannot_wait(
+    texts: Texts, beside: bool, quiet: bool, expected: set[tuple[str, str]]
+) -> None:
+    """Beside a mail that waits, a text would tell nothing new."""
+    by_text = {"code": "by-text", "name": "By text", "on": "task.triggered", "to": ["assignee"], "channel": "sms", "template": "short"}
+    told = [*(COMMUNICATIONS if beside else []), by_text]
+    hours = {"quiet_hours": {"from": "20:00", "until": "07:00"}} if quiet else {}
+    texts.notify.reference = with_numbers(rita=OTHER, communications=told, notifications=hours)
+    texts.notify.clock = lambda: datetime(2026, 3, 2, 23, 0, tzinfo=UTC)
+    texts.notify.take(a_task(1))
+    until = datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
+    rows = texts.notify.rows("select channel, due_at from deliveries")
+    assert {(channel, "later" if due_at == until else "now") for channel, due_at in rows} == expected
+    assert len(rows) == len(expected)
+    assert texts.notify.rows("select count(*) from notifications") == [(1,)]
+
+
+def with_numbers(**numbers: Any) -> StaticReference:
+    """The organisation, some of whose staff have telephone numbers."""
+    changes = {key: numbers.pop(key) for key in ("communications", "notifications") if key in numbers}
+    users = [{**user, "phone": numbers[user["user"]]} if user["user"] in numbers else user for user in USERS]
+    return StaticReference(a_configuration(users=users, templates=[*TEMPLATES, SHORT, LONG], **changes))

@@ -71,6 +71,8 @@ def test_own_text_and_quoted_history_are_told_apart(text: str, length: int | Non
         ({"robot": "bulk"}, "a newsletter"),
         ({"is_old": True}, "before this system"),
         ({"direction": "outbound"}, "went to the customer"),
+        ({"lead": uuid4()}, "about a lead"),
+        ({"lead": uuid4(), "direction": "outbound"}, "went to the customer"),
         ({}, "nobody has chosen a subject"),
     ],
 )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.notify.domain.bounces import judge
+from services.notify.domain.bounces import dead_status_in, judge
 from services.notify.domain.recipients import message_id
 from shared.ids import derive
 
@@ -44,3 +44,22 @@ def test_what_may_still_arrive_has_not_bounced(reported: list[tuple[str, str]]) 
 @pytest.mark.parametrize("other", ["", "<1@mail.example>", f"<{DELIVERY}@housing.example>", OURS[:-1]])
 def test_other_peoples_messages_do_not_matter(other: str) -> None:
     assert judge(other, [("failed", "5.1.1")]) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("550 5.1.1 <ann@customer.example>: Recipient address rejected", "5.1.1"),
+        ("556 5.1.10 RecipientNotFound", "5.1.10"),
+        ("550 5.1.1\n5.1.1 no such user", "5.1.1"),
+        ("550 no such user", ""),
+        ("550 5.1.0 sender rejected", ""),
+        ("550 5.1.8 sender rejected", ""),
+        ("554 5.7.1 relay access denied", ""),
+        ("552 5.2.2 full", ""),
+        ("450 4.1.1 unverified", ""),
+        ("554 5.1.15 what is this", ""),
+    ],
+)
+def test_a_servers_refusal_tells_of_the_address_only_where_it_names_it(answer: str, status: str) -> None:
+    assert dead_status_in(answer) == status

@@ -25,7 +25,7 @@ from services.notify.gateways.sms import (
 )
 from services.notify.settings import SmsSettings
 from shared.schemas.configuration.check import check_configuration
-from tests.support.configuration import a_document
+from tests.support.configuration import USERS, a_document
 from tests.support.graph_https import Answer
 from tests.support.hooked import Hooked
 from tests.support.twilio import ACCOUNT, OURS, TOKEN, TwilioServer, refused, signature
@@ -218,11 +218,21 @@ def test_settings_say_what_is_missing(tmp_path: Path) -> None:
         gateway.close()
 
 
-def test_only_customers_get_text_messages() -> None:
+def test_customers_and_staff_get_text_messages_and_units_cannot() -> None:
     def problems(*to: str) -> list[tuple[str, str]]:
         by_text = {"code": "text", "name": "Text", "on": "case.opened", "to": list(to), "channel": "sms", "template": "acknowledge"}
         found = check_configuration(yaml.safe_dump(a_document(communications=[by_text]))).problems
         return [(problem.path, problem.message) for problem in found]
 
     assert problems("customer") == []
-    assert problems("customer", "assignee") == [("communications[0].to", "only customers get text messages: write `to: [customer]`")]
+    assert problems("customer", "assignee", "role:plumber") == []
+    assert problems("assignee", "unit") == [
+        ("communications[0].to[1]", "a unit has no telephone number; name people of it: leader, manager, a role or a user")
+    ]
+
+
+@pytest.mark.parametrize(("phone", "is_right"), [("+441632960001", True), ("01632 960001", False), ("+0441632960001", False)])
+def test_staffs_numbers_are_international(phone: str, is_right: bool) -> None:
+    users = [{**USERS[0], "phone": phone}, *USERS[1:]]
+    found = check_configuration(yaml.safe_dump(a_document(users=users))).problems
+    assert [problem.path for problem in found] == ([] if is_right else ["users[0].phone"])

@@ -111,11 +111,21 @@ class CaseTarget(Shape):
     source: Literal["subject", "method", "organisation"] = Field(description="Whose it is.")
 
 
+class UndeliverableHandle(Shape):
+    """A handle of a case's customer that messages came back from for good."""
+
+    kind: str = Field(examples=["email"])
+    value: str = Field(examples=["ann@customer.example"])
+    since: datetime
+    status: str = Field(description="What was reported: as RFC 3463 has it, or by the gateway of text messages.", examples=["5.1.1"])
+
+
 class ShownCase(ChangedCase):
     """A case with all that belongs to it; of its history the first 500 entries."""
 
     history: list[HistoryEntry]
     targets: list[CaseTarget]
+    undeliverable: list[UndeliverableHandle] = Field(description="The customer's handles that messages came back from for good.")
 
 
 class MergedCase(ListedCase):

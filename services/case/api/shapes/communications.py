@@ -67,6 +67,8 @@ class ListedCommunication(Shape):
     erased_at: datetime | None
     call: Call | None
     delivery: Delivery | None = Field(description="What became of it, where it is a message of ours; null: it is none.")
+    task_id: UUID | None = Field(description="The task that it was written for by hand; null: for none.")
+    lead_id: UUID | None = Field(description="The lead that it is about; null: about none.")
     case_ids: list[UUID] = Field(description="The cases that it feeds.")
 
 

@@ -13,11 +13,19 @@ from services.case.api.shapes.declaring import Shape
 from services.case.api.shapes.records import Note
 
 
+class Undeliverable(Shape):
+    """That messages to a handle came back for good."""
+
+    since: datetime
+    status: str = Field(description="What was reported: as RFC 3463 has it, or by the gateway of text messages.", examples=["5.1.1"])
+
+
 class Handle(Shape):
     """By which a contact is known."""
 
     kind: str = Field(examples=["email"])
     value: str = Field(examples=["ann@customer.example"])
+    undeliverable: Undeliverable | None = Field(description="Null: as far as is known, messages arrive there.")
 
 
 class ListedContact(Shape):

@@ -31,6 +31,14 @@ class AskedMessage(Shape):
     state: State
 
 
+class AskedRecordMessage(Shape):
+    """A message about a lead or to a contact that is on its way."""
+
+    id: UUID = Field(description="Of its communication, and of its delivery.")
+    recipient: str = Field(examples=["ann@customer.example"])
+    state: State
+
+
 class Recipient(Shape):
     """An address of the customer."""
 
@@ -45,6 +53,14 @@ class MessageTemplate(Shape):
     name: str = Field(examples=["Appointment"])
 
 
+class MessageTag(Shape):
+    """A tag that the message may have, written `#first_name`; it is filled when the message is sent."""
+
+    tag: str = Field(examples=["first_name"])
+    means: str = Field(examples=["The customer's first name."])
+    value: str = Field(description="What it stands for now; empty: nothing.", examples=["Ann"])
+
+
 class MessageDraft(Shape):
     """What a message begins with."""
 
@@ -56,7 +72,8 @@ class MessageChoices(Shape):
     """Where the customer can be written to; nowhere: no email address is known. And what goes with a message at most."""
 
     recipients: list[Recipient]
-    templates: list[MessageTemplate] = Field(description="Those that a case alone can fill.")
+    templates: list[MessageTemplate] = Field(description="Those that the case, the lead or the contact alone can fill.")
+    tags: list[MessageTag]
     most_files: int
     most_bytes: int = Field(description="Of all files together.")
     longest_text: int = Field(description="In characters.")

@@ -248,7 +248,10 @@ def test_a_contact_is_shown_with_handles_and_open_cases_high_priority_first(
 
     shown = api.get(f"/contacts/{contact}").json()
 
-    assert (shown["name"], shown["handles"]) == ("Ann Customer", [{"kind": "email", "value": "ann@customer.example"}])
+    assert (shown["name"], shown["handles"]) == (
+        "Ann Customer",
+        [{"kind": "email", "value": "ann@customer.example", "undeliverable": None}],
+    )
     assert [case["priority"] for case in shown["open_cases"]] == ["high", "normal", "normal"]
     assert api.get(f"/contacts/{derive('nobody')}").status_code == 404
 

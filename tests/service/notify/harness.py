@@ -23,7 +23,7 @@ from shared.clock import Clock, utc_now
 from shared.ids import derive
 from shared.messaging import EventPublisher, ReferenceData, VersionCache
 from shared.messaging.kafka import Consumer, Producer, consumer_settings, headers_of, producer_settings
-from shared.messaging.transactional import TopicPartition
+from shared.messaging.transactional import KafkaException, TopicPartition
 from shared.schemas import topics
 from shared.schemas.envelope import Event, Payload, decode
 from shared.schemas.events import (
@@ -44,6 +44,7 @@ from shared.schemas.parts import CustomerRef, OwnerRef
 from shared.storage import Database
 from shared.storage.objects import open_store
 from tests.support.configuration import a_configuration
+from tests.support.waiting import eventually
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ONLOOKER = "test-onlooker"
@@ -158,17 +159,25 @@ def an_alert(number: int = 1, kind: type[Any] = ClockOverdue, **changes: Any) ->
     return an_event(kind(**(values | changes)), derive("clock", number), case)
 
 
+def ends_of(kafka: str, topic: str) -> dict[tuple[str, int], int]:
+    """Where each partition ends; nothing while a topic is so new that one has no leader yet."""
+    looker = Consumer(consumer_settings(kafka, f"{topic}.look", None))
+    try:
+        places = [TopicPartition(topic, number) for number in looker.list_topics(topic, 30).topics[topic].partitions]
+        return {(topic, place.partition): looker.get_watermark_offsets(place, 30)[1] for place in places}
+    except KafkaException:
+        return {}
+    finally:
+        looker.close()
+
+
 class NotifyService:
     """notify, with its own database and topics."""
 
     def __init__(self, kafka: str, prefix: str, url: str, reference: ReferenceData) -> None:
         self.kafka, self.prefix, self.url, self.reference = kafka, prefix, url, reference
-        looker = Consumer(consumer_settings(kafka, f"{prefix}look", None))
-        topic = prefix + topics.NOTIFICATIONS
-        places = [TopicPartition(topic, number) for number in looker.list_topics(topic, 30).topics[topic].partitions]
-        self._began = {(topic, place.partition): looker.get_watermark_offsets(place, 30)[1] for place in places}
+        self._began = eventually(lambda: ends_of(kafka, prefix + topics.NOTIFICATIONS))
         """Where it ends: the topic is shared with tests before this one, and so are the ids of what they tell of."""
-        looker.close()
         self.clock: Clock = utc_now
         """What the consumer goes by."""
         self.database = Database(url, service="notify")

@@ -49,8 +49,6 @@ log = get_logger(__name__)
 
 IDLE_SECONDS = 0.5
 """Longest wait when nothing is due and nothing comes."""
-AT_HAND = 100
-"""Most messages asked of the client at a time: thousands would wait out of the processor's cache (docs/decisions/0002)."""
 QUIET_SECONDS = 0.15
 """When nothing more has come for so long, what has gathered is not kept waiting."""
 BEHIND_SECONDS = 0.02
@@ -148,7 +146,7 @@ class Stream:
             return
         until = time.monotonic() + min(self._settings.stream_linger_seconds, self._patience())
         revocations = self._revocations
-        messages = [first, *self._consumer.consume(min(left, AT_HAND), 0)]
+        messages = [first, *self._consumer.consume(left, 0)]
         if self._revocations != revocations:
             del messages[0]  # it was read by an assignment that is over, and what came before it may have been undone: it comes again
         while messages:
@@ -160,7 +158,7 @@ class Stream:
             seconds = until - time.monotonic()
             if left <= 0 or seconds <= 0:
                 return
-            messages = self._consumer.consume(min(left, AT_HAND), min(seconds, QUIET_SECONDS))
+            messages = self._consumer.consume(left, min(seconds, QUIET_SECONDS))
 
     def _patience(self) -> float:
         if not self._is_assigned:

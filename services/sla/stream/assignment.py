@@ -13,7 +13,7 @@ from services.sla.stream.partition import Partition, Policies
 from services.sla.stream.timers import Timers
 from shared.calendars.openings import micros
 from shared.clock import Clock
-from shared.messaging.transactional import Producer, TopicPartition, init_producer, transactional_producer
+from shared.messaging.transactional import Aborted, Fenced, Producer, TopicPartition, commit, init_producer, transactional_producer
 from shared.observability import get_logger
 from shared.schemas import topics
 
@@ -42,6 +42,32 @@ class Held:
     def is_caught_up(self) -> bool:
         """Whether everything was read that lay in the inputs when they were last sampled."""
         return self.sampled_at >= 0 and all(self.read_to.get(topic, -1) >= end for topic, end in self.ends.items())
+
+    def write(self, changelog: str, output: str) -> None:
+        """Write what the partition has decided to these topics, in a transaction that `end` commits."""
+        produce, number, alerts = self.producer.produce, self.partition.number, self.partition.work.alerts
+        self.producer.begin_transaction()
+        for key, packed in self.partition.launch():
+            produce(changelog, packed, key, number)
+        for alert_key, value, headers in alerts:
+            produce(output, value, alert_key, number, headers=headers)
+
+    def end(self, group: object) -> bool:
+        """Commit the transaction. False: it was given up. Raises `Fenced` and what makes the producer unusable."""
+        number, flying = self.partition.number, self.partition.flying
+        offsets = [TopicPartition(topic, number, after) for topic, after in flying.offsets.items()] if flying is not None else []
+        started = time.monotonic()
+        try:
+            commit(self.producer, offsets, group)
+        except Aborted as reason:
+            log.warning("transaction given up", partition=number, reason=str(reason))
+            metrics.ABORTS.inc()
+            return False
+        except Fenced:
+            log.exception("fenced: another process has this partition", partition=number)
+            raise
+        metrics.TRANSACTION_SECONDS.observe(time.monotonic() - started)
+        return True
 
 
 class Assignment:

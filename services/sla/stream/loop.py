@@ -17,6 +17,7 @@ from services.sla import metrics
 from services.sla.handlers.intake import INPUTS, Fact, read_fact
 from services.sla.handlers.policies import Policies
 from services.sla.settings import Settings
+from services.sla.stream import gauges
 from services.sla.stream.assignment import Assignment, Held
 from services.sla.stream.letters import Letters, kind_of, letter_of
 from services.sla.stream.reckoning import Reckoning
@@ -28,12 +29,10 @@ from shared.messaging.transactional import (
     Aborted,
     Consumer,
     Ends,
-    Fenced,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
-    commit,
     is_end,
     stream_consumer,
     value_of,
@@ -62,6 +61,8 @@ LATE_AFTER = timedelta(seconds=30) // timedelta(microseconds=1)
 FIRED_AT_ONCE = 500
 """Most items of a partition that fire in one transaction: the first of many need not wait for the last."""
 ABORTS_IN_A_ROW = 5
+AT_HAND = 100
+"""Most messages the client is asked for at a time: the memory of a hundred is used over and over, that of thousands is always new."""
 THREADS = 8
 
 
@@ -141,14 +142,8 @@ class Stream:
         is in it, so some is let gather; no due timer waits for that."""
         left = self._settings.stream_batch_size
         # Until what is being committed has settled, nobody knows when the next timer is due.
-        first = self._consumer.poll(min(self._patience(), BEHIND_SECONDS) if self._flights else self._patience())
-        if first is None:
-            return
+        messages = self._consume(1, min(self._patience(), BEHIND_SECONDS) if self._flights else self._patience())
         until = time.monotonic() + min(self._settings.stream_linger_seconds, self._patience())
-        revocations = self._revocations
-        messages = [first, *self._consumer.consume(left, 0)]
-        if self._revocations != revocations:
-            del messages[0]  # it was read by an assignment that is over, and what came before it may have been undone: it comes again
         while messages:
             left -= len(messages)
             self._take_all(messages, letters)
@@ -158,7 +153,17 @@ class Stream:
             seconds = until - time.monotonic()
             if left <= 0 or seconds <= 0:
                 return
-            messages = self._consumer.consume(left, min(seconds, QUIET_SECONDS))
+            messages = self._consume(min(left, AT_HAND), min(seconds, QUIET_SECONDS))
+
+    def _consume(self, most: int, seconds: float) -> list[Message]:
+        """The next messages; none if the assignment changed meanwhile: some are of the one that is over, and those before may be undone."""
+        revocations = self._revocations
+        messages: list[Message] = self._consumer.consume(most, seconds)
+        if self._revocations == revocations:
+            return messages
+        if self._is_assigned:  # others may be of the new one: they have to come again
+            self._begin_at_committed([TopicPartition(topic, number) for number in self.held for topic in self._bare])
+        return []
 
     def _patience(self) -> float:
         if not self._is_assigned:
@@ -277,9 +282,9 @@ class Stream:
     def _launch(self, busy: Sequence[Held]) -> None:
         """Begin to commit, one transaction for each partition: written one after the other, committed side by side."""
         for held in busy:
-            self._write(held)
+            held.write(self._changelog, self._output)
         group = self._consumer.consumer_group_metadata() if busy else None
-        self._flights = [(held, self._pool.submit(self._end, held, group)) for held in busy]
+        self._flights = [(held, self._pool.submit(held.end, group)) for held in busy]
 
     def _land(self, *, is_reading_on: bool = True) -> bool:
         """Wait for what is being committed, and take it over. False: of some partitions it was given up; those are read again, unless the
@@ -298,33 +303,6 @@ class Stream:
         if self._aborts >= ABORTS_IN_A_ROW:
             raise Aborted(f"{self._aborts} rounds of transactions in a row were given up")
         return is_whole
-
-    def _write(self, held: Held) -> None:
-        producer, number, alerts = held.producer, held.partition.number, held.partition.work.alerts
-        produce, changelog = producer.produce, self._changelog
-        producer.begin_transaction()
-        for key, packed in held.partition.launch():
-            produce(changelog, packed, key, number)
-        for alert_key, value, headers in alerts:
-            produce(self._output, value, alert_key, number, headers=headers)
-
-    def _end(self, held: Held, group: object) -> bool:
-        """Commit a partition's transaction. False: it was given up. Raises `Fenced` and what makes the producer unusable."""
-        number = held.partition.number
-        flying = held.partition.flying
-        offsets = [TopicPartition(topic, number, after) for topic, after in flying.offsets.items()] if flying is not None else []
-        started = time.monotonic()
-        try:
-            commit(held.producer, offsets, group)
-        except Aborted as reason:
-            log.warning("transaction given up", partition=number, reason=str(reason))
-            metrics.ABORTS.inc()
-            return False
-        except Fenced:
-            log.exception("fenced: another process has this partition", partition=number)
-            raise
-        metrics.TRANSACTION_SECONDS.observe(time.monotonic() - started)
-        return True
 
     def _undo(self, held: Held, is_reading_on: bool) -> None:
         """Undo what a transaction that was given up had taken in, and read it again."""
@@ -345,20 +323,24 @@ class Stream:
 
     # Assignment
 
-    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+    def _on_assign(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
         self._land(is_reading_on=False)
         self._assignment.take(places)
-        committed = consumer.committed(places, timeout=30) if places else []
-        for place in committed:
-            held = self.held[place.partition]
-            held.waiting.pop(place.topic, None)
-            held.sampled_at = -1
-            if place.offset >= 0:
-                held.read_to[place.topic] = place.offset
-        consumer.assign(committed)
+        self._begin_at_committed(places)
         self._is_assigned = True
         self._joined.set()
         log.info("partitions assigned", count=len(places))
+
+    def _begin_at_committed(self, places: list[TopicPartition]) -> None:
+        """Read these from their committed offsets on. What was taken in since then is undone: it comes again."""
+        for held in self.held.values():
+            held.partition.undo()
+            held.read_to, held.waiting, held.sampled_at = {}, {}, -1
+        committed = self._consumer.committed(places, timeout=30) if places else []
+        for place in committed:
+            if place.offset >= 0:
+                self.held[place.partition].read_to[place.topic] = place.offset
+        self._consumer.assign(committed)
 
     def _on_revoke(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
         # What is held is kept until it is known what comes: it is likely to be the same. Nothing fires meanwhile.
@@ -374,13 +356,7 @@ class Stream:
 
     def _upkeep(self) -> None:
         self._upkeep_at = time.monotonic()
-        metrics.ITEMS.set(sum(len(held.partition.timers.records) for held in self.held.values()))
-        metrics.TIMERS.set(sum(len(held.partition.timers) for held in self.held.values()))
-        for number, held in self.held.items():
-            for topic, bare in self._bare.items():
-                _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
-                if high >= 0:
-                    metrics.LAG.labels(bare, number).set(max(0, high - held.read_to.get(topic, 0)))
+        gauges.show(self.held, self._consumer, self._bare)
         try:
             self._letters.replay(set(self.held), self._reference.version, self._take_again)
         except CONNECTION_LOST as error:

@@ -57,7 +57,7 @@ def create(tx: Transaction, asked: Origin, terms: CustomerTerms, values: Contact
     contacts.alone(tx)
     contact = values._replace(id=derive("contact by hand", asked.cause), revision=1, email=email, created_at=asked.now)
     contacts.add(tx, [contact], [HandleRow(*handle, contact.id) for handle in wanted])
-    _keep(tx, asked, contact, (Change("contact", None, contact.name or None), *_given(sorted(wanted))))
+    keep(tx, asked, contact, (Change("contact", None, contact.name or None), *_given(sorted(wanted))))
     return contact
 
 
@@ -165,19 +165,15 @@ def locked(tx: Transaction, contact_id: UUID, permit: Permit, what: str) -> Cont
     return contact
 
 
-def keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...], restored: Sequence[Undeliverable] = ()) -> None:
-    """Write the history of a contact that changed, and tell of it. Its row is written. `restored`: handles that work again by it."""
-    _keep(tx, asked, contact, changes, restored)
-
-
 def _changed(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...]) -> Contact:
     if changes:
         contacts.change(tx, [contact])
-        _keep(tx, asked, contact, changes)
+        keep(tx, asked, contact, changes)
     return contact
 
 
-def _keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...], restored: Sequence[Undeliverable] = ()) -> None:
+def keep(tx: Transaction, asked: Origin, contact: Contact, changes: tuple[Change, ...], restored: Sequence[Undeliverable] = ()) -> None:
+    """Write the history of a contact that changed, and tell of it. Its row is written. `restored`: handles that work again by it."""
     notes.add_history(tx, record_entries(RecordKind.CONTACT, contact.id, contact.revision, changes, asked.user, asked.now))
     tx.emit(
         ContactChanged.model_validate(

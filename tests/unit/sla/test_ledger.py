@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
 from typing import Any
 
 import pytest
@@ -21,9 +20,8 @@ from services.sla.domain.policy import Policy
 from services.sla.domain.records import Outcome, Record
 from services.sla.domain.tasks import TaskFact, apply_task
 from services.sla.handlers.alerts import alert_id
-from services.sla.stream.partition import Partition
 from shared.calendars import parse_duration
-from tests.unit.sla.rules import FACTS, OFFICE, POLICY, a_case_fact, a_target, a_task_fact, at, hours
+from tests.unit.sla.rules import FACTS, POLICY, a_case_fact, a_target, a_task_fact, at, hours
 
 OPENED = at("2026-03-02 09:00")
 LONG_AFTER = at("2027-03-02 09:00")
@@ -348,64 +346,3 @@ def test_a_target_that_forbids_pausing_counts_what_was_waited_before_too() -> No
     clock = watch.record.clock(ClockKind.RESOLUTION)
     assert clock is not None
     assert (clock.suspensions, clock.due_at, clock.target) == ((), OPENED + hours(30), "organisation")
-
-
-@pytest.mark.requirement("SLA-1", "EDGE-8")
-def test_a_holiday_that_becomes_known_moves_what_is_open_and_takes_back_what_came_too_early() -> None:
-    target = a_target(ClockKind.RESOLUTION, "10 working hours")
-    before = dataclasses.replace(RULES, default_targets=(target,), ladder=Ladder(0.75), mark=1)
-    closed = dataclasses.replace(OFFICE, closed_days=frozenset({date(2026, 3, 3)}))
-    after = dataclasses.replace(
-        before, default_targets=(dataclasses.replace(target, calendar=closed),), calendar=closed, calendars={"office": closed}, mark=2
-    )
-    partition = Partition(0, lambda _version: policy, OPENED)
-    policy = before
-    told: list[Any] = []
-
-    def settle() -> None:
-        told.extend(dict(written[2])["ce_type"].split(b".")[2] for written in partition.work.alerts)
-        partition.launch()
-        partition.settle()
-
-    partition.take(a_case_fact(1, at=OPENED), b"", OPENED)
-    settle()
-    assert partition.next_at() == at("2026-03-02 16:30")
-    for moment in (at("2026-03-02 16:30"), at("2026-03-03 11:00")):
-        assert partition.fire(moment, moment, 0, 10) == 1
-        settle()
-    assert told == [b"due-soon", b"overdue"]
-    policy = after
-    noon = at("2026-03-03 12:00")
-    partition.recalculate(2, noon, 10)
-    assert partition.is_reckoned_by(2)
-    partition.launch()
-    partition.undo()
-    assert not partition.is_reckoned_by(2)
-    partition.recalculate(2, noon, 10)
-    settle()
-    assert told[2:] == [b"withdrawn"]  # due soon it was by either calendar
-    assert partition.next_at() == at("2026-03-04 11:00")
-    partition.recalculate(2, noon, 10)
-    assert not partition.work
-    assert partition.fire(at("2026-03-04 11:00"), at("2026-03-04 11:00"), 0, 10) == 1
-    settle()
-    assert told[3:] == [b"overdue"]
-
-
-def test_what_falls_due_before_it_was_reckoned_anew_is_reckoned_then() -> None:
-    closed = dataclasses.replace(OFFICE, closed_days=frozenset({date(2026, 3, 3)}))
-    target = a_target(ClockKind.RESOLUTION, "10 working hours")
-    policy = dataclasses.replace(RULES, default_targets=(target,), ladder=Ladder(0.99), mark=1)
-    partition = Partition(0, lambda _version: policy, OPENED)
-    partition.take(a_case_fact(1, at=OPENED), b"", OPENED)
-    partition.launch()
-    partition.settle()
-    moved = dataclasses.replace(target, calendar=closed)
-    policy = dataclasses.replace(policy, default_targets=(moved,), calendar=closed, calendars={"office": closed}, mark=2)
-    soon = partition.next_at()
-    assert soon is not None
-    assert partition.fire(soon, soon, 0, 10) == 1
-    assert partition.work.alerts == []
-    partition.launch()
-    partition.settle()
-    assert (partition.next_at() or 0) > at("2026-03-04 10:00")

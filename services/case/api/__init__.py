@@ -35,6 +35,7 @@ from services.case.domain.notes import RecordKind
 from services.case.handlers.acceptance import PURPOSE as ACCEPTANCE
 from services.case.handlers.acceptance import Acceptance, waiting_answer
 from services.case.handlers.commands import Commands
+from services.case.handlers.contact_messages import ContactMessages
 from services.case.handlers.feedback import PURPOSE as FEEDBACK
 from services.case.handlers.feedback import FeedbackIntake, FeedbackLink, forms_of
 from services.case.handlers.leads.writing import LeadMessages
@@ -43,7 +44,6 @@ from services.case.handlers.major import Major
 from services.case.handlers.merging import Merging
 from services.case.handlers.messages import Messages
 from services.case.handlers.products import ProductCommands, offer_of
-from services.case.handlers.record_messages import ContactMessages
 from services.case.handlers.rules import rules_of
 from services.case.handlers.splitting import Splitting
 from services.case.handlers.staff import CommunicationCommands

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from services.case.api.contacts import require_reached
-from services.case.api.messages import MessageBody, Writer, choices_of, wanted_of
+from services.case.api.messages import MessageBody, Template, Writer, asked_answer, choices_of, draft_of, wanted_of
 from services.case.api.reach import Asking, refusals
 from services.case.api.shapes.declaring import gives
 from services.case.api.shapes.messages import AskedRecordMessage, MessageChoices, MessageDraft
 from services.case.domain.contacts import Contact
-from services.case.domain.drafting import Draft
-from services.case.handlers import messages
+from services.case.handlers import writing
+from services.case.handlers.contact_messages import ContactMessages
 from services.case.handlers.contacts import Origin
-from services.case.handlers.record_messages import ContactMessages
 from services.case.storage import contacts
 from services.case.storage import messages as storage
 from shared.clock import Clock
 from shared.messaging import EventPublisher
 from shared.observability.tracing import current_traceparent
-from shared.schemas.events import Code
 from shared.storage import Transaction
 from shared.web import Answer, Command, NotFound, Principal, answer_once, requires
 
@@ -33,12 +30,12 @@ def contact_messages_router(publisher: EventPublisher, commands: ContactMessages
     router = APIRouter(prefix="/contacts/{contact_id}", tags=["messages"], dependencies=[Depends(requires("case:read"))])
     sends = Depends(requires("message:send"))
 
-    def once(asking: Command, contact_id: UUID, work: Callable[[Transaction, Origin, str], messages.Asking]) -> Response:
+    def once(asking: Command, contact_id: UUID, work: Callable[[Transaction, Origin, str], writing.Asking]) -> Response:
         def answer() -> Answer:
             require_reached(tx, contact_id, asking.principal)
             origin = Origin(asking.principal.user, asking.cause, clock(), current_traceparent())
             message = work(tx, origin, asking.principal.unit)
-            return Answer({"id": message.communication_id, "recipient": message.recipient, "state": storage.QUEUED}, 202)
+            return asked_answer(message)
 
         with refusals(), publisher.transaction() as tx:
             return answer_once(tx, asking, answer)
@@ -48,7 +45,7 @@ def contact_messages_router(publisher: EventPublisher, commands: ContactMessages
         with publisher.database.read() as tx:
             contact = _visible(tx, contact_id, principal)
             found = storage.reachable(tx, contact.email, contact.id)
-        return choices_of(found, commands.templates(), commands.tags(contact, principal.user)).response()
+        return choices_of(commands.drafts, contact, found, principal.user)
 
     @router.get(
         "/message-draft",
@@ -58,14 +55,11 @@ def contact_messages_router(publisher: EventPublisher, commands: ContactMessages
     def show_draft(
         contact_id: UUID,
         principal: Writer,
-        template: Annotated[Code | None, Query(description="One of those that `message-choices` lists; none: an empty message.")] = None,
+        template: Template = None,
     ) -> Response:
         with publisher.database.read() as tx:
             contact = _visible(tx, contact_id, principal)
-        found = commands.draft(contact, template, principal.user) if template is not None else Draft("", "")
-        if found is None:
-            raise NotFound("There is no such template that a contact can fill.")
-        return Answer(found._asdict()).response()
+        return draft_of(commands.drafts, contact, template, principal.user)
 
     @router.post(
         "/messages",

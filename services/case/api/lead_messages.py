@@ -6,30 +6,27 @@ from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from services.case.api.leads import asked_of, visible_lead
-from services.case.api.messages import MessageBody, choices_of, wanted_of
+from services.case.api.messages import MessageBody, Template, Writer, asked_answer, choices_of, draft_of, wanted_of
 from services.case.api.reach import READS, Asking, may_see, refusals
 from services.case.api.shapes.communications import CaseCommunication
 from services.case.api.shapes.declaring import Listed, gives
 from services.case.api.shapes.messages import AskedRecordMessage, MessageChoices, MessageDraft
-from services.case.domain.drafting import Draft
 from services.case.domain.leads.lead import Lead
-from services.case.handlers import messages
+from services.case.handlers import writing
 from services.case.handlers.leads.commands import AskedOfLead
 from services.case.handlers.leads.writing import LeadMessages
 from services.case.storage import leads, views
 from services.case.storage import messages as storage
 from shared.clock import Clock
 from shared.messaging import EventPublisher
-from shared.schemas.events import Code
 from shared.storage import Transaction
 from shared.web import Answer, Command, NotFound, Principal, answer_once, requires
 
 MOST = 500
 """Communications that are shown of a lead: the newest."""
-Writer = Annotated[Principal, Depends(requires("message:send"))]
 
 
 def lead_messages_router(publisher: EventPublisher, commands: LeadMessages, clock: Clock) -> APIRouter:
@@ -38,11 +35,11 @@ def lead_messages_router(publisher: EventPublisher, commands: LeadMessages, cloc
     progresses = Depends(requires("lead:progress"))
     sends = [progresses, Depends(requires("message:send"))]
 
-    def once(asking: Command, lead_id: UUID, work: Callable[[Transaction, AskedOfLead], messages.Asking]) -> Response:
+    def once(asking: Command, lead_id: UUID, work: Callable[[Transaction, AskedOfLead], writing.Asking]) -> Response:
         def answer() -> Answer:
             # What was changed since does not matter to a message.
             message = work(tx, asked_of(lead_id, asking, clock, checks_revision=False))
-            return Answer({"id": message.communication_id, "recipient": message.recipient, "state": storage.QUEUED}, 202)
+            return asked_answer(message)
 
         with refusals(), publisher.transaction() as tx:
             return answer_once(tx, asking, answer)
@@ -68,7 +65,7 @@ def lead_messages_router(publisher: EventPublisher, commands: LeadMessages, cloc
         with publisher.database.read() as tx:
             lead = _visible(tx, lead_id, principal)
             found = storage.reachable(tx, lead.customer_email, lead.contact_id)
-        return choices_of(found, commands.templates(), commands.tags(lead, principal.user)).response()
+        return choices_of(commands.drafts, lead, found, principal.user)
 
     @router.get(
         "/message-draft",
@@ -79,14 +76,11 @@ def lead_messages_router(publisher: EventPublisher, commands: LeadMessages, cloc
     def show_draft(
         lead_id: UUID,
         principal: Writer,
-        template: Annotated[Code | None, Query(description="One of those that `message-choices` lists; none: an empty message.")] = None,
+        template: Template = None,
     ) -> Response:
         with publisher.database.read() as tx:
             lead = _visible(tx, lead_id, principal)
-        found = commands.draft(lead, template, principal.user) if template is not None else Draft("", "")
-        if found is None:
-            raise NotFound("There is no such template that a lead can fill.")
-        return Answer(found._asdict()).response()
+        return draft_of(commands.drafts, lead, template, principal.user)
 
     @router.post(
         "/messages",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -17,11 +17,12 @@ from services.case.api.shapes.declaring import gives
 from services.case.api.shapes.messages import AskedMessage, MessageChoices, MessageDraft, MessageFile
 from services.case.domain import messages as rules
 from services.case.domain.case import Case
-from services.case.domain.drafting import Draft, DraftTemplate
+from services.case.domain.drafting import Draft
 from services.case.domain.messages import Reachable
-from services.case.handlers import messages
+from services.case.handlers import writing
 from services.case.handlers.commands import Asked
-from services.case.handlers.messages import Messages, Wanted
+from services.case.handlers.messages import Messages
+from services.case.handlers.writing import Drafts, Item, Wanted
 from services.case.storage import cases
 from services.case.storage import messages as storage
 from shared.clock import Clock
@@ -38,6 +39,7 @@ from shared.web import Answer, Command, Forbidden, NotFound, Principal, Problem,
 PATH = "/message-files"
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 Writer = Annotated[Principal, Depends(requires("message:send"))]
+Template = Annotated[Code | None, Query(description="One of those that `message-choices` lists; none: an empty message.")]
 
 
 class KeptFile(Body):
@@ -72,12 +74,11 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
     router = APIRouter(prefix="/cases/{case_id}", tags=["messages"])
     sends = Depends(requires("message:send"))
 
-    def once(asking: Command, case_id: UUID, work: Callable[[Transaction, Asked], tuple[Case, messages.Asking]]) -> Response:
+    def once(asking: Command, case_id: UUID, work: Callable[[Transaction, Asked], tuple[Case, writing.Asking]]) -> Response:
         def answer() -> Answer:
             # What was said since does not matter to a message; whoever writes has read what they answer.
             case, message = work(tx, asked_of(asking, case_id, clock, checks_revision=False))
-            content = {"id": message.communication_id, "case_id": case.id, "recipient": message.recipient, "state": storage.QUEUED}
-            return Answer(content, 202, case.revision)
+            return asked_answer(message, case)
 
         with refusals(), publisher.transaction() as tx:
             return answer_once(tx, asking, answer)
@@ -89,7 +90,7 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
         with publisher.database.read() as tx:
             case = _visible(tx, case_id, principal)
             found = storage.reachable(tx, case.customer_email, case.contact_id)
-        return choices_of(found, commands.templates(), commands.tags(case, principal.user)).response()
+        return choices_of(commands.drafts, case, found, principal.user)
 
     @router.get(
         "/message-draft",
@@ -99,14 +100,11 @@ def messages_router(publisher: EventPublisher, commands: Messages, clock: Clock)
     def show_draft(
         case_id: UUID,
         principal: Writer,
-        template: Annotated[Code | None, Query(description="One of those that `message-choices` lists; none: an empty message.")] = None,
+        template: Template = None,
     ) -> Response:
         with publisher.database.read() as tx:
             case = _visible(tx, case_id, principal)
-        found = commands.draft(case, template, principal.user) if template is not None else Draft("", "")
-        if found is None:
-            raise NotFound("There is no such template that a case can fill.")
-        return Answer(found._asdict()).response()
+        return draft_of(commands.drafts, case, template, principal.user)
 
     @router.post(
         "/messages",
@@ -140,18 +138,33 @@ def wanted_of(body: MessageBody, principal: Principal) -> Wanted:
     return Wanted(body.subject_line, body.text.replace("\r\n", "\n"), body.to, files, body.handed_in)
 
 
-def choices_of(found: Sequence[Reachable], templates: Sequence[DraftTemplate], tags: Mapping[str, str]) -> Answer:
+def asked_answer(message: writing.Asking, case: Case | None = None) -> Answer:
+    """That a message waits to be sent. `case`: that it is about."""
+    content = {"id": message.communication_id, "recipient": message.recipient, "state": storage.QUEUED}
+    return Answer(content, 202) if case is None else Answer(content | {"case_id": case.id}, 202, case.revision)
+
+
+def draft_of(drafts: Drafts[Item], item: Item, template: str | None, user: str) -> Response:
+    """What a message about an item begins with. Raises `NotFound` where it has no such template."""
+    found = drafts.draft(item, template, user) if template is not None else Draft("", "")
+    if found is None:
+        raise NotFound("There is no such template that can be filled here.")
+    return Answer(found._asdict()).response()
+
+
+def choices_of(drafts: Drafts[Item], item: Item, found: Sequence[Reachable], user: str) -> Response:
     """Where a customer can be written to, how a message may begin, what its tags stand for, and how much goes with it."""
-    return Answer(
+    answer = Answer(
         {
             "recipients": [one._asdict() for one in found],
-            "templates": [{"code": one.code, "name": one.name} for one in templates],
-            "tags": [{"tag": tag, "means": TAGS[tag], "value": value} for tag, value in tags.items()],
+            "templates": [{"code": one.code, "name": one.name} for one in drafts.templates()],
+            "tags": [{"tag": tag, "means": TAGS[tag], "value": value} for tag, value in drafts.tags(item, user).items()],
             "most_files": rules.MOST_FILES,
             "most_bytes": rules.MOST_BYTES,
             "longest_text": LONGEST_TEXT,
         }
     )
+    return answer.response()
 
 
 def _visible(tx: Transaction, case_id: UUID, principal: Principal) -> Case:

@@ -89,14 +89,6 @@ class Naming:
         return moments(self.language, self.zone)(at.isoformat())
 
 
-def draft(template: Draft, case: Case, naming: Naming, people: Mapping[str, str], writer: str) -> Draft:
-    """A template's texts filled for this case. `people`: names of staff by user. `writer`: the user who writes.
-
-    A line whose tags all stand for nothing is left out.
-    """
-    return filled_with(template, tag_values(case, naming, people, writer))
-
-
 def filled_with(template: Draft, values: Mapping[str, str]) -> Draft:
     """A template's texts with these values of its tags. A line whose tags all stand for nothing is left out."""
     lines = [filled for line in template.text.split("\n") if (filled := _line(line, values)) is not None]

@@ -15,8 +15,8 @@ from uuid import UUID
 from services.case.domain.matching import Effect
 from services.case.domain.messages import NOTICE
 from services.case.handlers import undeliverable
-from services.case.handlers.messages import Writing
 from services.case.handlers.records import NO_ANSWERS
+from services.case.handlers.writing import Writing
 from services.case.storage import cases, communications, contacts
 from services.case.storage import messages as storage
 from services.case.storage.communications import CaseCommunication, Communication

@@ -1,21 +1,30 @@
-"""Recording a message that somebody wrote as an outbound communication, and having it sent (NOTE-2): the same whatever it is about."""
+"""Recording a message that somebody wrote as an outbound communication, and having it sent (NOTE-2): the same whatever it is about.
+
+A message has one id: that of its communication is that of its delivery. So what notify tells of the delivery is told of the communication.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.case.domain import messages
 from services.case.domain.matching import Effect
 from services.case.domain.messages import MessageFile
+from services.case.handlers.contacts import Origin
 from services.case.handlers.records import NO_ANSWERS
+from services.case.handlers.writing import Asking, Wanted, Writing
 from services.case.storage import communications
 from services.case.storage import messages as storage
 from services.case.storage.communications import Attachment, CaseCommunication, Communication
 from services.case.storage.messages import Delivery
-from shared.schemas.parts import FileRef
+from shared.ids import derive
+from shared.messaging import ReferenceData
+from shared.schemas.events import CommunicationRecorded, MessageAsked, RecordMessageAsked
+from shared.schemas.parts import CustomerRef, FileRef
 from shared.storage import Transaction
 
 _QUEUED_REVISION = 0
@@ -23,7 +32,7 @@ _QUEUED_REVISION = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Outbound:
+class _Outbound:
     """A message on its way to a customer. `answered`: Message-ID of the customer's mail that it answers; empty: of none."""
 
     id: UUID
@@ -65,7 +74,79 @@ class Outbound:
         }
 
 
-def keep(tx: Transaction, message: Outbound, links: Sequence[CaseCommunication]) -> None:
+class Letter(NamedTuple):
+    """A message to be sent. `customer`: with the address that it goes to. `about`: what notify is told that it is about. `answered`:
+    Message-ID of the mail that it answers; empty: of none. `case_id`: the case that it joins; none: it belongs to none. `method`: by which
+    that came.
+    """
+
+    conversation_id: UUID
+    customer: CustomerRef
+    about: Mapping[str, Any]
+    wanted: Wanted
+    files: Sequence[MessageFile]
+    answered: str = ""
+    case_id: UUID | None = None
+    method: str = ""
+
+
+def message_of(origin: Origin) -> UUID:
+    """The id of the message that this command asks for."""
+    return derive("message", origin.cause)
+
+
+def ask(tx: Transaction, reference: ReferenceData, writing: Writing, origin: Origin, letter: Letter) -> Asking:
+    """Record it, and have it sent."""
+    version, wanted, customer, case_id = reference.version, letter.wanted, letter.customer, letter.case_id
+    method, account = writing.way(letter.method)
+    id = message_of(origin)
+    member = reference.staff.get(origin.user)
+    sent = _Outbound(
+        id=id,
+        config_version=version,
+        conversation_id=letter.conversation_id,
+        effect=Effect.RECORDED if case_id is None else Effect.JOINS,
+        method=method,
+        account=account,
+        message_id=messages.message_id(letter.conversation_id, id, writing.mail_domain),
+        answered=messages.answerable(letter.answered),
+        to=customer.email,
+        contact_id=customer.contact_id,
+        subject_line=wanted.subject_line,
+        text=wanted.text,
+        files=letter.files,
+        by=origin.user,
+        writer=member.name if member else origin.user,
+        now=origin.now,
+    )
+    _keep(tx, sent, [] if case_id is None else [CaseCommunication(id, case_id, 0)])
+    recorded = CommunicationRecorded(
+        communication_id=id,
+        conversation_id=letter.conversation_id,
+        method=method,
+        case_ids=() if case_id is None else (case_id,),
+        customer=customer,
+        subject_line=wanted.subject_line,
+        direction="outbound",
+        occurred_at=origin.now,
+    )
+    asked = RecordMessageAsked if case_id is None else MessageAsked
+    message = asked.model_validate({**letter.about, **sent.asked(customer.name)})
+    for revision, payload in enumerate((recorded, message), 1):
+        tx.emit(
+            payload,
+            aggregate_id=id,
+            key=case_id or id,
+            revision=revision,
+            cause=origin.cause,
+            time=origin.now,
+            config_version=version,
+            traceparent=origin.traceparent,
+        )
+    return Asking(id, customer.email)
+
+
+def _keep(tx: Transaction, message: _Outbound, links: Sequence[CaseCommunication]) -> None:
     """Record the message with its files, and that it waits to be sent."""
     attached = [
         Attachment(message.id, position, file.sha256 or "", file.size, file.filename, file.content_type, False, file.danger)
@@ -75,7 +156,7 @@ def keep(tx: Transaction, message: Outbound, links: Sequence[CaseCommunication])
     storage.keep(tx, [Delivery(message.id, _QUEUED_REVISION, message.now, storage.QUEUED, "", "")])
 
 
-def _communication(message: Outbound) -> Communication:
+def _communication(message: _Outbound) -> Communication:
     return Communication(
         id=message.id,
         revision=2,

@@ -16,7 +16,8 @@ from services.case.api.messages import message_files_router
 from services.case.domain.case import Actor
 from services.case.domain.refusals import InputRefused
 from services.case.handlers.commands import Asked
-from services.case.handlers.messages import Messages, Wanted
+from services.case.handlers.messages import Messages
+from services.case.handlers.writing import Wanted
 from services.case.settings import Settings
 from services.case.storage import retention
 from shared.ids import case_id, derive

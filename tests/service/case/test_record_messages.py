@@ -17,7 +17,7 @@ from services.case.domain.case import Actor
 from services.case.domain.leads.lead import Lead, LeadLifeCycle, Opened
 from services.case.handlers.leads.commands import AskedOfLead
 from services.case.handlers.leads.writing import LeadMessages
-from services.case.handlers.messages import Wanted
+from services.case.handlers.writing import Wanted
 from services.case.settings import Settings
 from services.case.storage import leads
 from shared.ids import contact_id, derive

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.case.domain.case import Case
 from services.case.domain.drafting import (
     FILLED,
     FILLED_BY_CONTACTS,
@@ -14,8 +15,8 @@ from services.case.domain.drafting import (
     DraftTemplate,
     Naming,
     contact_tag_values,
-    draft,
     filled_in,
+    filled_with,
     lead_tag_values,
     tag_values,
 )
@@ -32,21 +33,21 @@ def a_template(text: str, subject_line: str = "About #case_title") -> DraftTempl
     return DraftTemplate("visit", "Visit", subject_line, text)
 
 
-def a_text(text: str) -> Draft:
-    return Draft("About #case_title", text)
+def draft(text: str, case: Case, naming: Naming, people: dict[str, str], writer: str) -> Draft:
+    return filled_with(Draft("About #case_title", text), tag_values(case, naming, people, writer))
 
 
 def test_a_template_is_filled_with_what_the_case_is() -> None:
     text = "Dear #first_name #last_name,\n\n#subject, with #owner.\nDue: #due\nIn ##1, #1 and #full_name.\n\n#changed_by, #organisation"
     case = a_case(customer_name="Dr. Ann Bell", title="Water #first_name", owner="rita", number="C-2026-000001")
-    found = draft(a_text(text), case, NAMING, {"rita": "Rita Repairs", "max": "Max"}, "max")
+    found = draft(text, case, NAMING, {"rita": "Rita Repairs", "max": "Max"}, "max")
     assert found.subject_line == "About Water #first_name", "what a customer wrote is no tag"
     assert found.text == "Dear Ann Bell,\n\nLeak, with Rita Repairs.\nIn #1, #1 and Dr. Ann Bell.\n\nMax, Test Homes"
-    due = draft(a_text("Due: #due"), case._replace(expected_completion_at=NOW), NAMING, {}, "max")
+    due = draft("Due: #due", case._replace(expected_completion_at=NOW), NAMING, {}, "max")
     assert due.text == "Due: Mon 2 Mar 2026, 10:00"
-    unknown = draft(a_text("Dear #first_name,\n#last_name"), case._replace(customer_name="", owner=None), NAMING, {}, "max")
+    unknown = draft("Dear #first_name,\n#last_name", case._replace(customer_name="", owner=None), NAMING, {}, "max")
     assert unknown.text == "Dear customer,"
-    assert draft(a_text("#first_name/#last_name"), case._replace(customer_name="Bell, Ann"), NAMING, {}, "max").text == "Ann/Bell"
+    assert draft("#first_name/#last_name", case._replace(customer_name="Bell, Ann"), NAMING, {}, "max").text == "Ann/Bell"
 
 
 @pytest.mark.parametrize(

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from services.case.domain import messages
-from services.case.domain.drafting import Draft, DraftTemplate, filled_with, lead_tag_values
+from services.case.domain.drafting import lead_tag_values
 from services.case.domain.leads.lead import Lead
 from services.case.domain.messages import MessageFile
 from services.case.domain.refusals import InputRefused
 from services.case.handlers.contacts import Origin
 from services.case.handlers.leads.commands import AskedOfLead, UnknownLead
-from services.case.handlers.messages import Asking, Wanted, Writing, check_again, with_new, with_tags
-from services.case.handlers.record_messages import Letter, ask
+from services.case.handlers.outbound import Letter, ask
 from services.case.handlers.staff import UnknownCommunication
+from services.case.handlers.writing import Asking, Drafts, Kind, Wanted, check_again, with_new, with_tags
 from services.case.storage import contacts, leads
 from services.case.storage import messages as storage
 from services.case.storage import record_messages as items
 from services.case.storage.record_messages import CommunicationItem
-from shared.messaging import ReferenceData, VersionCache
+from shared.messaging import ReferenceData
 from shared.schemas.events import ItemKind
 from shared.schemas.parts import CustomerRef
 from shared.storage import Transaction
+
+_LEADS = Kind[Lead](templates=lambda writing: writing.for_leads, method=lambda _: "", owner=lambda lead: lead.owner, values=lead_tag_values)
 
 
 class LeadMessages:
@@ -30,29 +31,7 @@ class LeadMessages:
 
     def __init__(self, reference: ReferenceData) -> None:
         self._reference = reference
-        self._writing = VersionCache(reference, Writing)
-
-    def templates(self) -> Sequence[DraftTemplate]:
-        """Those that a message about a lead may begin with, in the configuration's order."""
-        return tuple(self._writing.get(self._reference.version).templates_of_leads.values())
-
-    def draft(self, lead: Lead, code: str, writer: str) -> Draft | None:
-        """The template of this code filled for a lead; None: there is none that a lead can fill."""
-        writing = self._writing.get(self._reference.version)
-        template = writing.templates_of_leads.get(code)
-        if template is None:
-            return None
-        body, naming = writing.texts(template, writing.way("")[0])
-        return filled_with(body, lead_tag_values(lead, naming, self._people(lead, writer), writer))
-
-    def tags(self, lead: Lead, writer: str) -> dict[str, str]:
-        """What each tag stands for in a message about this lead."""
-        writing = self._writing.get(self._reference.version)
-        return lead_tag_values(lead, writing.naming(writing.way("")[0]), self._people(lead, writer), writer)
-
-    def _people(self, lead: Lead, writer: str) -> dict[str, str]:
-        named = (user for user in (lead.owner, writer) if user is not None)
-        return {user: member.name for user in named if (member := self._reference.staff.get(user)) is not None}
+        self.drafts = Drafts(reference, _LEADS)
 
     def send(self, tx: Transaction, asked: AskedOfLead, wanted: Wanted) -> Asking:
         """Record the message and have it sent, whether the lead is closed or not."""
@@ -63,7 +42,7 @@ class LeadMessages:
         if len(kept) < len(wanted.files):
             raise InputRefused(what, "one of the files is none of a communication of this lead")
         files = with_new(tx, what, kept, wanted, asked.actor.user, asked.now)
-        return self._ask(tx, asked, lead, to, with_tags(what, wanted, self.tags(lead, asked.actor.user)), files)
+        return self._ask(tx, asked, lead, to, with_tags(what, wanted, self.drafts.tags(lead, asked.actor.user)), files)
 
     def send_again(self, tx: Transaction, asked: AskedOfLead, communication_id: UUID) -> Asking:
         """Send a message that did not reach the customer once more, as it was, to where they are reached now: a message of its own."""
@@ -80,7 +59,7 @@ class LeadMessages:
         about = {"item_kind": ItemKind.LEAD, "item_id": lead.id, "number": lead.number, "unit": lead.unit, "owner": lead.owner or ""}
         customer = CustomerRef(contact_id=lead.contact_id, account_id=lead.account_id, name=lead.customer_name, email=to)
         letter = Letter(lead.id, customer, about, wanted, files, items.last_mail(tx, lead))
-        message = ask(tx, self._reference, self._writing.get(self._reference.version), origin, letter)
+        message = ask(tx, self._reference, self.drafts.writing, origin, letter)
         items.add_to_leads(tx, [CommunicationItem(message.communication_id, items.LEAD, lead.id)], origin.user, origin.now)
         return message
 

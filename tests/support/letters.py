@@ -13,15 +13,16 @@ from services.notify.domain.message import Written
 from services.notify.domain.occasions import Delivery, Occasion, Recipient
 from services.notify.domain.recipients import Directory, plan_deliveries
 from services.notify.handlers.composing import Composer, LinkMaker
-from services.notify.handlers.occasions import CASES, CLOCKS, TASKS
+from services.notify.handlers.occasions import CASES, CLOCKS, TASKS, wrote_occasion
 from services.notify.handlers.queueing import policy_of
 from services.notify.storage.deliveries import Claimed
 from shared.links import LinkKeyFile
 from shared.messaging import StaticReference
 from shared.schemas.configuration import Configuration
+from shared.schemas.configuration.tags import WROTE
 from shared.schemas.events import CaseBroadcast
 from shared.schemas.parts import CustomerRef, OwnerRef
-from tests.service.notify.harness import a_case, a_task, an_alert, an_approval
+from tests.service.notify.harness import a_case, a_communication, a_task, an_alert, an_approval
 from tests.support.feedback import a_key_file
 
 AT = datetime(2026, 11, 3, 9, 12, tzinfo=UTC)
@@ -61,6 +62,8 @@ def an_occasion(on: str, statuses: tuple[str, ...], configuration: Configuration
     unit = next(unit for unit in configuration.units if unit.code == "repairs")
     work = {"unit": unit.code, "priority": configuration.prioritisation.priorities[-1].code}
     due = {"due_at": AT + timedelta(days=2, hours=7)}
+    if on.endswith(WROTE):
+        return who_wrote(on, work | {"owner": unit.leader, "title": TITLE, "subject": configuration.subjects[0].code} | changes)
     match on.partition(".")[0]:
         case "case":
             more: dict[str, Any] = {"parent_id": uuid4(), "text": "The lift works again."} if on == "case.broadcast" else {}
@@ -85,6 +88,13 @@ def an_occasion(on: str, statuses: tuple[str, ...], configuration: Configuration
     occasion = readings[type(event.data)].read(on, event, 1)
     told = (Recipient("farah.khan@housing.example", "Farah Khan", "staff"),) if on == "clock.withdrawn" else ()
     return occasion._replace(told=told, tell=("leader",) if on == "clock.escalated" else ())
+
+
+def who_wrote(on: str, work: dict[str, Any]) -> Occasion:
+    """A customer wrote about this."""
+    event = a_communication(123, on.partition(".")[0], **work)
+    (concerned,) = event.data.concerns
+    return wrote_occasion(event, concerned, 1)
 
 
 def a_claim(delivery: Delivery) -> Claimed:

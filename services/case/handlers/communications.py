@@ -15,7 +15,7 @@ from services.case.domain.matching import Effect, continues, effect, is_among, i
 from services.case.domain.quoting import QuotedCase, quoted_numbers
 from services.case.domain.refusals import PriorityRefused
 from services.case.domain.routing import Routed
-from services.case.handlers import calls, hearing, late_replies, loops, undeliverable
+from services.case.handlers import calls, concerning, hearing, late_replies, loops, undeliverable
 from services.case.handlers.calls import CallBatch
 from services.case.handlers.events import emit_case
 from services.case.handlers.hearing import Hearings
@@ -32,6 +32,7 @@ from services.case.handlers.records import (
 )
 from services.case.handlers.rules import Rules
 from services.case.storage import cases, communications, contacts, conversations, record_messages
+from services.case.storage.cases import Held
 from services.case.storage.communications import Attachment, CaseCommunication, Communication, JoinedConversation
 from services.case.storage.contacts import Contact, HandleRow
 from services.case.storage.conversations import CaseWithContact
@@ -56,6 +57,10 @@ class Recorded:
     case_ids: tuple[UUID, ...]
     area: str
     """The contact's."""
+    concerned: tuple[UUID, ...] = ()
+    """The cases that it told something about, where anybody is to hear of that."""
+    lead: LeadThread | None = None
+    """The lead likewise."""
 
 
 @dataclass(slots=True)
@@ -176,6 +181,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     contact = _contact(batch, data, cases_of_it or conversation or ([(lead.id, lead.contact_id)] if lead else []))
     decision = _broken(batch, data, what, cases_of_it) or Decision(what, suggested)
     case_ids: tuple[UUID, ...] = ()
+    concerned: tuple[UUID, ...] = ()
     if decision.effect is Effect.OPENS:
         case_ids = tuple(opening.id for opening in openings)
         of_contact = contact.id if contact else None
@@ -192,6 +198,7 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
         by = data.entered_by or SYSTEM
         batch.history += [HistoryEntry(id, None, "communication", None, str(data.communication_id), by, batch.now) for id in case_ids]
         _note_heard(batch, event, case_ids, by)
+        concerned = () if openings else case_ids  # of what goes on in another case its opening tells
         case_ids = (*(opening.id for opening in openings), *case_ids)
     else:
         openings = ()
@@ -208,7 +215,9 @@ def receive(batch: CommunicationBatch, event: Event) -> None:
     # Of an old one nobody hears: to whoever listens it would be activity now, a clock that is over already, or a bounce to act upon.
     if not data.old:
         area = contact.area if contact else ""
-        batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids, area))
+        is_news = concerning.tells(data, batch.with_staff, batch.rules.staff_addresses)
+        about = (concerned, lead) if is_news else ((), None)
+        batch.recorded.append(Recorded(event, customer_of(data, contact), openings, case_ids, area, *about))
 
 
 def update(batch: CommunicationBatch, event: Event) -> None:
@@ -220,8 +229,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
     """Write everything, and say what happened: the cases opened, then the communication."""
     joined = {link.case_id for link in batch.links} - {opening.id for recorded in batch.recorded for opening in recorded.openings}
     hearing.lock(tx, batch.heard)
-    if joined:
-        cases.hold(tx, sorted(joined))
+    held = cases.hold(tx, sorted(joined)) if joined else {}
     contacts.add(tx, batch.new_contacts, batch.new_handles)
     communications.add(tx, batch.communications, batch.attachments, batch.links, batch.joined)
     record_messages.add_to_leads(tx, batch.of_leads, SYSTEM, batch.now)
@@ -238,7 +246,7 @@ def save(tx: Transaction, batch: CommunicationBatch) -> None:
             batch.history += entries(case, (Change("communication", None, str(case.communication_id)), Change("state", None, case.state)))
             emit_case(tx, CaseOpened, case, recorded.event.id, batch.now, recorded.event.traceparent)
             metrics.CASES_OPENED.labels(case.subject).inc()
-        _emit_recorded(tx, batch, recorded)
+        _emit_recorded(tx, batch, recorded, held)
     answered = calls.save(tx, batch.calls, batch.communications, batch.contacts, batch.rules, batch.config_version, batch.now)
     cases.add(tx, opened)
     late_replies.save(tx, batch.late, batch.now)
@@ -353,9 +361,10 @@ def _contact(batch: CommunicationBatch, data: CommunicationReceived, conversatio
     return new
 
 
-def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorded) -> None:
+def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorded, held: Mapping[UUID, Held]) -> None:
     data: CommunicationReceived = recorded.event.data
     kind = CommunicationRecorded if data.bounce is None else CommunicationBounced
+    reopened = {id: case for id, (case, _) in batch.late.reopened.items()}
     payload = kind(
         communication_id=data.communication_id,
         conversation_id=data.conversation_id,
@@ -367,6 +376,7 @@ def _emit_recorded(tx: Transaction, batch: CommunicationBatch, recorded: Recorde
         robot=data.robot,
         bounce=data.bounce,
         occurred_at=data.occurred_at,
+        concerns=concerning.concerns(held, recorded.concerned, reopened, recorded.lead, data.entered_by),
     )
     tx.emit(
         payload,

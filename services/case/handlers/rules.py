@@ -82,6 +82,8 @@ class Rules:
     trusted_robots: frozenset[str]
     own_addresses: frozenset[str]
     """Those of the mail accounts, in small letters."""
+    staff_addresses: frozenset[str]
+    """Those of our users, in small letters."""
     calendar: Calendar
     caps: Caps
     customers: CustomerTerms
@@ -137,6 +139,7 @@ def rules_of(configuration: Configuration) -> Rules:
         default_unit=organisation.default_unit,
         trusted_robots=frozenset(sender.lower() for sender in configuration.robots.trusted),
         own_addresses=frozenset(account.address.lower() for account in configuration.mail_accounts),
+        staff_addresses=frozenset(user.email.lower() for user in configuration.users if user.email),
         calendar=own_calendar,
         caps=_caps(configuration.robots.caps),
         customers=_customers(configuration),

@@ -20,6 +20,7 @@ from services.case.domain.routing import Routed
 from services.case.domain.scripts import record_answers
 from services.case.handlers import hearing
 from services.case.handlers.commands import UnknownCase
+from services.case.handlers.concerning import of_case
 from services.case.handlers.events import emit_case
 from services.case.handlers.records import Opening, case_record, customer_handle, customer_of, opening_of
 from services.case.handlers.rules import Rules
@@ -30,7 +31,7 @@ from services.case.storage.communications import CaseCommunication, JoinedConver
 from services.case.storage.contacts import Contact, HandleRow
 from shared.ids import derive
 from shared.messaging import ReferenceData, VersionCache
-from shared.schemas.events import CaseCustomerChanged, CaseOpened, CommunicationExpired, CommunicationRecorded
+from shared.schemas.events import CaseCustomerChanged, CaseOpened, CommunicationExpired, CommunicationRecorded, Concerned
 from shared.storage import Transaction
 
 
@@ -116,7 +117,9 @@ class CommunicationCommands:
         joined = () if is_led else (JoinedConversation(kept.conversation_id, case_id),)
         effect = Effect.JOINS if kept.effect == Effect.RECORDED and not kept.old else Effect(kept.effect)
         suggested = None if kept.suggested_case == case_id else kept.suggested_case
-        joining = _related(tx, asked, replace(kept, effect=effect, suggested_case=suggested), contact, [case_id], joined)
+        is_news = kept.direction == "inbound" and kept.robot == "none" and case.owner != asked.user
+        concerns = (of_case(case),) if is_news else ()
+        joining = _related(tx, asked, replace(kept, effect=effect, suggested_case=suggested), contact, [case_id], joined, concerns)
         if kept.direction == "outbound":
             hearing.settle(tx, [case], asked.user, asked.cause, asked.now, asked.traceparent)
         return joining
@@ -217,6 +220,7 @@ def _related(
     contact: Contact | None,
     case_ids: Sequence[UUID],
     joined: Sequence[JoinedConversation],
+    concerns: Sequence[Concerned] = (),
 ) -> Kept:
     """Write that the communication feeds these cases too, and say so."""
     links = [CaseCommunication(kept.communication_id, id, kept.next_position + place) for place, id in enumerate(case_ids)]
@@ -229,11 +233,11 @@ def _related(
         next_position=kept.next_position + len(links),
     )
     communications.relate(tx, changed, links, joined)
-    tell(tx, asked, changed, contact)
+    tell(tx, asked, changed, contact, concerns)
     return changed
 
 
-def tell(tx: Transaction, asked: AskedOf, kept: Kept, contact: Contact | None) -> None:
+def tell(tx: Transaction, asked: AskedOf, kept: Kept, contact: Contact | None, concerns: Sequence[Concerned] = ()) -> None:
     """Say what the communication is now, as an expired one if it is: it starts no clock again. Of an old one nobody ever hears."""
     if kept.old:
         return
@@ -249,6 +253,7 @@ def tell(tx: Transaction, asked: AskedOf, kept: Kept, contact: Contact | None) -
             "direction": kept.direction,
             "robot": kept.robot,
             "occurred_at": kept.occurred_at,
+            "concerns": concerns,
         }
     )
     tx.emit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.case.domain.case import Case, HistoryEntry
@@ -44,11 +44,26 @@ def lock_free(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Case]:
     return {row[0]: _case(row) for row in rows}
 
 
-def hold(tx: Transaction, ids: Sequence[UUID]) -> None:
+class Held(NamedTuple):
+    """A case that is kept from being deleted. Others may be changing it."""
+
+    id: UUID
+    number: str
+    title: str
+    subject: str
+    status: str
+    priority: str
+    unit: str
+    owner: str | None
+    state: LifeCycle
+
+
+def hold(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Held]:
     """Keep these cases from being deleted until the transaction ends. One that is gone by now is a conflict: all is to be done again."""
-    held = tx.rows("select id from cases where id = any(%b) order by id for key share", (arrays.uuids(ids),))
+    held = tx.rows(f"select {', '.join(Held._fields)} from cases where id = any(%b) order by id for key share", (arrays.uuids(ids),))
     if len(held) < len(set(ids)):
         raise SerializationFailure("a case was deleted meanwhile")
+    return {row[0]: Held._make([*row[:-1], LifeCycle(row[-1])]) for row in held}
 
 
 def change(tx: Transaction, cases: Sequence[Case]) -> None:

@@ -33,6 +33,13 @@ class LeadThread(NamedTuple):
     id: UUID
     contact_id: UUID | None
     is_open: bool
+    number: str
+    title: str
+    lead_type: str
+    status: str
+    priority: int
+    unit: str
+    owner: str | None
 
 
 _WRITTEN = """select c.recipients[1], c.subject_line, c.body, d.state,
@@ -55,7 +62,9 @@ def add_to_leads(tx: Transaction, items: Sequence[CommunicationItem], by: str, a
 def leads_of(tx: Transaction, conversations: Sequence[UUID]) -> dict[UUID, LeadThread]:
     """Those of these conversations that are of leads."""
     rows = tx.rows(
-        "select id, contact_id, state in ('pending', 'in_progress') from leads where id = any(%b)", (arrays.uuids(conversations),)
+        """select id, contact_id, state in ('pending', 'in_progress'), number, title, type, status, priority, unit, owner
+           from leads where id = any(%b)""",
+        (arrays.uuids(conversations),),
     )
     return {row[0]: LeadThread(*row) for row in rows}
 

@@ -15,6 +15,7 @@ GROUP_WORDS = {
     "overdue": "Something is overdue, or not begun in time",
     "due_changed": "A due date moves",
     "completed": "A task is completed",
+    "customer": "A customer writes about what you have",
     "escalation": "Something is escalated to you",
     "approval": "An approval is asked of you, or decided",
     "other": "Anything else",

@@ -24,6 +24,8 @@ _HEADLINES = {
     "case.opened": "Case opened",
     "case.status-changed": "Status changed",
     "case.chased": "Customer reminded",
+    "case.customer-wrote": "The customer wrote",
+    "lead.customer-wrote": "The customer wrote",
     "rule.fired": "Alert by a rule",
 }
 _PATHS = {"task": "/tasks/", "case": "/cases/", "lead": "/leads/", "communication": "/communications/"}

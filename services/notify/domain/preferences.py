@@ -16,7 +16,7 @@ from shared.calendars import Calendar, Window, next_open
 
 DAY = 24 * 60
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-GROUPS = ("assignment", "due_soon", "overdue", "due_changed", "completed", "escalation", "approval", "other")
+GROUPS = ("assignment", "due_soon", "overdue", "due_changed", "completed", "customer", "escalation", "approval", "other")
 """What one can choose a way for."""
 _GROUP_OF = {
     "task.triggered": "assignment",
@@ -30,6 +30,8 @@ _GROUP_OF = {
     "task.due-changed": "due_changed",
     "case.due-changed": "due_changed",
     "task.completed": "completed",
+    "case.customer-wrote": "customer",
+    "lead.customer-wrote": "customer",
     "clock.escalated": "escalation",
     "approval.asked": "approval",
     "approval.reminded": "approval",

@@ -17,6 +17,7 @@ from shared.schemas.configuration import Configuration
 from shared.schemas.configuration.models import CommunicationDefinition
 from shared.schemas.configuration.sending import facts_told
 from shared.schemas.envelope import Payload
+from shared.schemas.events import Concerned
 
 ALERTS_USEFUL_FOR = timedelta(days=3)
 """After that an alert of a clock is no news; nobody else than staff gets one."""
@@ -60,7 +61,7 @@ def limits_of(configuration: Configuration) -> Limits:
     return Limits({str(channel): most for channel, most in section.a_minute.items()}, to_one, pressing, section.automatic_per_case_a_day)
 
 
-def holding(definitions: tuple[Definition, ...], on: str, data: Payload) -> tuple[Definition, ...]:
+def holding(definitions: tuple[Definition, ...], on: str, data: Payload | Concerned) -> tuple[Definition, ...]:
     """Those of the definitions whose condition, if they have one, holds of the event's data."""
     if not any(definition.holds for definition in definitions):
         return definitions

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from services.notify.domain.occasions import Occasion
+from shared.ids import derive
+from shared.schemas.configuration.tags import WROTE
 from shared.schemas.envelope import Event, Payload
 from shared.schemas.events import (
     ApprovalAsked,
@@ -26,6 +28,8 @@ from shared.schemas.events import (
     ClockStartLate,
     ClockState,
     ClockWithdrawn,
+    CommunicationRecorded,
+    Concerned,
     TaskAssigned,
     TaskDueChanged,
     TaskLifeCycle,
@@ -86,6 +90,47 @@ def broadcast_occasion(on: str, event: Event, config_version: int) -> Occasion:
     """The customer of a case is to be told something (EDGE-15)."""
     about = case_occasion(on, event, config_version)
     return about._replace(facts={**about.facts, "message": event.data.text})
+
+
+def wrote_occasion(event: Event, concerned: Concerned, config_version: int) -> Occasion:
+    """A customer wrote about a case or lead of somebody's. For staff: the customer knows."""
+    data: CommunicationRecorded = event.data
+    customer, unit, kind = data.customer, concerned.unit, concerned.item_kind.value
+    assignee = concerned.owner or ""
+    owner_kind, owner = ("user", assignee) if assignee else ("unit", unit)
+    return Occasion(
+        on=wrote(concerned),
+        cause=derive(f"wrote about {concerned.item_id}", event.id),
+        item_kind=kind,
+        item_id=concerned.item_id,
+        case_id=concerned.item_id if kind == "case" else None,
+        facts={
+            "item": kind,
+            "number": concerned.number,
+            "title": concerned.title,
+            "subject": concerned.subject,
+            "status": concerned.status,
+            "priority": concerned.priority,
+            "unit": unit,
+            "assignee": assignee,
+            "owner_kind": owner_kind,
+            "owner": owner,
+            "customer": customer.name,
+            "customer_email": customer.email,
+        },
+        assignee=assignee,
+        owner_kind=owner_kind,
+        owner_code=owner,
+        unit=unit,
+        config_version=config_version,
+        traceparent=event.traceparent,
+        at=event.time,
+    )
+
+
+def wrote(concerned: Concerned) -> str:
+    """What definitions call it that a customer wrote about this."""
+    return f"{concerned.item_kind.value}.{WROTE}"
 
 
 def task_occasion(on: str, event: Event, config_version: int) -> Occasion:

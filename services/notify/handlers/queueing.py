@@ -17,7 +17,7 @@ from services.notify.handlers import by_hand
 from services.notify.handlers.automation import deliveries_of
 from services.notify.handlers.definitions import holding, policy_of
 from services.notify.handlers.lapsing import lapse_of, lapses
-from services.notify.handlers.occasions import Reading, Readings
+from services.notify.handlers.occasions import Reading, Readings, wrote, wrote_occasion
 from services.notify.handlers.outcomes import emit_outcome
 from services.notify.handlers.preferring import place
 from services.notify.handlers.refusing import refusals
@@ -36,6 +36,7 @@ from shared.schemas.events import (
     ClockWithdrawn,
     CommunicationBounced,
     CommunicationErased,
+    CommunicationRecorded,
     ContactChanged,
     ContactErased,
     RuleFired,
@@ -138,7 +139,18 @@ def queueing(
         version = event.config_version or reference.version
         queue.planned += deliveries_of(event, queue.directory, policies.get(version).mail_domain, version)
 
+    def on_recorded(queue: Queue, event: Event) -> None:
+        version = event.config_version or reference.version
+        policy = policies.get(version)
+        for concerned in event.data.concerns:
+            on = wrote(concerned)
+            if definitions := holding(policy.definitions.get(on, ()), on, concerned):
+                occasion = wrote_occasion(event, concerned, version)
+                queue.planned += plan_deliveries(occasion, definitions, queue.directory, policy.mail_domain, policy.default_unit)
+
     occasions: dict[type[Payload], Apply] = {payload: planning(reading) for payload, reading in readings.items()}
+    if CaseOpened in readings:
+        occasions[CommunicationRecorded] = on_recorded
     if TaskTriggered in readings:
         occasions[RuleFired] = on_rule_fired
         occasions[ApprovalWithdrawn] = settle

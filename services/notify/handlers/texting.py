@@ -121,7 +121,7 @@ def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], l
 
         apply[RuleFired] = on_rule_fired
     if learns:
-        own_changing, own_erasing = apply[ContactChanged], apply[ContactErased]
+        own_changing, own_erasing, own_recording = apply[ContactChanged], apply[ContactErased], apply[CommunicationRecorded]
 
         def on_erased(batch: Batch, event: Event) -> None:
             own_erasing(batch, event)
@@ -131,7 +131,11 @@ def texting(reference: ReferenceData, readings: Readings, inner: Handler[Any], l
             own_changing(batch, event)
             on_changed(batch, event)
 
-        apply |= {ContactChanged: on_contact_changed, CommunicationRecorded: on_recorded, ContactErased: on_erased}
+        def on_communication(batch: Batch, event: Event) -> None:
+            own_recording(batch, event)
+            on_recorded(batch, event)
+
+        apply |= {ContactChanged: on_contact_changed, CommunicationRecorded: on_communication, ContactErased: on_erased}
     return Handler(load=load, apply=apply, save=save)
 
 

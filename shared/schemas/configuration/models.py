@@ -262,6 +262,7 @@ class CommunicationDefinition(Named):
         "case.acceptance-asked",
         "case.broadcast",
         "case.chased",
+        "case.customer-wrote",
         "task.triggered",
         "task.assigned",
         "task.due-changed",
@@ -274,6 +275,7 @@ class CommunicationDefinition(Named):
         "approval.asked",
         "approval.reminded",
         "approval.decided",
+        "lead.customer-wrote",
     ]
     items: tuple[Literal["case", "task", "communication", "lead"], ...] = ()
     """For clock events and approvals: on which kind of item; none listed means all."""

@@ -14,7 +14,7 @@ from shared.schemas.events.texts import Code
 
 How = Literal["email", "digest", "desk", "none"]
 """By email at once, gathered in a digest, on the desk only, or not at all. The desk lists all but the last."""
-Group = Literal["assignment", "due_soon", "overdue", "due_changed", "completed", "escalation", "approval", "other"]
+Group = Literal["assignment", "due_soon", "overdue", "due_changed", "completed", "customer", "escalation", "approval", "other"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TASK_PRIORITIES = ("low", "normal", "high")
@@ -28,6 +28,7 @@ class Defaults(Section):
     overdue: How = "email"
     due_changed: How = "email"
     completed: How = "email"
+    customer: How = "email"
     escalation: How = "email"
     approval: How = "email"
     other: How = "email"

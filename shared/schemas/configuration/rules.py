@@ -23,6 +23,7 @@ from shared.schemas.configuration.letters import check_letters
 from shared.schemas.configuration.notifications import check_notifications
 from shared.schemas.configuration.references import TARGETS, Found, find
 from shared.schemas.configuration.sla import LADDERS, check_sla
+from shared.schemas.configuration.tags import WROTE
 from shared.schemas.configuration.task_rules import check_task_rules
 from shared.schemas.configuration.webhooks import check_webhooks
 from shared.schemas.events import CaseLifeCycle
@@ -268,6 +269,8 @@ def check_messages(document: Document) -> None:
             document.problem(
                 (*path, "to", to.index("escalation")), "only clock.escalated tells whom a step of the chain names; remove it here"
             )
+        if str(on).endswith(f".{WROTE}") and "customer" in to:
+            document.problem((*path, "to", to.index("customer")), "it was the customer who wrote; tell those who are to answer")
         if on == "clock.withdrawn" and to != ["told"]:
             document.problem((*path, "to"), "what is taken back is told to those who had it: write `to: [told]`")
         elif "told" in to and on != "clock.withdrawn":

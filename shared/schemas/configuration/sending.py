@@ -13,6 +13,7 @@ from shared.schemas.configuration.automation_rules import check_condition
 from shared.schemas.configuration.document import Document, Path
 from shared.schemas.configuration.references import codes, find, unknown
 from shared.schemas.configuration.section import Section
+from shared.schemas.configuration.tags import WROTE
 
 RECIPIENTS: Final = ("assignee", "owner", "unit", "leader", "manager", "customer", "approver", "asker", "escalation", "told")
 """Words for whom a message goes to. Beside them `role:CODE`: those of the item's unit who have the role, and `user:NAME`."""
@@ -30,6 +31,15 @@ _APPROVAL: Final = {
     "case.number": Fact("case_number"),
     "case.title": Fact("case_title"),
 }
+_CONCERNED: Final = {
+    "{}.number": Fact("number"),
+    "{}.title": Fact("title"),
+    "{}.status": Fact("status"),
+    "{}.priority": Fact("priority"),
+    "{}.unit": Fact("unit", "unit"),
+    "{}.owner": Fact("owner", "user"),
+}
+"""Of a case or lead that a customer wrote about."""
 
 
 class SendingLimits(Section):
@@ -54,7 +64,10 @@ class SendingLimits(Section):
 
 def facts_told(on: str) -> dict[str, Fact]:
     """What the condition of a communication definition can ask for on this event; nothing for what is none."""
-    return _APPROVAL if on.startswith("approval.") else facts_on(on)
+    kind, _, what = on.partition(".")
+    if what == WROTE:
+        return {name.format(kind): fact for name, fact in _CONCERNED.items()}
+    return _APPROVAL if kind == "approval" else facts_on(on)
 
 
 def check_sending(document: Document) -> None:

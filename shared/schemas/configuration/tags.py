@@ -72,11 +72,16 @@ _APPLIES: Mapping[str, frozenset[str]] = {
     "approval": _ANY | {"approval", "approver", "asked_by", "asked_since", "changed_by", "reason", "status", "task", "unit"},
 }
 """The tags that can stand for something, by what an event begins with. Of another kind of event nothing is known."""
+_CONCERNED = _ANY | _CUSTOMER | (_WORK - {"due"}) | {"status"}
+WROTE = "customer-wrote"
+"""What an event is called by which a customer wrote about something, behind what that is."""
 
 
 def tags_for(on: str, to: Collection[str]) -> frozenset[str]:
     """The tags that can stand for something in a message about `on` that goes `to` these."""
-    kind = on.partition(".")[0]
+    kind, _, what = on.partition(".")
+    if what == WROTE:
+        return _CONCERNED | {DESK_LINK} if set(to) != {"customer"} else _CONCERNED
     if kind not in _APPLIES:
         return frozenset(TAGS)
     more = {"message"} if on == "case.broadcast" else set()

@@ -35,11 +35,13 @@ from shared.schemas.events.case import (
     CommunicationErased,
     CommunicationExpired,
     CommunicationRecorded,
+    Concerned,
 )
 from shared.schemas.events.contacts import AccountChanged, AccountRepublished, CaseCustomerChanged, ContactChanged
 from shared.schemas.events.desk import ConfigurationPublished, StaffChanged, UnitChanged
 from shared.schemas.events.feedback import FeedbackGiven
 from shared.schemas.events.ingest import CommunicationReceived, ContactEvent
+from shared.schemas.events.kinds import ItemKind
 from shared.schemas.events.lead import (
     InterestRef,
     LeadAssigned,
@@ -76,7 +78,6 @@ from shared.schemas.events.sla import (
     ClockStartLate,
     ClockState,
     ClockWithdrawn,
-    ItemKind,
 )
 from shared.schemas.events.task import (
     PlanMade,
@@ -149,6 +150,7 @@ __all__ = [
     "CommunicationReceived",
     "CommunicationRecorded",
     "CommunicationUpdated",
+    "Concerned",
     "ConfigurationPublished",
     "ContactChanged",
     "ContactErased",

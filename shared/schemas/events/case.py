@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, Field
 
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
+from shared.schemas.events.kinds import ItemKind
 from shared.schemas.events.texts import Code, Line
-from shared.schemas.parts import BounceReport, CustomerRef
+from shared.schemas.parts import BounceReport, CustomerRef, Part
 
 
 class CaseLifeCycle(StrEnum):
@@ -130,6 +131,23 @@ class CaseRepublished(CaseState):
     event_type: ClassVar[str] = "casestream.case.republished.v1"
 
 
+class Concerned(Part):
+    """A case or lead that the customer wrote about, which was there before: what telling its owner needs."""
+
+    item_kind: ItemKind
+    item_id: UUID
+    number: str
+    title: Line
+    subject: Code
+    """The case's subject, the lead's type."""
+    status: Code
+    priority: str
+    """Of a lead it is a number from 1 to 10."""
+    unit: Code
+    owner: str | None = None
+    """The user who has it."""
+
+
 class CommunicationRecorded(Payload):
     """case recorded a communication: activity on its conversation, and what its expiry depends on (COM-8).
 
@@ -150,6 +168,8 @@ class CommunicationRecorded(Payload):
     robot: str = "none"
     bounce: BounceReport | None = None
     occurred_at: AwareDatetime
+    concerns: tuple[Concerned, ...] = ()
+    """What a person who is no member of staff wrote or called about by it: said once, when it came, or when staff joined it to a case."""
 
 
 class CommunicationBounced(CommunicationRecorded):

@@ -38,3 +38,12 @@ class OpenKind(StrEnum):
         shape["pattern"] = PATTERN
         shape["description"] = f"{cls.__doc__} A later release may add to them: pass over what you do not know."
         return described
+
+
+class ItemKind(OpenKind):
+    """What a clock is on, or a message about."""
+
+    CASE = "case"
+    TASK = "task"
+    COMMUNICATION = "communication"
+    LEAD = "lead"

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
-from shared.schemas.events.sla import ItemKind
+from shared.schemas.events.kinds import ItemKind
 from shared.schemas.events.texts import Code, Line
 from shared.schemas.parts import FileRef
 

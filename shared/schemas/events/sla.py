@@ -9,21 +9,12 @@ from pydantic import AwareDatetime, Field
 
 from shared.schemas import topics
 from shared.schemas.envelope import Payload
-from shared.schemas.events.kinds import OpenKind
+from shared.schemas.events.kinds import ItemKind, OpenKind
 from shared.schemas.events.texts import Code, Line
 from shared.schemas.parts import OwnerRef, Part
 
 Told = Literal["owner", "leader", "manager"]
 """Whom a step of an escalation chain tells: who has the item, and the leader and the manager of its unit."""
-
-
-class ItemKind(OpenKind):
-    """What a clock is on."""
-
-    CASE = "case"
-    TASK = "task"
-    COMMUNICATION = "communication"
-    LEAD = "lead"
 
 
 class ClockKind(OpenKind):

@@ -70,6 +70,30 @@ def test_a_reply_joins_the_cases_of_its_conversation(service: CaseService) -> No
     ]
 
 
+@pytest.mark.requirement("NOTE-1")
+def test_what_a_customer_wrote_about_is_told_and_what_a_machine_staff_or_we_wrote_is_not(service: CaseService) -> None:
+    first = a_mail("Leak and noise", "A leak. And noise.")
+    leak, noise = (case_id(first.communication_id, subject) for subject in ("leak", "noise"))
+    (opening,) = _recorded(service.receive(received(first)))
+    assert opening.concerns == (), "whom cases are for is told of those"
+    with service.database.transaction() as tx:
+        tx.execute("update cases set owner = 'rita' where id = %s", (leak,))
+    reply = a_mail("Re: Leak", "The leak is worse!", reply_to=first)
+    (told,) = _recorded(service.receive(received(reply)))
+    assert [(one.item_kind, one.item_id, one.unit, one.owner) for one in told.concerns] == [
+        ("case", leak, "repairs", "rita"),
+        ("case", noise, "neighbourhood", None),
+    ]
+    assert (told.concerns[0].number, told.concerns[0].title, told.concerns[0].status) == ("C-2026-000001", "Leak and noise", "new")
+    call = a_mail("Re: Leak", "She called.", reply_to=first, entered_by="rita")
+    (entered,) = _recorded(service.receive(received(call)))
+    assert [one.item_id for one in entered.concerns] == [noise], "rita knows"
+    robot = a_mail("Re: Leak", "out of office", reply_to=first, robot="auto_reply")
+    ours = a_mail("Re: Leak", "our answer", reply_to=first, direction="outbound")
+    staff = a_mail("Re: a task for you", "Not mine.", reply_to=first).model_copy(update={"conversation_id": leak})
+    assert [one.concerns for one in _recorded(service.receive(received(robot), received(ours), received(staff)))] == [()] * 3
+
+
 def test_an_answer_to_our_message_to_staff_joins_its_case_alone(service: CaseService) -> None:
     first = a_mail("Leak and noise", "A leak. And noise.")
     service.receive(received(first))

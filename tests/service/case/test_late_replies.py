@@ -63,6 +63,24 @@ def test_by_default_a_late_reply_is_recorded_with_the_case(case_database: Databa
     assert service.rows("select state from cases") == [("completed",)]
 
 
+@pytest.mark.requirement("NOTE-1", "CASE-8")
+@pytest.mark.parametrize(("late_reply", "status"), [("record", "closed"), ("reopen", "answered"), ("open_linked", None)])
+def test_who_has_a_closed_case_is_told_of_the_reply_unless_another_case_goes_on_with_it(
+    case_database: Database, late_reply: str, status: str | None
+) -> None:
+    service = a_service(case_database, late_reply)
+    mail = a_mail("Leak", "one")
+    case = opened(service, mail)
+    close(service, case)
+    events = service.receive(received(a_mail("Re: Leak", "it leaks again", reply_to=mail)))
+    (recorded,) = [event.data for event in events if isinstance(event.data, CommunicationRecorded)]
+    told = [(one.item_id, one.owner, one.status) for one in recorded.concerns]
+    assert told == ([(case, "max", status)] if status else [])
+    later = service.receive(received(a_mail("Re: Leak", "hello?", reply_to=mail)))
+    (still,) = [one.item_id for one in later[0].data.concerns]
+    assert (still == case) == (late_reply != "open_linked"), "the open one alone"
+
+
 @pytest.mark.requirement("CASE-8")
 def test_a_late_reply_reopens_a_completed_case_once(case_database: Database) -> None:
     service = a_service(case_database, "reopen")

@@ -195,6 +195,8 @@ def test_an_answer_stands_with_its_lead_and_opens_a_case_only_once_that_is_close
     answer = an_answer(lead, id)
     told = service.receive(received(answer))
     assert not any(isinstance(event.data, CaseOpened) for event in told)
+    (concerned,) = told[0].data.concerns
+    assert (concerned.item_kind, concerned.item_id, concerned.subject, concerned.unit) == ("lead", lead.id, lead.type, "repairs")
     shown = api.get(f"/leads/{lead.id}/communications", headers=rita()).json()["items"]
     assert [(one["id"], one["effect"]) for one in shown] == [(str(id), "recorded"), (str(answer.communication_id), "recorded")]
     assert shown[1]["contact_id"] == str(lead.contact_id)
@@ -209,8 +211,17 @@ def test_an_answer_stands_with_its_lead_and_opens_a_case_only_once_that_is_close
         late.communication_id,
         stranger.communication_id,
     ]
+    assert not any(event.data.concerns for event in told if isinstance(event.data, CommunicationRecorded))
     of_lead = {row[0] for row in service.rows("select communication_id from communication_items where item_id = %s", lead.id)}
     assert of_lead == {id, answer.communication_id, late.communication_id}
+
+
+@pytest.mark.requirement("NOTE-1")
+def test_what_staff_answer_about_a_lead_is_not_told_as_the_customers(api: httpx.Client, service: CaseService) -> None:
+    lead = kept(service)
+    id = UUID(api.post(f"/leads/{lead.id}/messages", json=LETTER, headers=rita("one")).json()["id"])
+    (recorded,) = service.receive(received(an_answer(lead, id, sender="Rita@Housing.example")))
+    assert recorded.data.concerns == ()
 
 
 CLERK = ("case:read", "communication:read", "message:send")

@@ -287,6 +287,20 @@ def test_what_is_told_has_the_key_that_it_always_had_and_no_bounce_again(service
     assert (type(again.data), again.key, again.revision) == (CommunicationExpired, str(call.communication_id), 4)
 
 
+@pytest.mark.requirement("NOTE-1")
+@pytest.mark.parametrize(("owner", "robot", "is_told"), [("rita", "none", True), ("cora", "none", False), ("rita", "auto_reply", False)])
+def test_who_has_a_case_is_told_what_another_joins_to_it(
+    service: CaseService, staff: Staff, owner: str, robot: str, *, is_told: bool
+) -> None:
+    case = service.receive(received(a_mail("Leak", "A leak.")))[0].data.case_id
+    with service.database.transaction() as tx:
+        tx.execute("update cases set owner = %s where id = %s", (owner, case))
+    stranger = a_mail("About it", "Me too.", sender="stranger@elsewhere.example", robot=robot)
+    service.receive(received(stranger))
+    (event,) = staff.join(stranger.communication_id, case)
+    assert [(one.item_id, one.owner) for one in event.data.concerns] == ([(case, "rita")] if is_told else [])
+
+
 @pytest.mark.requirement("COM-8")
 def test_of_an_old_communication_only_its_new_case_is_told(service: CaseService, staff: Staff) -> None:
     old = a_mail(method="social", message_id="", old=True, occurred_at=NOW - timedelta(days=900), received_at=NOW - timedelta(days=900))

@@ -34,6 +34,7 @@ from shared.schemas.events import (
     ClockKind,
     ClockOverdue,
     ClockStartLate,
+    CommunicationRecorded,
     ConfigurationPublished,
     DeliveryState,
     ItemKind,
@@ -90,6 +91,34 @@ def a_task(number: int = 1, kind: type[Any] = TaskTriggered, **changes: Any) -> 
         "due_at": NOW + timedelta(hours=4),
     }
     return an_event(kind(**(values | changes)), task, case)
+
+
+def a_communication(number: int = 1, about: str = "case", **changes: Any) -> Event:
+    """A communication's event, by default that Ann wrote about her case, which is Rita's. `changes`: of what it is about."""
+    communication, item = derive("communication", number), derive(about, number)
+    concerned = {
+        "item_kind": about,
+        "item_id": item,
+        "number": f"C-2026-{number:06d}",
+        "title": "Water under the sink",
+        "subject": "leak",
+        "status": "new",
+        "priority": "high",
+        "unit": "repairs",
+        "owner": "rita",
+    }
+    recorded = {
+        "communication_id": communication,
+        "conversation_id": derive("conversation", number),
+        "method": "email",
+        "case_ids": (item,) if about == "case" else (),
+        "customer": ANN,
+        "subject_line": "Re: water",
+        "direction": "inbound",
+        "occurred_at": NOW,
+        "concerns": (concerned | changes,),
+    }
+    return an_event(CommunicationRecorded.model_validate(recorded), communication, item, number)
 
 
 def a_case(number: int = 1, kind: type[Any] = CaseOpened, **changes: Any) -> Event:

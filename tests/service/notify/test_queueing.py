@@ -32,7 +32,7 @@ from shared.schemas.events import (
     TaskStatusChanged,
 )
 from shared.schemas.parts import OwnerRef
-from tests.service.notify.harness import ANN, NOW, NotifyService, a_case, a_task, an_alert, an_event
+from tests.service.notify.harness import ANN, NOW, NotifyService, a_case, a_communication, a_task, an_alert, an_event
 from tests.support.configuration import COMMUNICATIONS, a_configuration
 
 
@@ -233,6 +233,32 @@ def test_what_is_told_to_a_major_cases_customers_reaches_each_by_the_definition_
     notify.take(news, news)
     assert queued(notify) == [("news", "ann@mail.example")]
     assert notify.rows("select facts::json->>'message' from deliveries") == [("The water is back.",)]
+
+
+@pytest.mark.requirement("NOTE-1")
+def test_who_has_a_case_or_lead_is_told_once_that_its_customer_wrote(notify: NotifyService) -> None:
+    told = {"name": "They wrote", "to": ["owner"], "template": "alert"}
+    lead = told | {"code": "about-leads", "on": "lead.customer-wrote", "when": {"field": "lead.unit", "equals": "repairs"}}
+    telling(notify, told | {"code": "about-cases", "on": "case.customer-wrote"}, lead)
+    mine, shared, of_lead = a_communication(), a_communication(2, owner=None), a_communication(3, "lead")
+    notify.take(mine, shared, of_lead, a_communication(4, "lead", unit="neighbourhood"), mine)
+    notify.take(mine)
+    unit = next(unit.email for unit in a_configuration().units if unit.code == "repairs")
+    assert queued(notify) == [("about-cases", unit), ("about-cases", "rita@housing.example"), ("about-leads", "rita@housing.example")]
+    assert notify.rows("select item_kind, case_id, facts::json->>'number' from deliveries where definition = 'about-leads'") == [
+        ("lead", None, "C-2026-000003")
+    ]
+
+
+@pytest.mark.requirement("NOTE-1")
+def test_a_mail_about_two_cases_is_told_of_each(notify: NotifyService) -> None:
+    telling(notify, {"code": "wrote", "name": "They wrote", "on": "case.customer-wrote", "to": ["owner"], "template": "alert"})
+    first, second = (a_communication(number).data.concerns for number in (1, 2))
+    event = a_communication(1)
+    both = an_event(event.data.model_copy(update={"concerns": first + second}), event.data.communication_id, first[0].item_id)
+    notify.take(both, both)
+    assert queued(notify) == [("wrote", "rita@housing.example")] * 2
+    assert notify.rows("select count(distinct item_id) from deliveries") == [(2,)]
 
 
 @pytest.mark.requirement("EDGE-10")

@@ -29,6 +29,8 @@ def with_definition(**changes: Any) -> list[str]:
         ("task.assigned", {"field": "task.unit", "equals": "repairs"}),
         ("clock.overdue", {"field": "clock.priority", "equals": "high"}),
         ("approval.asked", {"field": "approval.unit", "equals": "repairs"}),
+        ("case.customer-wrote", {"field": "case.unit", "equals": "repairs"}),
+        ("lead.customer-wrote", {"field": "lead.owner", "exists": True}),
     ],
 )
 def test_a_definition_may_have_a_condition_on_what_its_event_tells(on: str, when: dict[str, Any]) -> None:
@@ -55,6 +57,11 @@ def test_a_definition_may_have_a_condition_on_what_its_event_tells(on: str, when
             "communications[5].when.equals: there is no subject 'leek'; did you mean 'leak'?",
         ),
         (
+            "lead.customer-wrote",
+            {"field": "case.unit", "equals": "repairs"},
+            "communications[5].when.field: there is no field case.unit; did you mean lead.unit?",
+        ),
+        (
             "approval.asked",
             {"field": "approval.approver", "one_of": ["max", "lenna"]},
             "communications[5].when.one_of[1]: there is no user 'lenna'; did you mean 'lena'?",
@@ -63,6 +70,13 @@ def test_a_definition_may_have_a_condition_on_what_its_event_tells(on: str, when
 )
 def test_a_condition_on_what_there_is_not_is_refused_with_the_nearest_name(on: str, when: dict[str, Any], problem: str) -> None:
     assert with_definition(on=on, when=when) == [problem]
+
+
+@pytest.mark.requirement("NOTE-1")
+def test_that_a_customer_wrote_is_not_told_to_the_customer() -> None:
+    assert with_definition(on="case.customer-wrote", to=["owner"]) == []
+    refused = "communications[5].to[1]: it was the customer who wrote; tell those who are to answer"
+    assert with_definition(on="case.customer-wrote", to=["owner", "customer"]) == [refused]
 
 
 @pytest.mark.requirement("NOTE-2")

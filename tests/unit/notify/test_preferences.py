@@ -158,6 +158,10 @@ def test_every_kind_of_thing_is_in_the_configuration_and_every_event_of_one_kind
     assert others == {"case.opened", "case.status-changed", "case.acceptance-asked", "case.broadcast", "case.chased"}
 
 
+def test_what_customers_write_is_a_kind_of_its_own() -> None:
+    assert {group_of("case.customer-wrote"), group_of("lead.customer-wrote")} == {"customer"}
+
+
 def test_rules_come_from_the_configuration() -> None:
     section = {
         "defaults": {"completed": "digest"},

@@ -103,7 +103,7 @@ def test_headers_keep_threads_together_and_machines_quiet(sent: list[Sent]) -> N
         mail, claimed = read(one), one.claimed
         assert all(len(mail.get_all(name, [])) == 1 for name in ONCE), one.definition
         assert MESSAGE_ID.fullmatch(mail["Message-ID"])
-        thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id
+        thread = claimed.thread_id if claimed.audience == "customer" else claimed.case_id or claimed.item_id
         assert mail["References"] == mail["In-Reply-To"] == f"<{thread}.{thread}@housing.example>"
         assert mail["Auto-Submitted"] == "auto-generated"
         assert mail["X-Auto-Response-Suppress"] == "All"
@@ -141,7 +141,7 @@ def test_only_who_may_answer_gets_a_link_to_answer_by(sent: list[Sent]) -> None:
 
 @pytest.mark.requirement("NOTE-1")
 def test_staff_get_to_the_item_by_a_link_and_customers_do_not(sent: list[Sent]) -> None:
-    pages = {"case": "cases", "task": "tasks"}
+    pages = {"case": "cases", "task": "tasks", "lead": "leads"}
     for one in sent:
         document, text = html.document_fromstring(part(read(one), "html").encode()), part(read(one), "plain")
         claimed = one.claimed

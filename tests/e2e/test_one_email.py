@@ -164,6 +164,12 @@ def test_a_reply_to_our_mail_joins_its_case_and_opens_none(stack: Stack, opened:
     history = call(stack, "case", f"/cases/{case['id']}", user=MANAGER).json()["history"]
     assert id in str(history)
 
+    def told() -> list[EmailMessage]:
+        return [mail for mail in mails_about(stack, case["number"]) if "wrote about" in str(mail["Subject"])]
+
+    (mail,) = eventually(told, 60)
+    assert (mail["X-Envelope-To"], mail["Subject"].split(" wrote")[0]) == ("repairs@housing.example", "Ola Nord")
+
 
 @pytest.mark.requirement("COM-7")
 def test_an_auto_reply_opens_no_case_and_is_not_answered(stack: Stack) -> None:

@@ -87,6 +87,11 @@ class Postgres:
         return (urlsplit(self._external).path.lstrip("/") or "postgres") if self._external else "casestream"
 
     @property
+    def folder(self) -> Path:
+        """Where its state is."""
+        return self._folder
+
+    @property
     def pid(self) -> int | None:
         """The server's process, where it is one of ours."""
         return self._pid.pid()

@@ -178,9 +178,8 @@ returning {CLAIMED}
 def claim(tx: Transaction, me: str, limit: int, lease: timedelta, channel: str = "email") -> list[Claimed]:
     """Claim up to `limit` due deliveries, also those whose lease has run out; skips what others are just claiming.
 
-    Committed without waiting for the disk: a claim lost in a crash of the database is as one whose holder died.
+    The commit has to wait for the disk: a claim that a crash of the database undid would be claimed again while its holder sends it.
     """
-    tx.execute("set local synchronous_commit = off")
     return [Claimed(*row) for row in tx.rows(_CLAIM, {"me": me, "limit": limit, "lease": lease, "channel": channel})]
 
 
@@ -207,7 +206,8 @@ def release_own(tx: Transaction, me: str) -> int:
     return tx.execute("update deliveries set due_at = now() where state = 'claimed' and claimed_by = %s and due_at > now()", (me,)).rowcount
 
 
-# What is sent is sent, even if the lease was lost meanwhile: that keeps whoever holds it now from sending it again later.
+# What is sent is sent, even if the lease was lost meanwhile, or the claim: that keeps whoever holds it now, or would claim it, from sending
+# it again later.
 # Any other end is only the holder's to record. The rows are looked up by id alone: with the state in that condition, the planner may
 # take the index of what is due instead, and read all that waits.
 _RECORD = f"""
@@ -224,7 +224,7 @@ set state = case when e.outcome = 'sent' then 'sent' when e.microseconds is null
     claimed_by = case when e.microseconds is null then d.claimed_by else '' end,
     finished_at = case when e.microseconds is null then now() end
 from locked l join ended e on e.id = l.id
-where d.id = l.id and l.state = 'claimed' and (l.attempts = e.attempt or e.outcome = 'sent')
+where d.id = l.id and (l.state = 'claimed' and l.attempts = e.attempt or l.state in ('claimed', 'queued') and e.outcome = 'sent')
 returning {FINISHED}
 """
 _MICROSECOND = timedelta(microseconds=1)

@@ -103,7 +103,6 @@ def claim_within(tx: Transaction, me: str, limit: int, lease: timedelta, limits:
         free(tx, limits)
         claimed = claim(tx, me, limit, lease, channel)
         return claimed, len(claimed) == limit
-    tx.execute("set local synchronous_commit = off")
     tx.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
     wanted = limit
     if per_minute is not None:

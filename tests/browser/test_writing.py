@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from services.case.consumer import handlers
 from shared.messaging.topics import create_topics
 from shared.schemas import topics
-from shared.schemas.events import DeliveryBounced, ItemKind
+from shared.schemas.events import DeliveryBounced, DeliverySent, ItemKind
 from tests.support.browsing import sign_in_by_keyboard
 from tests.support.case import a_mail, an_event
 from tests.support.desk_records import Records, desk_beside_records
@@ -24,13 +24,13 @@ def records(tmp_path: Path, fresh_database: Callable[[str], str], kafka: str, to
         yield records
 
 
-def come_back(records: Records) -> None:
-    """Tell case that the one message which was written could not be delivered."""
+def tell(records: Records, kind: type[DeliverySent] | type[DeliveryBounced], revision: int, state: str, error: str = "") -> None:
+    """Tell case what became of the one message which was written."""
     with records.database.transaction() as tx:
-        row = tx.row("select communication_id from deliveries where state = 'queued'")
+        row = tx.row("select communication_id from deliveries where definition = ''")
         assert row is not None
         event = an_event(
-            DeliveryBounced(
+            kind(
                 delivery_id=row[0],
                 case_id=row[0],
                 item_kind=ItemKind.CASE,
@@ -38,15 +38,15 @@ def come_back(records: Records) -> None:
                 definition="by-hand",
                 channel="email",
                 recipient="ann@customer.example",
-                state="bounced",
-                error="bounced: 5.1.1",
+                state=state,
+                error=error,
             ),
             subject=row[0],
-            revision=2,
+            revision=revision,
         )
         handler = handlers(records.reference)[topics.NOTIFICATIONS]
         batch = handler.load(tx, [event])
-        handler.apply[DeliveryBounced](batch, event)
+        handler.apply[kind](batch, event)
         handler.save(tx, batch)
 
 
@@ -64,6 +64,7 @@ def test_a_customer_is_written_to_by_keyboard_on_a_phone(browser: Browser, recor
 
     page.goto(f"{records.platform.url}/cases/{case}")
     page.get_by_role("link", name="Write to the customer").press("Enter")
+    expect(page.get_by_label("Subject line")).to_have_value("Leak in the kitchen")
     page.get_by_label("Begin with a template").select_option(label="Acknowledgement")
     page.get_by_role("button", name="Fill it in").press("Enter")
     expect(page.get_by_label("Message", exact=True)).to_have_value("Dear Ann,\n\nthank you.")
@@ -89,7 +90,14 @@ def test_a_customer_is_written_to_by_keyboard_on_a_phone(browser: Browser, recor
     expect(ours).to_contain_text("Waiting to be sent")
     expect(ours).to_contain_text("A plumber comes on Tuesday, about #1 and Water leak, Ann")
     expect(ours.get_by_role("link", name="plan.pdf")).to_be_visible()
-    come_back(records)
+    tell(records, DeliverySent, 1, "sent")
+    page.reload()
+    sent = ours.get_by_text("Sent Mon 2 Mar")
+    expect(sent).to_be_visible()
+    box = sent.bounding_box()
+    assert box is not None
+    assert box["height"] < 60, "a line, whatever else is called sent"
+    tell(records, DeliveryBounced, 2, "bounced", "bounced: 5.1.1")
     page.reload()
     expect(ours).to_contain_text("the mailbox does not exist")
     page.get_by_role("button", name="Send it again").press("Enter")

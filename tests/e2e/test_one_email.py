@@ -169,6 +169,9 @@ def test_a_reply_to_our_mail_joins_its_case_and_opens_none(stack: Stack, opened:
 
     (mail,) = eventually(told, 60)
     assert (mail["X-Envelope-To"], mail["Subject"].split(" wrote")[0]) == ("repairs@housing.example", "Ola Nord")
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert f"{stack.url('desk')}/cases/{case['id']}" in text.get_content().split()
 
 
 @pytest.mark.requirement("COM-7")

@@ -121,6 +121,7 @@ def environment(instance: Instance, around: Surroundings, inherited: Mapping[str
     if instance.role == Role("notify", "send"):
         variables["CASESTREAM_ANSWER_URL"] = inherited.get("CASESTREAM_ANSWER_URL", f"{around.url('case-api-0')}/answer")
         variables["CASESTREAM_DECIDE_URL"] = inherited.get("CASESTREAM_DECIDE_URL", f"{around.url('task-api-0')}/decide")
+        variables["CASESTREAM_DESK_URL"] = inherited.get("CASESTREAM_DESK_URL", desk)
         variables["CASESTREAM_SEND_JOURNAL"] = str((around.folder / "journal").resolve())
     if instance.role.service == "notify":
         variables |= {

@@ -5,6 +5,7 @@ Annotations are no strings here (no `from __future__ import annotations`): FastA
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 from uuid import UUID, uuid4
 
@@ -103,12 +104,22 @@ def _pages(
     Writes = Annotated[Visitor, Depends(writes)]
 
     def page(
-        visitor: Visitor, id: UUID, letter: Letter, key: UUID, errors: dict[str, str], status: int = 200, template: str = ""
+        visitor: Visitor,
+        id: UUID,
+        letter: Letter,
+        key: UUID,
+        errors: dict[str, str],
+        status: int = 200,
+        template: str = "",
+        *,
+        is_new: bool = False,
     ) -> Response:
         about, token = About(kind, id), visitor.token.token
         around = organisation()
         try:
             written = _written(sources, visitor, about, around)
+            if is_new and not template:
+                letter = replace(letter, subject_line=written.title)
             reach = messages.reach(token, about)
         except Away:
             return unread(browser, visitor, about.form)
@@ -148,7 +159,7 @@ def _pages(
                 return unread(browser, visitor, about.form)
             except Refused as refused:
                 return page(visitor, id, letter, uuid4(), {"": str(refused)}, 404)
-        return page(visitor, id, letter, uuid4(), {}, template=template)
+        return page(visitor, id, letter, uuid4(), {}, template=template, is_new=True)
 
     @router.post("", dependencies=[Depends(from_our_own_page)])
     def send(visitor: Writes, id: UUID, sent: Annotated[Sent, Depends(sent_form)]) -> Response:

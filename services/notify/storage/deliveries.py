@@ -190,8 +190,7 @@ def as_claimed(tx: Transaction, ids: Sequence[UUID]) -> list[Claimed]:
 
 
 def renew(tx: Transaction, claims: Sequence[tuple[UUID, int]], lease: timedelta) -> set[UUID]:
-    """Prolong the leases of these claims (id, attempt). Returns the ids of those that are still held."""
-    tx.execute("set local synchronous_commit = off")
+    """Prolong the leases of these claims (id, attempt); waits for the disk as `claim` does. Returns the ids of those still held."""
     rows = tx.rows(
         """with mine as (select d.id from deliveries d join unnest(%b, %b) as c(id, attempt) on d.id = c.id
                          where d.state = 'claimed' and d.attempts = c.attempt order by d.id for update of d)

@@ -4,9 +4,9 @@ larger than others.
 Annotations are no strings here (no `from __future__ import annotations`): FastAPI could not find the dependency that the router makes.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from services.desk.api.browser import Browser, Visitor, from_our_own_page, see_other
 from services.desk.api.case_actions import ShowCase
 from services.desk.api.record_pages import unread, when_of
-from services.desk.domain.messages import MOST_BYTES, MOST_FILES, MOST_OFFERED, About, Letter, Written, errors_of, kept_files
+from services.desk.domain.messages import MOST_BYTES, MOST_FILES, MOST_OFFERED, NEEDS, About, Kind, Letter, Written, errors_of, kept_files
 from services.desk.domain.organisation import Organisation
 from services.desk.domain.records import Communication, size_words
 from services.desk.gateways.asking import Away, Refused
@@ -29,13 +29,6 @@ from shared.clock import Clock
 from shared.web import Forbidden, Problem
 from shared.web.held import Held
 
-Kind = Literal["case", "lead", "contact"]
-NEEDS: Mapping[Kind, tuple[str, ...]] = {
-    "case": ("message:send",),
-    "lead": ("message:send", "lead:progress"),
-    "contact": ("message:send", "case:read"),
-}
-"""What messages may be about, with the permissions that writing needs."""
 FORM_BYTES = MOST_BYTES + 512 * 1024
 """What the form may have in all: the files, and what surrounds them."""
 HELD_BYTES = 6 * FORM_BYTES

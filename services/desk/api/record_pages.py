@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from services.desk.api.browser import Browser, Visitor, see_other
 from services.desk.api.case_actions import case_actions_of
+from services.desk.domain.messages import NEEDS, About
 from services.desk.domain.organisation import Organisation
 from services.desk.domain.records import SCRIPT_WORDS, Case, Communication
 from services.desk.domain.tasks import due_words
@@ -113,6 +114,8 @@ class CommunicationPage:
             suggested=self._suggested(visitor, shown),
             candidates=candidates if found["contact_id"] is None else [],
             contact=found["contact_id"] if visitor.may("case:read") else None,
+            again=_sent_again_at(visitor, shown, found["contact_id"]),
+            key=uuid4(),
             scripts=_by_script(shown),
             view=view if shown.has_html else "text",
             names=self._organisation(),
@@ -140,6 +143,19 @@ class CommunicationPage:
             return Suggested(id, self._records.case(visitor.token.token, id).number)
         except (Away, Refused):
             return Suggested(id, "")
+
+
+def _sent_again_at(visitor: Visitor, communication: Communication, contact: str | None) -> str:
+    """Where a message that did not arrive is sent once more; empty: the visitor may not."""
+    if communication.case_ids:
+        about = About("case", communication.case_ids[0])
+    elif communication.lead:
+        about = About("lead", communication.lead)
+    elif contact:
+        about = About("contact", UUID(contact))
+    else:
+        return ""
+    return f"{about.form}/again" if all(visitor.may(needed) for needed in NEEDS[about.kind]) else ""
 
 
 class CasePage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -16,11 +16,20 @@ MOST_OFFERED = 30
 _KEPT = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,4})")
 
 
+Kind = Literal["case", "lead", "contact"]
+NEEDS: Mapping[Kind, tuple[str, ...]] = {
+    "case": ("message:send",),
+    "lead": ("message:send", "lead:progress"),
+    "contact": ("message:send", "case:read"),
+}
+"""What messages may be about, with the permissions that writing needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What a message is about."""
 
-    kind: Literal["case", "lead", "contact"]
+    kind: Kind
     id: UUID
 
     @property

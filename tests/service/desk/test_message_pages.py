@@ -180,6 +180,14 @@ def test_a_contact_is_written_to_from_their_page(bench: Bench) -> None:
         """select c.body, a.filename from communications c join attachments a on a.communication_id = c.id
            where direction = 'outbound' and c.id not in (select communication_id from case_communications)"""
     ) == [("Dear Ann.", "plan.pdf")]
+    ((id,),) = bench.case.rows("select id from communications where entered_by = 'rita'")
+    at = f"/communications/{id}"
+    assert "Send it again" not in bench.client.get(at).text
+    bench.ended(DeliveryBounced, 1, error="bounced: 5.1.1")
+    (key,) = re.findall(rf'action="/write/contact/{contact}/again">.*?name="key" value="([^"]+)"', bench.client.get(at).text, re.DOTALL)
+    again = bench.client.post(f"/write/contact/{contact}/again", data={"key": key, "communication": str(id)})
+    assert (again.status_code, again.headers["location"]) == (303, f"/contacts/{contact}?done=written#communications")
+    assert bench.case.rows("select state from deliveries order by state") == [("bounced",), ("queued",)]
     bench.sign_in("paul")
     assert bench.client.get(f"/write/contact/{contact}").status_code == 403
 
